@@ -1,0 +1,62 @@
+/** What a plugin is handed: its options, its state, and the parts of the machine that it may touch. */
+import type { Capability } from "./capability.ts";
+import type { Clock } from "./clock.ts";
+import type { PhysicalBus, PhysicalMemory } from "./physical_memory.ts";
+import type { Exceptions } from "./exceptions.ts";
+import type { Domain, Vcpu } from "./domain.ts";
+import type { Board } from "./board.ts";
+
+/** Called around each run of a vCPU: what a hypervisor does on the way in and out of the guest. */
+export interface RunHooks {
+  /** Before the guest runs: refill list registers, recompute timers. */
+  entry?(vcpu: Vcpu): void;
+  /** After it ran, before its exit is handled: read list registers back. */
+  exit?(vcpu: Vcpu): void;
+}
+
+/** The outside world, through the board's rules: recorded, and deterministic where it can be. */
+export interface Host {
+  /** Reads an image that an option of kind `image` names; fetched and checked before boot. */
+  image(reference: string): Uint8Array;
+  /** Wall-clock time at boot in Unix seconds, as the board says (fixed by default). */
+  readonly bootTimeSeconds: number;
+}
+
+/** At board scope. */
+export interface BoardContext<O, S> {
+  readonly options: O;
+  readonly state: S;
+  readonly board: Board;
+  readonly clock: Clock;
+  /** Deterministic random bytes from the board's seed. */
+  random(bytes: number): Uint8Array;
+  readonly host: Host;
+  readonly memory: PhysicalMemory;
+  readonly bus: PhysicalBus;
+  /** Traps to EL2, board-wide claims. */
+  readonly exceptions: Exceptions;
+  /** A capability listed in `needs`. */
+  get<T>(key: Capability<T>): T;
+  /** A capability that may be missing. */
+  find<T>(key: Capability<T>): T | undefined;
+  /** Hands out a capability listed in `provides`. */
+  provide<T>(key: Capability<T>, implementation: T): void;
+  /** Called around every vCPU run. */
+  onRun(hooks: RunHooks): void;
+  /** Called when the machine stops, in reverse order of registration. */
+  onStop(hook: () => void): void;
+  /** A trace event: what happened, bounded in number per kind. */
+  trace(kind: string, detail: () => string): void;
+  /** Throws an error that points at this option's line in the manifest. */
+  fail(option: string, message: string): never;
+}
+
+/** At domain scope: claims made through `exceptions` and `domain` hold for this domain only. */
+export interface DomainContext<O, S> extends BoardContext<O, S> {
+  readonly domain: Domain;
+  /**
+   * Called after every plugin of the domain has attached and before the first vCPU
+   * runs, in order of registration: place images, build the device tree, set registers.
+   */
+  onBoot(hook: () => void): void;
+}

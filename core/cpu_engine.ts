@@ -1,0 +1,112 @@
+/**
+ * Contract of the CPU engine: the hardware under EL2. The border is the
+ * architecture's: plugins program EL2 registers and get the exceptions that the
+ * architecture takes to EL2.
+ */
+import { capability } from "./capability.ts";
+import type { Capability } from "./capability.ts";
+import type { Pa, Va } from "./address.ts";
+
+/** Why {@linkcode CpuEngine.run} came back. */
+export type Exit =
+  /** The budget is used up, or an event asked for a new look at time and interrupts. */
+  | { readonly kind: "budget" }
+  /** An exception was taken to EL2: ESR_EL2, FAR_EL2, HPFAR_EL2, ELR_EL2 and SPSR_EL2 say which. */
+  | { readonly kind: "exception" }
+  /** The CPU waits and nothing is pending: WFI or WFE with their EL2 traps off. */
+  | { readonly kind: "wait"; readonly instruction: "WFI" | "WFE" }
+  /** An exception vector faults on itself: no instruction can ever retire again. */
+  | { readonly kind: "fault-loop"; readonly detail: string }
+  /** A breakpoint that a debugger set was reached. */
+  | { readonly kind: "breakpoint"; readonly pc: Va };
+
+/** What a new vCPU is told about itself. */
+export interface VcpuConfig {
+  /** MPIDR_EL1 as the guest reads it (VMPIDR_EL2). */
+  readonly mpidr: bigint;
+}
+
+/** Architectural state of one vCPU. Registers have the names that the Arm manuals print. */
+export interface VcpuState {
+  /** X0 to X30; 31 reads zero and ignores writes (SRT's meaning in an ISS). */
+  x(n: number): bigint;
+  setX(n: number, value: bigint): void;
+  /** V0 to V31, 128 bits. */
+  v(n: number): bigint;
+  setV(n: number, value: bigint): void;
+  /** The PC while EL0 or EL1 runs. While EL2 handles an exception it is ELR_EL2. */
+  pc: Va;
+  /** The stack pointer in use. */
+  sp: bigint;
+  /** PSTATE in SPSR format: NZCV, DAIF, EL and SP selection. */
+  pstate: bigint;
+  /** A system register, without traps, as EL2 sees it: `read("ESR_EL2")`. Unknown names throw. */
+  read(register: string): bigint;
+  write(register: string, value: bigint): void;
+  /** Instructions retired since creation. */
+  readonly retired: number;
+  /** True when an interrupt would wake WFI, whatever PSTATE.DAIF says. */
+  wakeupPending(): boolean;
+  /** Sets the event register (SEV from another CPU). */
+  setEvent(): void;
+  /** Puts every register to its architectural reset value. */
+  reset(): void;
+  /** All registers as plain data; {@linkcode restore} takes it back. */
+  save(): Uint8Array;
+  restore(data: Uint8Array): void;
+  /** Disassembly at a VA, for reports; `undefined` when it isn't mapped. */
+  disassemble(va: Va): string | undefined;
+}
+
+/** Virtual time for the counter while a vCPU runs. */
+export interface RunWindow {
+  /** Most instructions to retire before coming back. */
+  readonly budget: number;
+  /** Virtual time at the first instruction, in nanoseconds. */
+  readonly startNs: number;
+  /** Virtual nanoseconds per instruction. */
+  readonly nsPerInstruction: number;
+}
+
+/** Executes guest code. */
+export interface CpuEngine {
+  /** The CPU model, for instance `cortex-a57`. */
+  readonly model: string;
+  /** Frequency of the system counter, CNTFRQ_EL0, in Hz. */
+  readonly counterFrequencyHz: number;
+  /** A vCPU in reset state. Its EL2 registers are in reset state as well. */
+  createVcpu(config: VcpuConfig): VcpuState;
+  /** Frees what the engine holds for it. */
+  destroyVcpu(vcpu: VcpuState): void;
+  /**
+   * Runs until an exit. If the vCPU is handling an exception at EL2, returns
+   * from it first (ERET to ELR_EL2 with SPSR_EL2).
+   */
+  run(vcpu: VcpuState, window: RunWindow): Exit;
+  /** Instructions that the latest {@linkcode run} retired. */
+  readonly lastRetired: number;
+  /** Asks a run in progress to come back after the current instruction (callable from device handlers). */
+  kick(): void;
+  /** TLB maintenance by the hypervisor: drops stage 2 and combined entries of a VMID; all of them without one. */
+  invalidateTlb(vmid?: number): void;
+  /** Tells that host code wrote guest memory (image placed, DMA), so that stale decoded code is dropped. */
+  memoryWritten(pa: Pa, size: number): void;
+  /** Takes a synchronous exception to EL1 in the vCPU's present context, as hardware would. */
+  injectException(vcpu: VcpuState, exception: Injected): void;
+}
+
+/** An exception that EL2 hands to EL1. */
+export type Injected =
+  | { readonly kind: "undefined" }
+  | {
+    readonly kind: "abort";
+    /** Data or instruction abort. */
+    readonly access: "read" | "write" | "fetch";
+    /** FAR_EL1. */
+    readonly va: Va;
+    /** DFSC or IFSC; 0b010000 is a synchronous external abort. */
+    readonly status: number;
+  };
+
+/** The CPU engine of the board. */
+export const CpuEngine: Capability<CpuEngine> = capability("CpuEngine");

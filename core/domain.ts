@@ -1,0 +1,46 @@
+/** Domains and vCPUs, as plugins see them. */
+import type { Ipa } from "./address.ts";
+import type { Injected, VcpuState } from "./cpu_engine.ts";
+import type { AddressSpace } from "./memory_backend.ts";
+import type { DomainSpec } from "./board.ts";
+
+/** How a domain ended. */
+export type Outcome =
+  | { readonly kind: "power-off"; readonly code?: number }
+  | { readonly kind: "reboot" }
+  | { readonly kind: "crash"; readonly report: string };
+
+/** One virtual CPU. */
+export interface Vcpu {
+  /** Unique on the board. */
+  readonly id: number;
+  /** Within its domain, from 0. */
+  readonly index: number;
+  readonly domain: Domain;
+  readonly state: VcpuState;
+  /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt. */
+  readonly power: "off" | "runnable" | "blocked";
+  /** Powers it up at an entry point (PSCI CPU_ON): registers reset, PC and X0 set, then runnable. */
+  start(entry: bigint, x0: bigint): void;
+  /** Powers it down. */
+  stop(): void;
+  /** An interrupt may have become pending: unblocks it if so, and makes a running one look. */
+  kick(): void;
+  /** Takes a synchronous exception to EL1. */
+  inject(exception: Injected): void;
+}
+
+/** One guest. */
+export interface Domain {
+  readonly name: string;
+  readonly spec: DomainSpec;
+  readonly vcpus: readonly Vcpu[];
+  readonly space: AddressSpace;
+  /** Guest RAM, IPA ranges. */
+  readonly ram: readonly { readonly at: Ipa; readonly size: number }[];
+  /** Copies bytes into guest RAM. Throws a `RangeError` outside it. */
+  writeMemory(ipa: Ipa, bytes: Uint8Array): void;
+  readMemory(ipa: Ipa, size: number): Uint8Array;
+  /** Ends the domain: all its vCPUs stop before anyone hears of it. */
+  end(outcome: Outcome): void;
+}

@@ -1,0 +1,49 @@
+/** Contract of the memory backend: what maps a domain's addresses (VMSA stage 2, or an EL2 MPU). */
+import { capability } from "./capability.ts";
+import type { Capability } from "./capability.ts";
+import type { Ipa, Pa } from "./address.ts";
+import type { VcpuState } from "./cpu_engine.ts";
+
+/** Memory types of the architecture, strictest first. */
+export type MemoryType =
+  | "device-ngnrne"
+  | "device-ngnre"
+  | "device-ngre"
+  | "device-gre"
+  | "normal-nc"
+  | "normal-wt"
+  | "normal-wb";
+
+/** What a mapping allows and how it behaves. */
+export interface Mapping {
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly execute: boolean;
+  readonly type: MemoryType;
+}
+
+/** Address space of one domain: IPA to PA. Addresses and sizes are multiples of 4 KiB. */
+export interface AddressSpace {
+  /** Maps a range. Throws a `RangeError` when part of it is mapped already, or an address doesn't fit. */
+  map(ipa: Ipa, pa: Pa, sizeBytes: number, mapping: Mapping): void;
+  /** Removes a range and invalidates the TLBs. Holes in it are fine. */
+  unmap(ipa: Ipa, sizeBytes: number): void;
+  /** What a software walk finds. */
+  lookup(ipa: Ipa): { readonly pa: Pa; readonly mapping: Mapping } | undefined;
+  /** Programs the vCPU's EL2 registers (VTTBR_EL2, VTCR_EL2, HCR_EL2.VM) with this space. */
+  install(vcpu: VcpuState): void;
+  /** Gives back every table and identifier. */
+  destroy(): void;
+}
+
+/** Makes address spaces. */
+export interface MemoryBackend {
+  /** `vmsa` or `pmsa`, for messages only. */
+  readonly name: string;
+  /** True when IPA must equal PA (an MPU translates nothing). */
+  readonly directMapOnly: boolean;
+  createAddressSpace(domainName: string): AddressSpace;
+}
+
+/** The memory backend of the board. */
+export const MemoryBackend: Capability<MemoryBackend> = capability("MemoryBackend");

@@ -1,0 +1,44 @@
+/** Options of plugins, described as data: the checker, the JSON Schema and the documentation derive from it. */
+
+/** What kind of value an option takes, and how the manifest may write it. */
+export type OptionKind =
+  /** An address: `0x0900_0000`, number or string. At most 48 bits. Becomes a number. */
+  | "address"
+  /** A size in bytes: `512MiB`, `4KiB`, `0x1000`. Becomes a number. */
+  | "size"
+  /** A duration: `10ms`, `1s`, `250us`. Becomes a number of nanoseconds. */
+  | "duration"
+  /** A whole number with optional bounds. */
+  | "integer"
+  /** An interrupt: `spi 1`, `ppi 11` or an INTID number. Becomes an INTID. */
+  | "interrupt"
+  | "boolean"
+  | "text"
+  /** One of `choices`. */
+  | "choice"
+  /** A file, an `https:` URL or a `deb:PACKAGE#PATH`. Becomes a string; see `images.ts`. */
+  | "image"
+  /** Anything plain; `check` validates it. */
+  | "any";
+
+/** One option. */
+export interface OptionSpec {
+  readonly kind: OptionKind;
+  /** One sentence with units, shown by `devices` and in the editor. */
+  readonly doc: string;
+  /** Absent and no default: the option is required, unless `optional`. */
+  readonly default?: unknown;
+  readonly optional?: boolean;
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  /** The value must be a multiple of this. */
+  readonly align?: number;
+  /** A list of such values. */
+  readonly list?: boolean;
+  /** A further check on the converted value: returns what is wrong, or nothing. */
+  readonly check?: (value: unknown) => string | undefined;
+}
+
+/** The options of a plugin, by name. */
+export type OptionSpecs = Readonly<Record<string, OptionSpec>>;

@@ -1,0 +1,44 @@
+/** Contract of physical memory. All RAM lies in one shared `WebAssembly.Memory`. */
+import type { Pa } from "./address.ts";
+import type { MmioHandler } from "./exceptions.ts";
+
+/** RAM as the CPU engine sees it: a PA range at an offset of the shared memory. */
+export interface RamBank {
+  readonly base: Pa;
+  readonly size: number;
+  /** Byte offset in {@linkcode PhysicalMemory.wasm}. */
+  readonly hostOffset: number;
+}
+
+/** RAM, its frames and who owns them. */
+export interface PhysicalMemory {
+  readonly wasm: WebAssembly.Memory;
+  readonly banks: readonly RamBank[];
+  /** Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. */
+  reserve(bytes: number): number;
+  /** A bounds-checked view of RAM. Throws a `RangeError` when any byte isn't RAM. */
+  view(pa: Pa, size: number): Uint8Array;
+  /** True when all of it is RAM. */
+  isRam(pa: Pa, size: number): boolean;
+  /** 64-bit little-endian, 8-byte aligned (page tables). */
+  read64(pa: Pa): bigint;
+  write64(pa: Pa, value: bigint): void;
+  /**
+   * Allocates `2^order` contiguous, naturally aligned, zeroed 4 KiB frames for an owner.
+   * Throws an `OutOfFramesError` that names the owner and what was asked.
+   */
+  allocate(owner: string, order: number): Pa;
+  /** Takes a given range for an owner. Throws when any frame is taken. */
+  allocateAt(owner: string, pa: Pa, size: number): void;
+  /** Drops a reference; the frame is scrubbed and free when the last one goes. */
+  release(owner: string, pa: Pa): void;
+  /** Frames held, by owner. */
+  usage(): ReadonlyMap<string, number>;
+  readonly freeFrames: number;
+}
+
+/** The physical address map beside RAM: board devices claim windows (pass-through reaches them with no exit). */
+export interface PhysicalBus {
+  claim(at: Pa, size: number, name: string, handler: MmioHandler): void;
+  find(pa: Pa): { readonly at: Pa; readonly name: string; readonly handler: MmioHandler } | undefined;
+}
