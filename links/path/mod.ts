@@ -1,0 +1,4 @@
+/** `@std/path`, served from the npm package `deno-std` (the same code), with its types. @module */
+
+// @ts-types="./types.d.ts"
+export * from "deno-std/path/mod.js";
