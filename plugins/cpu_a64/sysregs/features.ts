@@ -1,0 +1,30 @@
+/**
+ * Optional parts of the architecture. A model owns a set of them: the decoder
+ * and the register tables are gated by it, and the ID registers advertise it.
+ */
+
+/** Every name that a table may ask for, with what it stands for. */
+export const FEATURES = {
+  CRC32: "CRC32 instructions",
+  AES: "AESE, AESD, AESMC, AESIMC",
+  PMULL: "PMULL of 64-bit polynomials",
+  SHA1: "SHA1 instructions",
+  SHA256: "SHA256 instructions",
+  LSE: "Large System Extensions: CAS, SWP, LDADD and their kin",
+  RDM: "SQRDMLAH, SQRDMLSH",
+  DotProd: "SDOT, UDOT",
+  FP16: "half-precision arithmetic",
+  LRCPC: "LDAPR",
+  PAN: "PSTATE.PAN and SCTLR_EL1.SPAN",
+  PAN2: "AT S1E1RP, AT S1E1WP",
+  UAO: "PSTATE.UAO",
+  DPB: "DC CVAP",
+  FlagM: "CFINV, RMIF, SETF8, SETF16",
+  TLBIOS: "TLB maintenance in the Outer Shareable domain",
+  TLBIRANGE: "TLB maintenance by range",
+  MixedEndian: "big-endian data accesses: SCTLR_EL1.EE and E0E",
+  GIC: "GICv3 system register interface",
+} as const;
+
+/** A feature's name, close to Arm's FEAT_ names. */
+export type Feature = keyof typeof FEATURES;
