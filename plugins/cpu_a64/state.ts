@@ -36,11 +36,38 @@ export const FPCR = 0x138;
 export const FPSR = 0x13c;
 /** Event register of WFE and SEV, 0 or 1, 32 bits. */
 export const EVENT = 0x140;
-/** Engine: first address from 0x180 on is private to `engine/` (exclusive monitor, scratch, TLB pointers). */
-export const ENGINE = 0x180;
+/** Record of the present instruction (address in the shared memory), 32 bits. Private to `engine/` from here to 0x1ff. */
+export const IP = 0x180;
+/** First record of the present page, 32 bits. */
+export const RECORDS = 0x184;
+/** VA of the present page, 64 bits. */
+export const PAGE_VA = 0x188;
+/** Instructions left, 32 bits; written before anything that leaves the run loop. */
+export const BUDGET = 0x190;
+/** Where a branch goes, when it leaves the page, 64 bits. */
+export const TARGET = 0x198;
+/** VA of a slow access, 64 bits. */
+export const ADDRESS = 0x1a0;
+/** TLB bank of the present context, 32 bits (address in the shared memory). */
+export const TLB = 0x1a8;
+/** TLB bank for unprivileged accesses (LDTR), 32 bits. */
+export const TLB_UNPRIVILEGED = 0x1ac;
+/** Operands and results of slow paths: three times 16 bytes. */
+export const SCRATCH = 0x1b0;
+/** Exclusive monitor: address in the shared memory (0: open), and what was loaded. */
+export const EXCLUSIVE = 0x1e0;
+/** Size of the exclusive access in bytes, 32 bits. */
+export const EXCLUSIVE_SIZE = 0x1e4;
+/** The loaded value, 16 bytes in two halves. */
+export const EXCLUSIVE_LOW = 0x1e8;
+export const EXCLUSIVE_HIGH = 0x1f0;
+/** 1 when FP and SIMD instructions don't trap, 32 bits. */
+export const FP_ENABLED = 0x1f8;
 /** V0 to V31, 16 bytes each. */
 export const V = 0x200;
 /** System registers, 8 bytes each, in the order of the table in `sysregs/`. */
 export const SYSREGS = 0x400;
+/** One byte per system register: bit EL says "reads go straight to the slot", bit 4 + EL the same for writes. */
+export const FAST_ACCESS = 0x2000;
 /** Size of a block. */
-export const STATE_SIZE = 0x2000;
+export const STATE_SIZE = 0x2400;

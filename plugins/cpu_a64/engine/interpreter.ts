@@ -1,0 +1,314 @@
+/**
+ * Tier 0: an interpreter generated as WebAssembly. One function holds the loop
+ * over decoded records and the frequent handlers; the others are functions of
+ * their own, made when an instruction first needs them, and called through a table.
+ */
+import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
+import type { Decoded, Decoder } from "../isa/decoder.ts";
+import {
+  call,
+  type Callable,
+  callIndirect,
+  type FunctionBuilder,
+  type I32,
+  i32,
+  i64,
+  type I64,
+  ModuleBuilder,
+} from "../wasm/mod.ts";
+import * as at from "../state.ts";
+import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
+import { type Imports, type Place, type Slot, Tier0 } from "./tier0.ts";
+
+/** What the engine hands to generated code. Numbers are host addresses, sizes and `Status` values. */
+export interface EngineFunctions {
+  slowLoad(size: number, unprivileged: number): number;
+  slowStore(size: number, unprivileged: number): number;
+  slowAtomic(size: number, write: number): number;
+  system(op: number, word: number): number;
+  softFloat(op: number): void;
+  /** Finds the records for TARGET; sets RECORDS and PAGE_VA. Returns the record's address, 0 to leave. */
+  fetch(): number;
+  /** Decodes at a record. Returns the record to go on with, 0 to leave. */
+  decode(record: number): number;
+}
+
+/** One way to execute a declaration: its known fields have fixed values. */
+export interface Variant {
+  /** What a record's first 16 bits hold. */
+  readonly id: number;
+  readonly slots: readonly Slot[];
+  readonly declaration: Declaration;
+}
+
+/** Handler of records that nobody decoded yet. */
+const UNDECODED = 0;
+/** Handler of the record behind a page's last one. */
+export const PAGE_END = 1;
+const FIRST = 2;
+/** Handlers that one machine may make; record ids have 16 bits. */
+const MAX_HANDLERS = 8192;
+
+/** The generated interpreter. */
+export class Interpreter {
+  /** Runs from IP with BUDGET; returns a `Status`. */
+  readonly run: () => number;
+  readonly #variants = new Map<string, Variant>();
+  readonly #table = new WebAssembly.Table({ initial: MAX_HANDLERS, element: "anyfunc" });
+  #next = FIRST;
+
+  /**
+   * @param base of the CPU's state block in the memory
+   * @param frequent words whose variants get a place in the loop
+   */
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly limits: { readonly minimum: number; readonly maximum: number },
+    readonly base: number,
+    readonly functions: EngineFunctions,
+    readonly decoder: Decoder,
+    readonly environment: DecodeEnvironment,
+    frequent: readonly number[],
+  ) {
+    const module = new ModuleBuilder(limits);
+    const imports = declareImports(module);
+    const fetch = module.importFunction("env", "fetch", [], "i32");
+    const decode = module.importFunction("env", "decode", ["i32"], "i32");
+    module.importTable("env", "table");
+    const handler = module.signature(["i32"], "i32");
+    const inline: { declaration: Declaration; known: Record<string, number>; key: string }[] = [];
+    const keys = new Set<string>();
+    for (const word of frequent) {
+      const found = decoder.decode(word);
+      if (!found) continue;
+      const { key, known } = this.#identify(found);
+      if (!keys.has(key)) inline.push({ declaration: found.declaration, known, key });
+      keys.add(key);
+    }
+    module.function([], "i32", (f) => {
+      this.#loop(f, { imports, fetch, decode, handler: (index, ip) => callIndirect("i32", handler, 0, index, ip) }, inline);
+    }, "run");
+    this.run = this.#instantiate(module).run as () => number;
+  }
+
+  /** The variant that executes a decoded word; makes its handler when needed. */
+  variant(decoded: Decoded): Variant {
+    const { key, known } = this.#identify(decoded);
+    const found = this.#variants.get(key);
+    if (found) return found;
+    const id = this.#next++;
+    if (id >= MAX_HANDLERS) throw new Error("too many instruction variants");
+    const module = new ModuleBuilder(this.limits);
+    const imports = declareImports(module);
+    let slots: readonly Slot[] = [];
+    module.function(["i32"], "i32", (f) => slots = this.#handler(f, imports, decoded.declaration, known), "handler");
+    this.#table.set(id, this.#instantiate(module).handler as () => number);
+    const variant = { id, slots, declaration: decoded.declaration };
+    this.#variants.set(key, variant);
+    return variant;
+  }
+
+  #identify({ declaration, index, fields }: Decoded): { key: string; known: Record<string, number> } {
+    const known: Record<string, number> = {};
+    let key = `${index}`;
+    for (const name of declaration.known) key += `,${known[name] = fields[name]}`;
+    for (const name in declaration.split) key += `,${known[name] = +declaration.split[name](fields, this.environment)}`;
+    return { key, known };
+  }
+
+  #instantiate(module: ModuleBuilder): WebAssembly.Exports {
+    const { memory, functions } = this;
+    return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), {
+      env: { ...functions, memory, table: this.#table },
+    }).exports;
+  }
+
+  /** A handler as a function: record address in, `Status` out. */
+  #handler(f: FunctionBuilder, imports: Imports, declaration: Declaration, known: Record<string, number>): readonly Slot[] {
+    const place: Place = {
+      f,
+      imports,
+      base: this.base,
+      ip: f.params[0].value as I32,
+      records: i32.load(i32.const(0), this.base + at.RECORDS),
+      spill() {},
+      leave: () => f.return(i32.const(Status.leave)),
+      stop: () => f.return(i32.const(Status.stop)),
+      jump: (record) => {
+        // Only relative branches go elsewhere than the next record; they come here as branches.
+        f.store("i32", i32.const(0), record, this.base + at.IP);
+        f.return(i32.const(Status.next));
+      },
+      branch: (target) => {
+        f.store("i64", i32.const(0), target, this.base + at.TARGET);
+        f.return(i32.const(Status.branch));
+      },
+    };
+    const tier = new Tier0(place, declaration, known, this.environment);
+    tier.build();
+    f.unreachable();
+    return tier.slots;
+  }
+
+  #loop(
+    f: FunctionBuilder,
+    callees: { imports: Imports; fetch: Callable; decode: Callable; handler: (index: I32, ip: I32) => I32 },
+    inline: readonly { declaration: Declaration; known: Record<string, number>; key: string }[],
+  ): void {
+    const { base } = this;
+    const word = (offset: number) => i32.load(i32.const(0), base + offset);
+    const ip = f.local("i32");
+    const records = f.local("i32");
+    const budget = f.local("i32");
+    const target = f.local("i64");
+    const status = f.local("i32");
+    f.set(ip, word(at.IP));
+    f.set(records, word(at.RECORDS));
+    f.set(budget, word(at.BUDGET));
+    const spill = () => {
+      f.store("i32", i32.const(0), ip.value, base + at.IP);
+      f.store("i32", i32.const(0), budget.value, base + at.BUDGET);
+    };
+    f.loop((next) => {
+      f.block((branch) => {
+        f.block((leave) => {
+          f.block((outOfLine) => {
+            f.set(budget, i32.sub(budget.value, i32.const(1)));
+            f.if(i32.lt_s(budget.value, i32.const(0)), () => {
+              f.set(budget, i32.const(0));
+              f.set(status, i32.const(Status.budget));
+              f.br(leave);
+            });
+            const place: Place = {
+              f,
+              imports: callees.imports,
+              base,
+              ip: ip.value,
+              records: records.value,
+              spill,
+              leave: () => {
+                f.set(status, i32.const(Status.leave));
+                f.br(leave);
+              },
+              stop: () => {
+                f.set(ip, i32.add(ip.value, i32.const(RECORD_SIZE)));
+                f.set(status, i32.const(Status.stop));
+                f.br(leave);
+              },
+              jump: (record) => {
+                f.set(ip, record);
+                f.br(next);
+              },
+              branch: (to) => {
+                f.set(target, to);
+                f.br(branch);
+              },
+            };
+            const bodies: (() => void)[] = [
+              // UNDECODED
+              () => {
+                f.set(budget, i32.add(budget.value, i32.const(1)));
+                spill();
+                f.set(ip, call("i32", callees.decode, ip.value));
+                f.if(ip.value, () => {
+                  f.set(records, word(at.RECORDS));
+                  f.br(next);
+                });
+                f.set(ip, word(at.IP));
+                place.leave();
+              },
+              // PAGE_END
+              () => {
+                f.set(budget, i32.add(budget.value, i32.const(1)));
+                place.branch(i64.add(i64.load(i32.const(0), base + at.PAGE_VA), i64.const(4096n)));
+              },
+            ];
+            for (const { declaration, known, key } of inline) {
+              const id = this.#next++;
+              bodies.push(() => {
+                const tier = new Tier0(place, declaration, known, this.environment);
+                tier.build();
+                this.#variants.set(key, { id, slots: tier.slots, declaration });
+              });
+            }
+            dispatch(f, i32.load16_u(ip.value), bodies, outOfLine);
+          });
+          // A handler of its own.
+          spill();
+          f.set(status, callees.handler(i32.load16_u(ip.value), ip.value));
+          f.if(i32.eqz(status.value), () => {
+            f.set(ip, word(at.IP));
+            f.br(next);
+          });
+          f.if(i32.eq(status.value, i32.const(Status.branch)), () => {
+            f.set(target, i64.load(i32.const(0), base + at.TARGET));
+            f.br(branch);
+          });
+          f.if(i32.eq(status.value, i32.const(Status.stop)), () => f.set(ip, i32.add(ip.value, i32.const(RECORD_SIZE))));
+        });
+        // leave:
+        spill();
+        f.return(status.value);
+      });
+      // branch:
+      const here = i64.xor(target.value, i64.load(i32.const(0), base + at.PAGE_VA));
+      f.if(i64.lt_u(i64.rotr(here, i64.const(2n)), i64.const(1024n)), () => {
+        f.set(ip, recordOf(records.value, target.value));
+        f.br(next);
+      });
+      const index = i32.and(
+        i32.wrap(i64.shr_u(target.value, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
+        i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
+      );
+      const entry = f.let(i32.add(word(at.TLB), index));
+      // A misaligned target keeps its low bits, so it never matches.
+      f.if(i64.eq(i64.and(target.value, i64.const(-4093n)), i64.load(entry, DTLB_SIZE + ITLB_TAG)), () => {
+        f.set(records, i32.load(entry, DTLB_SIZE + ITLB_RECORDS));
+        f.store("i32", i32.const(0), records.value, base + at.RECORDS);
+        f.store("i64", i32.const(0), i64.and(target.value, i64.const(-4096n)), base + at.PAGE_VA);
+        f.set(ip, recordOf(records.value, target.value));
+        f.br(next);
+      });
+      spill();
+      f.store("i64", i32.const(0), target.value, base + at.TARGET);
+      f.set(ip, call("i32", callees.fetch));
+      f.if(ip.value, () => {
+        f.set(records, word(at.RECORDS));
+        f.br(next);
+      });
+      f.return(i32.const(Status.branch));
+    });
+    f.unreachable();
+  }
+}
+
+/** Address of the record of a VA in the page that starts at `records`. */
+function recordOf(records: I32, va: I64): I32 {
+  return i32.add(records, i32.shl(i32.and(i32.wrap(va), i32.const(0xffc)), i32.const(2)));
+}
+
+/** `switch (index)` over bodies that all leave by themselves. */
+function dispatch(f: FunctionBuilder, index: I32, bodies: readonly (() => void)[], otherwise: { readonly depth: number }): void {
+  const labels: { readonly depth: number }[] = [];
+  const nest = (n: number): void => {
+    if (n < 0) return f.brTable(index, labels, otherwise);
+    f.block((end) => {
+      labels[n] = end;
+      nest(n - 1);
+    });
+    bodies[n]();
+  };
+  nest(bodies.length - 1);
+}
+
+function declareImports(module: ModuleBuilder): Imports {
+  return {
+    slowLoad: module.importFunction("env", "slowLoad", ["i32", "i32"], "i32"),
+    slowStore: module.importFunction("env", "slowStore", ["i32", "i32"], "i32"),
+    slowAtomic: module.importFunction("env", "slowAtomic", ["i32", "i32"], "i32"),
+    system: module.importFunction("env", "system", ["i32", "i32"], "i32"),
+    softFloat: module.importFunction("env", "softFloat", ["i32"]),
+  };
+}
+
+void UNDECODED;

@@ -1,0 +1,46 @@
+/** Layout of what the engine keeps in the shared memory besides the CPU's state: TLB banks and decoded records. */
+
+/** Bytes of a decoded instruction: handler (16 bits), then operands. */
+export const RECORD_SIZE = 16;
+/** Records of a page, and one more that leaves for the next page. */
+export const RECORDS_PER_PAGE = 1024;
+/** Distance of two pages of records; not a multiple of 4 KiB, so that equal page offsets don't share cache sets. */
+export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
+
+/** Data side of a TLB bank: direct mapped entries of 32 bytes. */
+export const DTLB_BITS = 8;
+export const DTLB_ENTRY_SHIFT = 5;
+export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
+/** In an entry: tag for reads, tag for writes (VA of the page, -1: invalid), and host address minus VA. */
+export const DTLB_READ = 0;
+export const DTLB_WRITE = 8;
+export const DTLB_ADDEND = 16;
+/** Physical frame number of the entry, 32 bits, for maintenance. */
+export const DTLB_FRAME = 20;
+/** 1: global (nG = 0), 32 bits. */
+export const DTLB_FLAGS = 24;
+
+/** Instruction side: direct mapped entries of 16 bytes: tag, address of the records, flags. */
+export const ITLB_BITS = 7;
+export const ITLB_ENTRY_SHIFT = 4;
+export const ITLB_SIZE = 1 << (ITLB_BITS + ITLB_ENTRY_SHIFT);
+export const ITLB_TAG = 0;
+export const ITLB_RECORDS = 8;
+export const ITLB_FLAGS = 12;
+
+/** Bytes of a bank; the odd 192 keeps banks apart in the host's cache sets. */
+export const BANK_SIZE = DTLB_SIZE + ITLB_SIZE + 192;
+
+/** What a handler or the run loop reports. */
+export const Status = {
+  /** Go on with the next instruction. */
+  next: 0,
+  /** Leave; the instruction did not complete. What happens next is in the engine's hands. */
+  leave: 1,
+  /** Branch to the address in `TARGET`. */
+  branch: 2,
+  /** Leave after the instruction, which completed. */
+  stop: 3,
+  /** The budget is used up. */
+  budget: 4,
+} as const;

@@ -1,0 +1,21 @@
+/** Every declared instruction. */
+import type { Declaration } from "./dsl.ts";
+import { atomics } from "./atomics.ts";
+import { branches } from "./branches.ts";
+import { dataImmediate } from "./data_immediate.ts";
+import { dataRegister } from "./data_register.ts";
+import { loadsStores } from "./loads_stores.ts";
+import { system } from "./system.ts";
+
+/** By encoding group, in the order in which the decoder asks them. */
+export const groups: Readonly<Record<string, readonly Declaration[]>> = {
+  dataImmediate,
+  branches,
+  system,
+  loadsStores,
+  atomics,
+  dataRegister,
+};
+
+/** All declarations. */
+export const declarations: readonly Declaration[] = Object.values(groups).flat();

@@ -1,0 +1,83 @@
+/** Arm ARM DDI 0487, "System instruction class encoding overview": hints, barriers, PSTATE, system registers. */
+import { a64, type Declaration } from "./dsl.ts";
+import { reg } from "./names.ts";
+
+const hints = ["nop", "yield", "wfe", "wfi", "sev", "sevl", "dgh"] as const;
+
+/** Which hint acts: the others are NOPs, now and for what is yet to be defined. */
+const hintKind = (f: { CRm: number; op2: number }) => f.CRm === 0 && f.op2 >= 2 && f.op2 <= 5 ? f.op2 : 0;
+
+const hint = a64({
+  bits: "11010101000000110010 CRm:4 op2:3 11111",
+  split: { kind: hintKind },
+  asm: (f) => f.CRm === 0 && f.op2 < 7 ? hints[f.op2] : `hint #${f.CRm * 8 + f.op2}`,
+  unpredictable: (f) => hintKind(f) !== 0,
+  emit(m, { kind }) {
+    if (kind) m.system((["wfe", "wfi", "sev", "sevl"] as const)[kind - 2]);
+  },
+});
+
+/** One host thread runs all vCPUs in turn, in program order: barriers order nothing further. */
+const barrier = a64({
+  bits: "11010101000000110011 CRm:4 op2:3 Rt:5",
+  known: ["op2"],
+  when: (f) => f.op2 === 2 || (f.op2 >= 4 && f.op2 <= 6),
+  asm: (f) => `${({ 2: "clrex", 4: "dsb", 5: "dmb", 6: "isb" } as Record<number, string>)[f.op2]} #${f.CRm}`,
+  unpredictable: (f) => f.Rt !== 31 || f.op2 === 2 || (f.op2 === 4 && (f.CRm & 11) === 0),
+  emit(m, { op2 }) {
+    if (op2 === 2) m.system("clrex");
+  },
+});
+
+const registerName = (f: { op0: number; op1: number; CRn: number; CRm: number; op2: number }) =>
+  `s${f.op0}_${f.op1}_c${f.CRn}_c${f.CRm}_${f.op2}`;
+
+const msrImmediate = a64({
+  bits: "1101010100000 op1:3 0100 CRm:4 op2:3 11111",
+  asm: (f) => {
+    const name = ({ "0,5": "spsel", "3,6": "daifset", "3,7": "daifclr", "0,4": "pan", "0,3": "uao" } as Record<string, string>)[`${f.op1},${f.op2}`];
+    return name ? `msr ${name}, #${f.CRm}` : `.inst 0x${f.word.toString(16)}`;
+  },
+  unpredictable: () => true,
+  emit: (m) => m.system("msrImmediate"),
+});
+
+const systemInstruction = a64({
+  bits: "1101010100 L 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
+  split: { zva: (f) => +(f.L === 0 && f.op1 === 3 && f.CRn === 7 && f.CRm === 4 && f.op2 === 1) },
+  asm: (f) =>
+    f.L ? `sysl ${reg(1, f.Rt)}, #${f.op1}, c${f.CRn}, c${f.CRm}, #${f.op2}` : `sys #${f.op1}, c${f.CRn}, c${f.CRm}, #${f.op2}, ${reg(1, f.Rt)}`,
+  unpredictable: () => true,
+  emit(m, { zva, Rt }) {
+    if (zva) m.zeroBlock(m.x.read(Rt));
+    else m.system("sys");
+  },
+});
+
+const mrs = a64({
+  bits: "110101010011 o0 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
+  split: { slot: (f, env) => +(env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2) >= 0) },
+  asm: (f) => `mrs ${reg(1, f.Rt)}, ${registerName({ ...f, op0: 2 + f.o0 })}`,
+  unpredictable: () => true,
+  emit(m, { slot, Rt }) {
+    if (slot) m.readSystemRegister(Rt, (f, env) => env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2));
+    else m.system("mrs");
+  },
+});
+
+const msr = a64({
+  bits: "110101010001 o0 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
+  split: { slot: (f, env) => +(env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2) >= 0) },
+  asm: (f) => `msr ${registerName({ ...f, op0: 2 + f.o0 })}, ${reg(1, f.Rt)}`,
+  unpredictable: () => true,
+  emit(m, { slot, Rt }) {
+    if (slot) m.writeSystemRegister(Rt, (f, env) => env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2));
+    else m.system("msr");
+  },
+});
+
+/** Permanently undefined. */
+const udf = a64({ bits: "0000000000000000 imm16:16", asm: (f) => `udf #${f.imm16}`, emit: (m) => m.system("undefined") });
+
+/** All of them. */
+export const system: readonly Declaration[] = [hint, barrier, msrImmediate, systemInstruction, mrs, msr, udf];

@@ -1,0 +1,164 @@
+/** Builds one function: statements, structured control flow, locals. */
+import { Bytes } from "./bytes.ts";
+import { type Store, stores } from "./ops.ts";
+import { emit, type I32, opcode, type Type, typeCode, Value } from "./value.ts";
+
+/** A local variable or parameter. */
+export class Local<T extends Type = Type> {
+  constructor(readonly type: T, readonly index: number) {}
+  /** Its present value. */
+  get value(): Value<T> {
+    return new Value(this.type, 0x20, [], (out) => out.u32(this.index));
+  }
+}
+
+/** Target of a branch: the end of a block or the start of a loop. */
+export interface Label {
+  readonly depth: number;
+}
+
+/** A function that can be called: index in the module and its signature. */
+export interface Callable {
+  readonly index: number;
+  readonly params: readonly Type[];
+  readonly result: Type | undefined;
+}
+
+/** A function body under construction. */
+export class FunctionBuilder {
+  readonly code: Bytes = new Bytes();
+  readonly params: readonly Local[];
+  #locals: Type[] = [];
+  #free = new Map<Type, Local[]>();
+  #scopes: Local[][] = [];
+  #depth = 0;
+
+  constructor(readonly paramTypes: readonly Type[], readonly result: Type | undefined) {
+    this.params = paramTypes.map((type, index) => new Local(type, index));
+  }
+
+  /** A new local. Inside a {@linkcode scope} it is given back at the scope's end. */
+  local<T extends Type>(type: T): Local<T> {
+    const free = this.#free.get(type)?.pop() as Local<T> | undefined;
+    const local = free ?? new Local(type, this.paramTypes.length + this.#locals.push(type) - 1);
+    this.#scopes.at(-1)?.push(local);
+    return local;
+  }
+
+  /** Locals made inside are reused afterwards. */
+  scope(body: () => void): void {
+    this.#scopes.push([]);
+    body();
+    for (const local of this.#scopes.pop()!) {
+      const list = this.#free.get(local.type);
+      if (list) list.push(local);
+      else this.#free.set(local.type, [local]);
+    }
+  }
+
+  /** Puts a value into a fresh local, so that it can be used many times. Constants and locals stay what they are. */
+  let<T extends Type>(value: Value<T>): Value<T> {
+    if (value.constant !== undefined) return value;
+    const local = this.local(value.type);
+    this.set(local, value);
+    return local.value;
+  }
+
+  set<T extends Type>(local: Local<T>, value: Value<T>): void {
+    emit(this.code, value);
+    this.code.u8(0x21).u32(local.index);
+  }
+
+  store(kind: Store, address: I32, value: Value, offset = 0): void {
+    emit(this.code, address);
+    emit(this.code, value);
+    opcode(this.code, stores[kind].code);
+    this.code.u32(stores[kind].align).u32(offset);
+  }
+
+  /** Evaluates for its effect. */
+  drop(value: Value): void {
+    emit(this.code, value);
+    this.code.u8(0x1a);
+  }
+
+  call(callee: Callable, ...args: Value[]): void {
+    for (const arg of args) emit(this.code, arg);
+    this.code.u8(0x10).u32(callee.index);
+    if (callee.result) this.code.u8(0x1a);
+  }
+
+  if(condition: I32, yes: () => void, no?: () => void): void {
+    emit(this.code, condition);
+    this.code.u8(0x04).u8(0x40);
+    this.#depth++;
+    yes();
+    if (no) {
+      this.code.u8(0x05);
+      no();
+    }
+    this.#depth--;
+    this.code.u8(0x0b);
+  }
+
+  block(body: (end: Label) => void): void {
+    this.#structure(0x02, body);
+  }
+
+  loop(body: (start: Label) => void): void {
+    this.#structure(0x03, body);
+  }
+
+  br(label: Label): void {
+    this.code.u8(0x0c).u32(this.#depth - label.depth);
+  }
+
+  brIf(label: Label, condition: I32): void {
+    emit(this.code, condition);
+    this.code.u8(0x0d).u32(this.#depth - label.depth);
+  }
+
+  brTable(index: I32, labels: readonly Label[], otherwise: Label): void {
+    emit(this.code, index);
+    this.code.u8(0x0e).u32(labels.length);
+    for (const label of labels) this.code.u32(this.#depth - label.depth);
+    this.code.u32(this.#depth - otherwise.depth);
+  }
+
+  return(value?: Value): void {
+    if (value) emit(this.code, value);
+    this.code.u8(0x0f);
+  }
+
+  unreachable(): void {
+    this.code.u8(0x00);
+  }
+
+  /** The body with its locals, as the code section wants it. */
+  finish(): Uint8Array {
+    const head = new Bytes();
+    const runs: [Type, number][] = [];
+    for (const type of this.#locals) {
+      const last = runs.at(-1);
+      if (last?.[0] === type) last[1]++;
+      else runs.push([type, 1]);
+    }
+    head.u32(runs.length);
+    for (const [type, count] of runs) head.u32(count).u8(typeCode[type]);
+    const body = this.code.view();
+    return new Bytes().u32(head.length + body.length + 1).raw(head.view()).raw(body).u8(0x0b).view();
+  }
+
+  #structure(code: number, body: (label: Label) => void): void {
+    this.code.u8(code).u8(0x40);
+    this.#depth++;
+    body({ depth: this.#depth });
+    this.#depth--;
+    this.code.u8(0x0b);
+  }
+}
+
+/** A call as an expression. */
+export function call<T extends Type>(type: T, callee: Callable, ...args: Value[]): Value<T> {
+  return new Value(type, 0x10, args, (out) => out.u32(callee.index));
+}

@@ -1,0 +1,85 @@
+/** Builds a module: one imported memory, imported functions and tables, functions, exports. */
+import { Bytes } from "./bytes.ts";
+import { type Callable, FunctionBuilder } from "./function.ts";
+import { emit, type I32, type Type, typeCode, Value } from "./value.ts";
+
+/** A signature, as an index of the type section. */
+export interface Signature {
+  readonly index: number;
+  readonly params: readonly Type[];
+  readonly result: Type | undefined;
+}
+
+/** A module under construction. Declare all imports before the first function. */
+export class ModuleBuilder {
+  #signatures: Signature[] = [];
+  #imports: { module: string; name: string; signature: Signature }[] = [];
+  #tables: { module: string; name: string }[] = [];
+  #functions: { signature: Signature; builder: FunctionBuilder; export?: string }[] = [];
+
+  /** @param memory Limits of the imported shared memory `env.memory`, in pages of 64 KiB. */
+  constructor(readonly memory: { readonly minimum: number; readonly maximum: number }) {}
+
+  signature(params: readonly Type[], result?: Type): Signature {
+    const key = `${params}>${result}`;
+    const found = this.#signatures.find((s) => `${s.params}>${s.result}` === key);
+    if (found) return found;
+    const made = { index: this.#signatures.length, params, result };
+    this.#signatures.push(made);
+    return made;
+  }
+
+  importFunction(module: string, name: string, params: readonly Type[], result?: Type): Callable {
+    if (this.#functions.length > 0) throw new Error(`import ${name} after a function`);
+    const signature = this.signature(params, result);
+    return { index: this.#imports.push({ module, name, signature }) - 1, params, result };
+  }
+
+  /** An imported table of functions; returns its index. */
+  importTable(module: string, name: string): number {
+    return this.#tables.push({ module, name }) - 1;
+  }
+
+  /** A function; `build` fills its body. */
+  function(params: readonly Type[], result: Type | undefined, build: (f: FunctionBuilder) => void, exportName?: string): Callable {
+    const builder = new FunctionBuilder(params, result);
+    const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder, export: exportName }) - 1;
+    build(builder);
+    return { index, params, result };
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const out = new Bytes().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    section(out, 1, this.#signatures, (s, signature) => {
+      s.u8(0x60).u32(signature.params.length);
+      for (const type of signature.params) s.u8(typeCode[type]);
+      if (signature.result) s.u8(1).u8(typeCode[signature.result]);
+      else s.u8(0);
+    });
+    const imports: ((s: Bytes) => void)[] = [
+      (s) => s.name("env").name("memory").u8(2).u8(3).u32(this.memory.minimum).u32(this.memory.maximum),
+      ...this.#imports.map(({ module, name, signature }) => (s: Bytes) => void s.name(module).name(name).u8(0).u32(signature.index)),
+      ...this.#tables.map(({ module, name }) => (s: Bytes) => void s.name(module).name(name).u8(1).u8(0x70).u8(0).u32(0)),
+    ];
+    section(out, 2, imports, (s, write) => write(s));
+    section(out, 3, this.#functions, (s, f) => s.u32(f.signature.index));
+    const exported = this.#functions.flatMap((f, i) => f.export ? [{ name: f.export, index: this.#imports.length + i }] : []);
+    section(out, 7, exported, (s, e) => s.name(e.name).u8(0).u32(e.index));
+    section(out, 10, this.#functions, (s, f) => s.raw(f.builder.finish()));
+    return out.view().slice();
+  }
+}
+
+function section<T>(out: Bytes, id: number, items: readonly T[], write: (s: Bytes, item: T) => void): void {
+  if (items.length === 0) return;
+  const body = new Bytes().u32(items.length);
+  for (const item of items) write(body, item);
+  out.u8(id).u32(body.length).raw(body.view());
+}
+
+/** Calls through a table, as an expression. */
+export function callIndirect<T extends Type>(type: T, signature: Signature, table: number, index: I32, ...args: Value[]): Value<T> {
+  return new Value(type, 0x11, [...args, index], (out) => out.u32(signature.index).u32(table));
+}
+
+export { emit };

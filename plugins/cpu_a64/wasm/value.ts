@@ -1,0 +1,43 @@
+/**
+ * Expressions of WebAssembly as trees. A tree is emitted where it is used, so a
+ * value that is used twice belongs in a local (`FunctionBuilder.let`).
+ */
+import type { Bytes } from "./bytes.ts";
+
+/** Value types. */
+export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
+
+/** Their encodings. */
+export const typeCode: Readonly<Record<Type, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+/** A node. `opcode` above 0xff is `prefix << 16 | code`. */
+export class Value<T extends Type = Type> {
+  constructor(
+    readonly type: T,
+    readonly opcode: number,
+    readonly args: readonly Value[],
+    /** Writes the immediates behind the opcode. */
+    readonly immediate?: (out: Bytes) => void,
+    /** The number, when it is a constant. */
+    readonly constant?: number | bigint,
+  ) {}
+}
+
+export type I32 = Value<"i32">;
+export type I64 = Value<"i64">;
+export type F32 = Value<"f32">;
+export type F64 = Value<"f64">;
+export type V128 = Value<"v128">;
+
+/** Writes a tree. */
+export function emit(out: Bytes, value: Value): void {
+  for (const arg of value.args) emit(out, arg);
+  opcode(out, value.opcode);
+  value.immediate?.(out);
+}
+
+/** Writes an opcode with its prefix. */
+export function opcode(out: Bytes, code: number): void {
+  if (code > 0xff) out.u8(code >>> 16).u32(code & 0xffff);
+  else out.u8(code);
+}
