@@ -12,6 +12,8 @@ export interface RunHooks {
   entry?(vcpu: Vcpu): void;
   /** After it ran, before its exit is handled: read list registers back. */
   exit?(vcpu: Vcpu): void;
+  /** A power-up has reset its registers (also before the first run): set what EL2 wants in them, drop what was pending for it. */
+  reset?(vcpu: Vcpu): void;
 }
 
 /** The outside world, through the board's rules: recorded, and deterministic where it can be. */

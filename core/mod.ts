@@ -23,3 +23,9 @@ export * from "./physical_memory.ts";
 export * from "./plugin.ts";
 export * from "./scheduler_policy.ts";
 export * from "./serial.ts";
+
+// Running machines.
+export { PluginError } from "./plugin_errors.ts";
+export { OverlapError } from "./mmio.ts";
+export { OutOfFramesError } from "./ram.ts";
+export * from "./syndrome.ts";

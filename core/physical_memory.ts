@@ -30,8 +30,15 @@ export interface PhysicalMemory {
   allocate(owner: string, order: number): Pa;
   /** Takes a given range for an owner. Throws when any frame is taken. */
   allocateAt(owner: string, pa: Pa, size: number): void;
-  /** Drops a reference; the frame is scrubbed and free when the last one goes. */
-  release(owner: string, pa: Pa): void;
+  /** Takes one more reference to frames of an owner (a foreign mapping). Throws when they are somebody else's. */
+  reference(owner: string, pa: Pa, size?: number): void;
+  /**
+   * Drops a reference to each frame of a range (default: one frame); a frame is scrubbed and free when
+   * its last reference goes. Throws, and drops nothing, when a frame is free or somebody else's.
+   */
+  release(owner: string, pa: Pa, size?: number): void;
+  /** Who holds a frame, and how many references there are. */
+  ownerOf(pa: Pa): { readonly owner: string; readonly references: number } | undefined;
   /** Frames held, by owner. */
   usage(): ReadonlyMap<string, number>;
   readonly freeFrames: number;

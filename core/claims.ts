@@ -1,0 +1,107 @@
+/** Who claimed what: one table for the board, one for each domain on top of it. */
+import { hex } from "./address.ts";
+import { OverlapError, rangeText, WindowTable } from "./mmio.ts";
+import type { Vcpu } from "./domain.ts";
+import type { Answer, Exceptions, MmioHandler, SmcccCall, SmcccResult, Trap } from "./exceptions.ts";
+
+/** Something with an owner. */
+interface Owned<T> {
+  readonly owner: string;
+  readonly handler: T;
+}
+
+/** A range of SMCCC functions. */
+interface Calls {
+  readonly from: number;
+  readonly to: number;
+  readonly conduits: readonly ("hvc" | "smc")[];
+  readonly handler: (call: SmcccCall) => SmcccResult;
+}
+
+/** Handlers of a system register. */
+export interface RegisterHandler {
+  read?(vcpu: Vcpu): bigint;
+  write?(vcpu: Vcpu, value: bigint): void;
+}
+
+/** Claims of one scope. */
+export class ClaimTable {
+  readonly #classes = new Map<number, Owned<(trap: Trap) => Answer>>();
+  readonly #registers = new Map<string, Owned<RegisterHandler>>();
+  readonly #calls: Owned<Calls>[] = [];
+  readonly #windows = new WindowTable<Owned<MmioHandler>>("IPA");
+
+  /** `board`: claims that hold for this table as well. */
+  constructor(readonly board?: ClaimTable) {}
+
+  class(ec: number): Owned<(trap: Trap) => Answer> | undefined {
+    return this.#classes.get(ec) ?? this.board?.class(ec);
+  }
+
+  register(name: string): Owned<RegisterHandler> | undefined {
+    return this.#registers.get(name) ?? this.board?.register(name);
+  }
+
+  calls(functionId: number, conduit: "hvc" | "smc"): Owned<Calls> | undefined {
+    const own = this.#calls.find(({ handler }) =>
+      functionId >= handler.from && functionId <= handler.to && handler.conduits.includes(conduit)
+    );
+    return own ?? this.board?.calls(functionId, conduit);
+  }
+
+  /** The window that holds an address; the access may still reach beyond its end. */
+  window(
+    ipa: number,
+  ): { readonly at: number; readonly size: number; readonly name: string; readonly value: Owned<MmioHandler> } | undefined {
+    return this.#windows.find(ipa) ?? this.board?.window(ipa);
+  }
+
+  /** The door for one plugin instance. */
+  forInstance(owner: string): Exceptions {
+    return {
+      claim: (ec, handler) => {
+        if (!Number.isInteger(ec) || ec < 0 || ec > 63) throw new RangeError(`${owner}: exception class ${ec}`);
+        this.#refuse(this.class(ec), owner, `exception class ${hex(ec)}`);
+        this.#classes.set(ec, { owner, handler });
+      },
+      claimCalls: (from, to, conduits, handler) => {
+        if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to < from || to > 0xffff_ffff) {
+          throw new RangeError(`${owner}: SMCCC functions ${from} to ${to}`);
+        }
+        const range = `SMCCC functions ${hex(from)}..${hex(to)}`;
+        this.#refuse(this.#overlappingCalls(from, to, conduits), owner, range);
+        this.#calls.push({ owner, handler: { from, to, conduits: [...conduits], handler } });
+      },
+      claimRegister: (register, handler) => {
+        this.#refuse(this.register(register), owner, `system register ${register}`);
+        this.#registers.set(register, { owner, handler });
+      },
+      claimMmio: (at, size, name, handler) => {
+        const other = this.board?.overlappingWindow(at, size);
+        if (other) {
+          throw new OverlapError(
+            `IPA window ${rangeText(at, size)} of ${owner} (${name}) overlaps ${rangeText(other.at, other.size)} of ${other.name}`,
+            [owner, other.value.owner],
+          );
+        }
+        this.#windows.add(at, size, name === "" ? owner : `${owner} (${name})`, { owner, handler });
+      },
+    };
+  }
+
+  /** The first window that touches a range. */
+  overlappingWindow(at: number, size: number) {
+    return this.#windows.overlapping(at, size);
+  }
+
+  #overlappingCalls(from: number, to: number, conduits: readonly ("hvc" | "smc")[]): Owned<Calls> | undefined {
+    const own = this.#calls.find(({ handler }) =>
+      from <= handler.to && handler.from <= to && handler.conduits.some((conduit) => conduits.includes(conduit))
+    );
+    return own ?? (this.board ? this.board.#overlappingCalls(from, to, conduits) : undefined);
+  }
+
+  #refuse(other: { readonly owner: string } | undefined, owner: string, what: string): void {
+    if (other) throw new OverlapError(`${what}: ${owner} claims it, and ${other.owner} has it`, [owner, other.owner]);
+  }
+}

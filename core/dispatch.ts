@@ -1,0 +1,249 @@
+/**
+ * Exception dispatch: what happens with an exception that was taken to EL2.
+ *
+ * A guest can put any value into the syndrome's sources. Whatever nobody claims gets the architectural answer and a
+ * bounded trace event; a handler that throws is our bug and is reported to `failed`, naming its owner.
+ */
+import { hex } from "./address.ts";
+import { className, dataAbort, EC, genericName, systemAccess } from "./syndrome.ts";
+import type { ClaimTable } from "./claims.ts";
+import type { CpuEngine } from "./cpu_engine.ts";
+import type { Vcpu } from "./domain.ts";
+import type { Answer, SmcccResult, Trap } from "./exceptions.ts";
+
+/** What the scheduler does next with the vCPU. */
+export type Next = "run" | "wait" | "yield" | "stopped";
+
+/** Kinds of exit, as the run's summary counts them. */
+export type ExitKind = "mmio" | "hvc" | "smc" | "sysreg" | "wfi" | "wfe" | "abort" | "other";
+
+/** What dispatch needs around it. */
+export interface DispatchEnvironment {
+  readonly claims: ClaimTable;
+  readonly engine: CpuEngine;
+  trace(kind: string, detail: () => string): void;
+  count(kind: ExitKind): void;
+  /** Our own bug: names the plugin and the hook. The domain is gone when this returns. */
+  failed(owner: string, hook: string, error: unknown): void;
+}
+
+/** Synchronous external abort, as DFSC and IFSC. */
+const EXTERNAL_ABORT = 0b010000;
+const ALIGNMENT_FAULT = 0b100001;
+const NOT_SUPPORTED = 0xffff_ffff_ffff_ffffn;
+/** SPSR.SS and SPSR.BTYPE: a skipped instruction clears them. */
+const SKIP_CLEARS = 1n << 21n | 3n << 10n;
+
+const answers: ReadonlySet<unknown> = new Set<Answer>(["resume", "advance", "wait", "yield", "undefined", "unclaimed", "stopped"]);
+
+/** A handler's result isn't one of the results that its contract allows. */
+class BadAnswer extends TypeError {}
+
+/** Handles the exception that the vCPU's EL2 registers describe. */
+export function dispatch(vcpu: Vcpu, environment: DispatchEnvironment): Next {
+  const esr = vcpu.state.read("ESR_EL2");
+  const trap: Trap = { vcpu, esr, ec: Number(esr >> 26n & 63n), iss: Number(esr & 0x1ff_ffffn) };
+  const claim = environment.claims.class(trap.ec);
+  if (claim !== undefined) {
+    let answer: Answer;
+    try {
+      answer = claim.handler(trap);
+      if (!answers.has(answer)) throw new BadAnswer(`the answer is ${typeof answer === "string" ? JSON.stringify(answer) : typeof answer}`);
+    } catch (error) {
+      environment.failed(claim.owner, `handler of exception class ${hex(trap.ec)}`, error);
+      return "stopped";
+    }
+    if (answer !== "unclaimed") {
+      environment.count(kindOf(trap));
+      return settle(vcpu, answer);
+    }
+  }
+  environment.count(kindOf(trap));
+  switch (trap.ec) {
+    case EC.WFX:
+      return settle(vcpu, (trap.iss & 1) === 0 ? "wait" : "yield");
+    case EC.HVC64:
+      return call(trap, "hvc", environment);
+    case EC.SMC64:
+      return call(trap, "smc", environment);
+    case EC.SYSTEM_REGISTER:
+      return systemRegister(trap, environment);
+    case EC.DATA_ABORT_LOWER:
+      return mmio(trap, environment);
+    case EC.INSTRUCTION_ABORT_LOWER:
+      environment.trace("instruction abort", () => `${where(vcpu)} fetches from ${hex(vcpu.state.read("FAR_EL2"))}, where nothing is`);
+      return abort(trap, "fetch", EXTERNAL_ABORT);
+    case EC.SERROR:
+      environment.trace("SError", () => where(vcpu));
+      return "run";
+    default:
+      environment.trace("unclaimed exception", () => `${where(vcpu)}: ${className(trap.ec)}, ESR_EL2 ${hex(esr)}`);
+      return settle(vcpu, "undefined");
+  }
+}
+
+function kindOf({ ec, iss }: Trap): ExitKind {
+  switch (ec) {
+    case EC.WFX:
+      return (iss & 1) === 0 ? "wfi" : "wfe";
+    case EC.HVC64:
+      return "hvc";
+    case EC.SMC64:
+      return "smc";
+    case EC.SYSTEM_REGISTER:
+      return "sysreg";
+    case EC.DATA_ABORT_LOWER:
+      return "mmio";
+    case EC.INSTRUCTION_ABORT_LOWER:
+      return "abort";
+    default:
+      return "other";
+  }
+}
+
+/** Skips the trapped instruction. */
+function advance(vcpu: Vcpu): void {
+  const state = vcpu.state;
+  state.pc = BigInt.asUintN(64, state.pc + 4n);
+  const pstate = state.pstate;
+  if ((pstate & SKIP_CLEARS) !== 0n) state.pstate = pstate & ~SKIP_CLEARS;
+}
+
+function settle(vcpu: Vcpu, answer: Exclude<Answer, "unclaimed">): Next {
+  if (vcpu.power === "off" || answer === "stopped") return "stopped";
+  switch (answer) {
+    case "resume":
+      return "run";
+    case "advance":
+      advance(vcpu);
+      return "run";
+    case "wait":
+    case "yield":
+      advance(vcpu);
+      return answer;
+    case "undefined":
+      vcpu.inject({ kind: "undefined" });
+      return "run";
+  }
+}
+
+function abort({ vcpu }: Trap, access: "read" | "write" | "fetch", status: number): Next {
+  vcpu.inject({ kind: "abort", access, va: vcpu.state.read("FAR_EL2"), status });
+  return "run";
+}
+
+function call(trap: Trap, conduit: "hvc" | "smc", environment: DispatchEnvironment): Next {
+  const { vcpu } = trap;
+  const { state } = vcpu;
+  if ((trap.iss & 0xffff) !== 0) {
+    environment.trace("call with an immediate", () => `${where(vcpu)}: ${conduit} #${hex(trap.iss & 0xffff)}`);
+    return settle(vcpu, "undefined");
+  }
+  const functionId = Number(state.x(0) & 0xffff_ffffn);
+  const claim = environment.claims.calls(functionId, conduit);
+  let result: SmcccResult = NOT_SUPPORTED;
+  if (claim === undefined) {
+    environment.trace("unknown call", () => `${where(vcpu)}: ${conduit} with function ${hex(functionId)}`);
+  } else {
+    // Bit 30 tells a 64-bit call; of a 32-bit call only the low halves of the arguments count.
+    const width = (functionId & 0x4000_0000) !== 0 ? 64 : 32;
+    const args = [1, 2, 3, 4, 5, 6].map((n) => BigInt.asUintN(width, state.x(n)));
+    try {
+      result = claim.handler.handler({ vcpu, conduit, functionId, args });
+      checkResult(result);
+    } catch (error) {
+      environment.failed(claim.owner, `handler of function ${hex(functionId)}`, error);
+      return "stopped";
+    }
+  }
+  if (result === "stopped" || vcpu.power === "off") return "stopped";
+  // A trapped SMC returns to itself, an HVC after itself. Arm ARM DDI 0487, "Traps of SMC instructions".
+  if (conduit === "smc") advance(vcpu);
+  if (result === "wait") {
+    state.setX(0, 0n);
+    return "wait";
+  }
+  const values: readonly bigint[] = typeof result === "bigint" ? [result] : result;
+  values.forEach((value, n) => state.setX(n, BigInt.asUintN(64, value)));
+  return "run";
+}
+
+function checkResult(result: unknown): void {
+  if (typeof result === "bigint" || result === "stopped" || result === "wait") return;
+  if (Array.isArray(result) && result.length <= 4 && result.every((value) => typeof value === "bigint")) return;
+  throw new BadAnswer(`the result is a ${typeof result}; want a bigint, up to four of them, "wait" or "stopped"`);
+}
+
+function systemRegister(trap: Trap, environment: DispatchEnvironment): Next {
+  const { vcpu } = trap;
+  const access = systemAccess(trap.iss);
+  const generic = genericName(access);
+  const name = environment.engine.registerName?.(access.op0, access.op1, access.CRn, access.CRm, access.op2) ?? generic;
+  const claim = environment.claims.register(name) ?? environment.claims.register(generic);
+  const handler = claim?.handler;
+  if (handler === undefined || (access.read ? handler.read : handler.write) === undefined) {
+    environment.trace("unclaimed system register", () => `${where(vcpu)} ${access.read ? "reads" : "writes"} ${name}`);
+    return settle(vcpu, "undefined");
+  }
+  try {
+    if (access.read) {
+      const value = handler.read!(vcpu);
+      if (typeof value !== "bigint") throw new BadAnswer(`the value is a ${typeof value}; want a bigint`);
+      vcpu.state.setX(access.register, BigInt.asUintN(64, value));
+    } else {
+      handler.write!(vcpu, vcpu.state.x(access.register));
+    }
+  } catch (error) {
+    environment.failed(claim!.owner, `${access.read ? "read" : "write"} of ${name}`, error);
+    return "stopped";
+  }
+  return settle(vcpu, "advance");
+}
+
+/** A stage 2 data abort: a virtual device, or nothing. Arm ARM DDI 0487, "ISS encoding for an exception from a Data Abort". */
+function mmio(trap: Trap, environment: DispatchEnvironment): Next {
+  const { vcpu } = trap;
+  const { state } = vcpu;
+  const info = dataAbort(trap.iss);
+  const direction = info.write ? "write" : "read";
+  const refuse = (why: string, ipa?: number, status = EXTERNAL_ABORT): Next => {
+    environment.trace(
+      "data abort",
+      () => `${where(vcpu)}: ${direction} of VA ${hex(state.read("FAR_EL2"))}${ipa === undefined ? "" : `, IPA ${hex(ipa)}`}: ${why}`,
+    );
+    return abort(trap, direction, status);
+  };
+  if (info.stage1Walk) return refuse("a stage 1 table lies where no memory is");
+  // HPFAR_EL2 holds the IPA of translation, access flag and address size faults only.
+  if (info.status >> 2 > 2) return refuse("not a translation fault");
+  if (info.farNotValid) return refuse("FAR_EL2 isn't valid");
+  const ipa = Number(state.read("HPFAR_EL2") >> 4n & 0xff_ffff_ffffn) * 4096 + Number(state.read("FAR_EL2") & 0xfffn);
+  const window = environment.claims.window(ipa);
+  if (window === undefined) return refuse("nothing is there", ipa);
+  if (info.cacheMaintenance) return settle(vcpu, "advance");
+  if (!info.valid) return refuse(`${window.name}: the access isn't a plain load or store (ISV is 0)`, ipa);
+  const offset = ipa - window.at;
+  if (offset + info.size > window.size) return refuse(`${info.size} bytes reach beyond the end of ${window.name}`, ipa);
+  if (offset % info.size !== 0) return refuse(`unaligned access to ${window.name}`, ipa, ALIGNMENT_FAULT);
+  const { owner, handler } = window.value;
+  const bits = info.size * 8;
+  try {
+    if (info.write) {
+      handler.write(offset, info.size, BigInt.asUintN(bits, state.x(info.register)), vcpu);
+    } else {
+      const raw = handler.read(offset, info.size, vcpu);
+      if (typeof raw !== "bigint" && typeof raw !== "number") throw new BadAnswer(`the value is a ${typeof raw}; want a number or bigint`);
+      const value = BigInt(raw);
+      const extended = info.signExtend ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
+      state.setX(info.register, BigInt.asUintN(info.wide ? 64 : 32, extended));
+    }
+  } catch (error) {
+    environment.failed(owner, `${direction} at offset ${hex(offset)}, ${info.size} bytes`, error);
+    return "stopped";
+  }
+  return settle(vcpu, "advance");
+}
+
+function where(vcpu: Vcpu): string {
+  return `${vcpu.domain.name} vCPU ${vcpu.index} at ${hex(vcpu.state.pc)}`;
+}

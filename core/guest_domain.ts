@@ -1,0 +1,154 @@
+/** A domain: its RAM, its address space, its vCPUs, and how it ends. */
+import { hex, PAGE_SIZE } from "./address.ts";
+import { MAX_ORDER } from "./buddy.ts";
+import type { DomainSpec } from "./board.ts";
+import type { CpuEngine } from "./cpu_engine.ts";
+import type { Domain, Outcome } from "./domain.ts";
+import { GuestVcpu } from "./guest_vcpu.ts";
+import type { VcpuListener } from "./guest_vcpu.ts";
+import type { AddressSpace, Mapping, MemoryBackend } from "./memory_backend.ts";
+import { rangeText, WindowTable } from "./mmio.ts";
+import type { PhysicalMemory } from "./physical_memory.ts";
+import { OutOfFramesError } from "./ram.ts";
+
+/** What a domain is made from. */
+export interface DomainParts {
+  readonly engine: CpuEngine;
+  readonly backend: MemoryBackend;
+  readonly memory: PhysicalMemory;
+  readonly listener: VcpuListener;
+  /** The smallest vCPU id that is free. */
+  readonly nextVcpuId: () => number;
+  /** After a vCPU's registers were reset: the reset hooks. */
+  readonly vcpuReset: (vcpu: GuestVcpu) => void;
+  readonly ended: (domain: GuestDomain) => void;
+}
+
+const GUEST_RAM: Mapping = { read: true, write: true, execute: true, type: "normal-wb" };
+
+/** Core's implementation of {@linkcode Domain}. */
+export class GuestDomain implements Domain {
+  readonly name: string;
+  readonly vcpus: GuestVcpu[] = [];
+  readonly space: AddressSpace;
+  readonly ram: readonly { readonly at: number; readonly size: number }[];
+  readonly #chunks = new WindowTable<number>("guest RAM");
+  #outcome: Outcome | undefined;
+  #destroyed = false;
+
+  /** Allocates and maps RAM and creates the vCPUs. Gives everything back when it throws. */
+  constructor(readonly spec: DomainSpec, readonly parts: DomainParts) {
+    this.name = spec.name;
+    this.ram = spec.memory.map(({ at, size }) => ({ at, size }));
+    this.space = parts.backend.createAddressSpace(spec.name);
+    try {
+      for (const { at, size } of this.ram) this.#populate(at, size);
+      for (let index = 0; index < spec.vcpus; index++) {
+        this.vcpus.push(new GuestVcpu(parts.nextVcpuId(), index, this, parts.engine, parts.listener));
+        this.space.install(this.vcpus[index].state);
+      }
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  /** How it ended; absent while it lives. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  writeMemory(ipa: number, bytes: Uint8Array): void {
+    this.#pieces(ipa, bytes.length, (pa, offset, size) => {
+      this.parts.memory.view(pa, size).set(bytes.subarray(offset, offset + size));
+      this.parts.engine.memoryWritten(pa, size);
+    });
+  }
+
+  readMemory(ipa: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    this.#pieces(ipa, size, (pa, offset, count) => bytes.set(this.parts.memory.view(pa, count), offset));
+    return bytes;
+  }
+
+  end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
+    for (const vcpu of this.vcpus) vcpu.stop();
+    this.parts.ended(this);
+  }
+
+  /** For a vCPU that powers up. */
+  vcpuReset(vcpu: GuestVcpu): void {
+    this.parts.vcpuReset(vcpu);
+  }
+
+  /** Gives everything back: vCPUs, mappings and tables, and then the frames that they pointed to. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#outcome ??= { kind: "power-off" };
+    for (const vcpu of this.vcpus) {
+      vcpu.stop();
+      this.parts.engine.destroyVcpu(vcpu.state);
+    }
+    this.space.destroy();
+    for (const { value: pa, size } of [...this.#chunks.all]) this.parts.memory.release(this.name, pa, size);
+  }
+
+  /** Takes frames in chunks as large as alignment and the free memory allow, and maps them. */
+  #populate(at: number, size: number): void {
+    if (at % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) {
+      throw new RangeError(`${this.name}: guest RAM ${rangeText(at, size)} isn't aligned to 4 KiB`);
+    }
+    const twice = this.#chunks.overlapping(at, size);
+    if (twice) throw new RangeError(`${this.name}: guest RAM ${rangeText(at, size)} overlaps ${rangeText(twice.at, twice.size)}`);
+    const { memory, backend } = this.parts;
+    if (backend.directMapOnly) {
+      memory.allocateAt(this.name, at, size);
+      this.#map(at, at, size);
+      return;
+    }
+    let largest = MAX_ORDER;
+    for (let done = 0; done < size;) {
+      let order = largest;
+      while (order > 0 && ((at + done) % (PAGE_SIZE * 2 ** order) !== 0 || size - done < PAGE_SIZE * 2 ** order)) order--;
+      let pa: number | undefined;
+      while (pa === undefined) {
+        try {
+          pa = memory.allocate(this.name, order);
+        } catch (error) {
+          if (!(error instanceof OutOfFramesError)) throw error;
+          if (order === 0) {
+            throw new Error(
+              `domain ${this.name} asks for ${hex(size)} bytes of RAM at ${hex(at)}; ${
+                hex(done)
+              } of them could be had, then no frame was free`,
+            );
+          }
+          largest = --order;
+        }
+      }
+      this.#map(at + done, pa, PAGE_SIZE * 2 ** order);
+      done += PAGE_SIZE * 2 ** order;
+    }
+  }
+
+  #map(ipa: number, pa: number, size: number): void {
+    this.#chunks.add(ipa, size, "RAM", pa);
+    this.space.map(ipa, pa, size, GUEST_RAM);
+  }
+
+  #pieces(ipa: number, size: number, visit: (pa: number, offset: number, size: number) => void): void {
+    // First see that all of it is RAM, so that a bad range changes nothing.
+    const pieces: [pa: number, offset: number, size: number][] = [];
+    for (let done = 0; done < size;) {
+      const chunk = this.#chunks.find(ipa + done);
+      if (chunk === undefined) throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not all of it is guest RAM`);
+      const count = Math.min(size - done, chunk.at + chunk.size - (ipa + done));
+      pieces.push([chunk.value + (ipa + done - chunk.at), done, count]);
+      done += count;
+    }
+    for (const piece of pieces) visit(...piece);
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * Physical memory: RAM banks in one shared `WebAssembly.Memory`, frames with owners and references.
+ *
+ * Free frames are always zero. A frame that nobody ever wrote costs the host nothing,
+ * so nothing here writes to memory that is zero already.
+ */
+import { hex, PAGE_SIZE } from "./address.ts";
+import { Buddy, MAX_ORDER } from "./buddy.ts";
+import { checkRange, rangeText, WindowTable } from "./mmio.ts";
+import type { PhysicalMemory, RamBank } from "./physical_memory.ts";
+
+/** No block of that size is free. */
+export class OutOfFramesError extends Error {
+  override readonly name = "OutOfFramesError";
+  constructor(readonly owner: string, readonly order: number, readonly freeFrames: number) {
+    super(`${owner} asked for ${2 ** order} contiguous frames of 4 KiB; ${freeFrames} frames are free, none of the blocks is that large`);
+  }
+}
+
+const WASM_PAGE = 65536;
+const WASM_PAGES = 65536;
+/** Order 18 blocks are 1 GiB: indexes of a bank start below it at a multiple of that, so that alignment is the address's. */
+const ALIGNMENT = PAGE_SIZE * 2 ** MAX_ORDER;
+
+interface Bank extends RamBank {
+  readonly buddy: Buddy;
+  /** Address of index 0. */
+  readonly origin: number;
+  /** Owner number of each frame; 0: free. */
+  readonly owner: Uint16Array;
+  readonly references: Uint32Array;
+}
+
+/** RAM of a board. */
+export class Ram implements PhysicalMemory {
+  readonly wasm: WebAssembly.Memory;
+  readonly banks: readonly RamBank[];
+  readonly #banks = new WindowTable<Bank>("RAM");
+  readonly #ownerNumbers = new Map<string, number>();
+  readonly #ownerNames: string[] = [""];
+  readonly #held: number[] = [0];
+  #sealed = false;
+
+  /** Throws a `RangeError` when the banks aren't page aligned, overlap, or don't fit into 4 GiB. */
+  constructor(banks: readonly { readonly at: number; readonly size: number }[]) {
+    // The first 64 KiB stay unused, so that offset 0 is never a valid place.
+    let offset = WASM_PAGE;
+    const list: Bank[] = [];
+    for (const { at, size } of banks) {
+      checkRange(at, size, "RAM bank");
+      if (at % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new RangeError(`RAM bank ${rangeText(at, size)} isn't aligned to 4 KiB`);
+      if (offset + size > WASM_PAGE * WASM_PAGES) {
+        throw new RangeError(`RAM bank ${rangeText(at, size)}: all RAM together is at most 4 GiB less 64 KiB`);
+      }
+      const origin = Math.floor(at / ALIGNMENT) * ALIGNMENT;
+      const frames = size / PAGE_SIZE;
+      const bank: Bank = {
+        base: at,
+        size,
+        hostOffset: offset,
+        origin,
+        buddy: new Buddy((at - origin) / PAGE_SIZE, frames),
+        owner: new Uint16Array(frames),
+        references: new Uint32Array(frames),
+      };
+      this.#banks.add(at, size, "RAM bank", bank);
+      list.push(bank);
+      offset += Math.ceil(size / WASM_PAGE) * WASM_PAGE;
+    }
+    this.banks = list.map(({ base, size, hostOffset }) => ({ base, size, hostOffset }));
+    this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: WASM_PAGES, shared: true });
+  }
+
+  reserve(bytes: number): number {
+    if (this.#sealed) throw new Error("memory for the CPU engine can be reserved during board set-up only");
+    if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new RangeError(`reserve: ${bytes} bytes`);
+    const pages = Math.ceil(bytes / WASM_PAGE);
+    const before = this.wasm.buffer.byteLength / WASM_PAGE;
+    if (before + pages > WASM_PAGES) {
+      throw new RangeError(
+        `the board's RAM leaves ${(WASM_PAGES - before) * WASM_PAGE} bytes of the 4 GiB; the CPU engine asked for ${bytes} more`,
+      );
+    }
+    return this.wasm.grow(pages) * WASM_PAGE;
+  }
+
+  /** Board set-up is over: no more reservations. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
+  view(pa: number, size: number): Uint8Array<SharedArrayBuffer> {
+    return new Uint8Array(this.wasm.buffer as unknown as SharedArrayBuffer, this.#offset(pa, size), size);
+  }
+
+  isRam(pa: number, size: number): boolean {
+    return this.#banks.find(pa, size) !== undefined;
+  }
+
+  read64(pa: number): bigint {
+    return this.#view64(pa).getBigUint64(0, true);
+  }
+
+  write64(pa: number, value: bigint): void {
+    this.#view64(pa).setBigUint64(0, value, true);
+  }
+
+  allocate(owner: string, order: number): number {
+    for (const { value: bank } of this.#banks.all) {
+      const index = bank.buddy.allocate(order);
+      if (index === undefined) continue;
+      const frame = index - bank.buddy.first;
+      this.#take(bank, frame, 2 ** order, owner);
+      return bank.base + frame * PAGE_SIZE;
+    }
+    throw new OutOfFramesError(owner, order, this.freeFrames);
+  }
+
+  allocateAt(owner: string, pa: number, size: number): void {
+    const { bank, first, count } = this.#frames(pa, size, owner);
+    if (!bank.buddy.allocateRange(bank.buddy.first + first, count)) {
+      let taken = first;
+      while (bank.owner[taken] === 0) taken++;
+      const holder = this.#ownerNames[bank.owner[taken]];
+      throw new Error(`${owner} wants ${rangeText(pa, size)}: the frame at ${hex(bank.base + taken * PAGE_SIZE)} belongs to ${holder}`);
+    }
+    this.#take(bank, first, count, owner);
+  }
+
+  reference(owner: string, pa: number, size: number = PAGE_SIZE): void {
+    const { bank, first, count } = this.#owned(owner, pa, size, "reference");
+    for (let frame = first; frame < first + count; frame++) bank.references[frame]++;
+  }
+
+  release(owner: string, pa: number, size: number = PAGE_SIZE): void {
+    const { bank, first, count } = this.#owned(owner, pa, size, "release");
+    const number = this.#ownerNumbers.get(owner)!;
+    for (let frame = first; frame < first + count; frame++) {
+      if (--bank.references[frame] > 0) continue;
+      this.#scrub(bank.hostOffset + frame * PAGE_SIZE);
+      bank.owner[frame] = 0;
+      this.#held[number]--;
+      bank.buddy.release(bank.buddy.first + frame, 0);
+    }
+  }
+
+  ownerOf(pa: number): { readonly owner: string; readonly references: number } | undefined {
+    const bank = this.#banks.find(pa)?.value;
+    if (bank === undefined) return undefined;
+    const frame = Math.floor((pa - bank.base) / PAGE_SIZE);
+    if (bank.owner[frame] === 0) return undefined;
+    return { owner: this.#ownerNames[bank.owner[frame]], references: bank.references[frame] };
+  }
+
+  usage(): ReadonlyMap<string, number> {
+    const usage = new Map<string, number>();
+    for (const [name, number] of this.#ownerNumbers) if (this.#held[number] > 0) usage.set(name, this.#held[number]);
+    return usage;
+  }
+
+  get freeFrames(): number {
+    return this.#banks.all.reduce((sum, { value }) => sum + value.buddy.free, 0);
+  }
+
+  #take(bank: Bank, first: number, count: number, owner: string): void {
+    const number = this.#number(owner);
+    bank.owner.fill(number, first, first + count);
+    bank.references.fill(1, first, first + count);
+    this.#held[number] += count;
+  }
+
+  /** Numbers of owners that hold nothing are used again, so that 2^16 is a limit on owners at one time. */
+  #number(owner: string): number {
+    const known = this.#ownerNumbers.get(owner);
+    if (known !== undefined) return known;
+    let number = this.#ownerNames.length;
+    if (number > 0xffff) {
+      number = this.#held.findIndex((held, index) => index > 0 && held === 0);
+      if (number < 0) throw new RangeError(`${owner}: there are 65535 owners of memory already`);
+      this.#ownerNumbers.delete(this.#ownerNames[number]);
+    }
+    this.#ownerNames[number] = owner;
+    this.#held[number] = 0;
+    this.#ownerNumbers.set(owner, number);
+    return number;
+  }
+
+  /** Zeroes a frame, when it isn't zero: reading doesn't make the host allocate, writing does. */
+  #scrub(offset: number): void {
+    const words = new Float64Array(this.wasm.buffer, offset, PAGE_SIZE / 8);
+    const bits = new Int32Array(this.wasm.buffer, offset, PAGE_SIZE / 4);
+    for (let i = 0; i < bits.length; i++) {
+      if (bits[i] !== 0) {
+        words.fill(0);
+        return;
+      }
+    }
+  }
+
+  #owned(owner: string, pa: number, size: number, verb: string): { bank: Bank; first: number; count: number } {
+    const range = this.#frames(pa, size, owner);
+    const number = this.#ownerNumbers.get(owner) ?? -1;
+    for (let frame = range.first; frame < range.first + range.count; frame++) {
+      const holder = range.bank.owner[frame];
+      if (holder === number) continue;
+      const where = hex(range.bank.base + frame * PAGE_SIZE);
+      if (holder === 0) throw new Error(`${owner}: ${verb} of the frame at ${where}, which is free`);
+      throw new Error(`${owner}: ${verb} of the frame at ${where}, which belongs to ${this.#ownerNames[holder]}`);
+    }
+    return range;
+  }
+
+  #frames(pa: number, size: number, owner: string): { bank: Bank; first: number; count: number } {
+    checkRange(pa, size, owner);
+    if (pa % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new RangeError(`${owner}: ${rangeText(pa, size)} isn't aligned to 4 KiB`);
+    const bank = this.#banks.find(pa, size)?.value;
+    if (bank === undefined) throw new RangeError(`${owner}: ${rangeText(pa, size)} isn't RAM`);
+    return { bank, first: (pa - bank.base) / PAGE_SIZE, count: size / PAGE_SIZE };
+  }
+
+  #offset(pa: number, size: number): number {
+    if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(pa)) throw new RangeError(`${size} bytes at ${pa}`);
+    const window = this.#banks.find(pa, Math.max(size, 1));
+    if (window === undefined) throw new RangeError(`${size} bytes at ${hex(pa)}: not all of it is RAM`);
+    return window.value.hostOffset + (pa - window.at);
+  }
+
+  #view64(pa: number): DataView {
+    if (pa % 8 !== 0) throw new RangeError(`${hex(pa)} isn't aligned to 8 bytes`);
+    return new DataView(this.wasm.buffer, this.#offset(pa, 8), 8);
+  }
+}

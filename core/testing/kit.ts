@@ -1,0 +1,302 @@
+/**
+ * A test bench for plugins: a domain with fake CPUs, fake memory backend and (unless the plugin under test provides
+ * them) fake interrupts, but with core's own clock, exception dispatch, physical memory and contexts.
+ *
+ *     const kit = await bench();
+ *     await kit.attach(pl011, { at: 0x900_0000, interrupt: 33, port: "console" });
+ *     kit.write32(0x900_0000, 0x41);
+ *     assertEquals(kit.output("console"), "A");
+ */
+import type { Board, PluginUse } from "../board.ts";
+import type { Capability } from "../capability.ts";
+import { VirtualClock } from "../virtual_clock.ts";
+import { CpuEngine } from "../cpu_engine.ts";
+import { dispatch } from "../dispatch.ts";
+import type { Next } from "../dispatch.ts";
+import { PluginError } from "../plugin_errors.ts";
+import { GuestDomain } from "../guest_domain.ts";
+import type { GuestVcpu } from "../guest_vcpu.ts";
+import { Interrupts } from "../interrupts.ts";
+import { MemoryBackend } from "../memory_backend.ts";
+import { WindowTable } from "../mmio.ts";
+import type { MmioHandler } from "../exceptions.ts";
+import type { Plugin } from "../plugin.ts";
+import { PluginHost, Scope } from "../plugin_host.ts";
+import { Ram } from "../ram.ts";
+import { SerialHub } from "../serial_hub.ts";
+import { FakeEngine } from "./fake_cpu.ts";
+import type { FakeVcpuState } from "./fake_cpu.ts";
+import { FakeInterrupts } from "./fake_interrupts.ts";
+import { FakeMemoryBackend } from "./fake_memory.ts";
+
+/** What a bench may be told. */
+export interface BenchOptions {
+  /** vCPUs of the domain; 1 when absent. */
+  readonly vcpus?: number;
+  /** Guest RAM; 1 MiB at 0x4000_0000 when absent. */
+  readonly memory?: { readonly at: number; readonly size: number };
+  /** False: no fake interrupt controller, because a plugin under test is one. */
+  readonly interrupts?: boolean;
+  /** Overrides of the board. */
+  readonly board?: Partial<Board>;
+  /** Images by reference. */
+  readonly images?: ReadonlyMap<string, Uint8Array>;
+  /** Capabilities that the plugin under test needs. */
+  readonly provide?: readonly (readonly [key: Capability<unknown>, implementation: unknown])[];
+}
+
+/** A domain to attach plugins to. */
+export class Bench {
+  readonly engine: FakeEngine = new FakeEngine();
+  readonly interrupts: FakeInterrupts = new FakeInterrupts();
+  readonly clock: VirtualClock = new VirtualClock(() => this.engine.kick());
+  readonly domain: GuestDomain;
+  readonly memory: Ram;
+  readonly board: Board;
+  readonly host: PluginHost;
+  readonly scope: Scope;
+  /** Trace events: `"unknown call: ..."`. */
+  readonly traced: string[] = [];
+  readonly #serial = new SerialHub(this.clock);
+  readonly #output = new Map<string, number[]>();
+
+  constructor(options: BenchOptions) {
+    const ram = options.memory ?? { at: 0x4000_0000, size: 0x10_0000 };
+    const backend = new FakeMemoryBackend();
+    const spec = { name: "guest", vcpus: options.vcpus ?? 1, memory: [ram], plugins: [] };
+    this.memory = new Ram([{ at: 0x4000_0000, size: Math.max(ram.size * 2, 0x10_0000) }]);
+    this.board = {
+      name: "bench",
+      doc: "",
+      file: "bench.yaml",
+      seed: 1,
+      time: "virtual",
+      nsPerInstruction: 1,
+      pcpus: 1,
+      memory: this.memory.banks.map(({ base, size }) => ({ at: base, size })),
+      plugins: [],
+      domains: [spec],
+      ...options.board,
+    };
+    const bus = new WindowTable<MmioHandler>("PA");
+    this.host = new PluginHost({
+      board: this.board,
+      clock: this.clock,
+      serial: this.#serial,
+      memory: this.memory,
+      bus: {
+        claim: (at, size, name, handler) => bus.add(at, size, name, handler),
+        find: (pa) => {
+          const window = bus.find(pa);
+          return window && { at: window.at, name: window.name, handler: window.value };
+        },
+      },
+      images: options.images ?? new Map(),
+      bootTimeSeconds: 1_700_000_000,
+      trace: (kind, detail) => this.traced.push(`${kind}: ${detail()}`),
+      failed: (owner, hook, error) => {
+        throw new PluginError(owner, hook, error);
+      },
+    });
+    const board = this.host.board;
+    board.capabilities.set(CpuEngine.name, { owner: "bench", value: this.engine });
+    board.capabilities.set(MemoryBackend.name, { owner: "bench", value: backend });
+    let ids = 0;
+    this.domain = new GuestDomain(spec, {
+      engine: this.engine,
+      backend,
+      memory: this.memory,
+      nextVcpuId: () => ids++,
+      listener: {
+        woke: () => {},
+        slept: () => {},
+        kicked: (vcpu) => this.#kicked(vcpu),
+      },
+      vcpuReset: (vcpu) => this.#hooks("reset", vcpu),
+      ended: () => {},
+    });
+    this.scope = new Scope(board, this.domain);
+    if (options.interrupts !== false) this.scope.capabilities.set(Interrupts.name, { owner: "bench", value: this.interrupts });
+    for (const [key, value] of options.provide ?? []) {
+      (key.scope === "board" ? board : this.scope).capabilities.set(key.name, { owner: "bench", value });
+    }
+  }
+
+  /** Runs a plugin's `setup` (with `boardScope`) and `attach`, with options as the manifest's check would hand them over. Returns its state. */
+  async attach<O, S>(plugin: Plugin<O, S>, options: O, { boardScope = false }: { boardScope?: boolean } = {}): Promise<S> {
+    const use: PluginUse = { plugin, options: withDefaults(plugin, options), path: ["bench"] };
+    if (boardScope) await this.host.setupOne(use);
+    return (await this.host.attachOne(use, this.scope)).state as S;
+  }
+
+  /** A capability that a plugin provided. */
+  get<T>(key: Capability<T>): T {
+    const found = this.scope.find(key.name);
+    if (found === undefined) throw new Error(`nobody provides ${key.name}`);
+    return found.value as T;
+  }
+
+  /** Runs the boot hooks. */
+  boot(): Promise<void> {
+    return this.host.boot(this.scope);
+  }
+
+  vcpu(index = 0): GuestVcpu {
+    return this.domain.vcpus[index];
+  }
+
+  state(index = 0): FakeVcpuState {
+    return this.domain.vcpus[index].state as FakeVcpuState;
+  }
+
+  /** Calls the entry hooks, as the machine does before a vCPU runs. */
+  enter(index = 0): void {
+    this.#hooks("entry", this.vcpu(index));
+  }
+
+  /** Calls the exit hooks. */
+  exit(index = 0): void {
+    this.#hooks("exit", this.vcpu(index));
+  }
+
+  read8 = (ipa: number, vcpu = 0): number => Number(this.read(ipa, 1, vcpu));
+  read16 = (ipa: number, vcpu = 0): number => Number(this.read(ipa, 2, vcpu));
+  read32 = (ipa: number, vcpu = 0): number => Number(this.read(ipa, 4, vcpu));
+  read64 = (ipa: number, vcpu = 0): bigint => this.read(ipa, 8, vcpu);
+  write8 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 1, value, vcpu);
+  write16 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 2, value, vcpu);
+  write32 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 4, value, vcpu);
+  write64 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 8, value, vcpu);
+
+  /** A load by a guest, through the data abort that it takes. Throws when it was answered with an abort. */
+  read(ipa: number, size: number, vcpu = 0): bigint {
+    this.#access(ipa, size, false, vcpu);
+    return this.state(vcpu).x(9);
+  }
+
+  /** A store by a guest. Throws when it was answered with an abort. */
+  write(ipa: number, size: number, value: number | bigint, vcpu = 0): void {
+    this.state(vcpu).setX(9, BigInt(value));
+    this.#access(ipa, size, true, vcpu);
+  }
+
+  /** A call by HVC or SMC. Returns X0 (and what comes next for the vCPU: "run", "wait", "stopped"). */
+  call(
+    functionId: number,
+    args: readonly (number | bigint)[] = [],
+    { conduit = "hvc", vcpu = 0 }: { conduit?: "hvc" | "smc"; vcpu?: number } = {},
+  ): { x0: bigint; next: Next } {
+    const state = this.state(vcpu);
+    state.setX(0, BigInt(functionId));
+    args.forEach((value, n) => state.setX(n + 1, BigInt.asUintN(64, BigInt(value))));
+    const next = this.trap(conduit === "hvc" ? 0x16 : 0x17, 0, vcpu);
+    return { x0: state.x(0), next };
+  }
+
+  /** MRS of a trapped system register. */
+  mrs(register: string, vcpu = 0): bigint {
+    const handler = this.scope.claims.register(register)?.handler;
+    if (handler?.read === undefined) throw new Error(`nobody answers reads of ${register}`);
+    return handler.read(this.vcpu(vcpu));
+  }
+
+  /** MSR to a trapped system register. */
+  msr(register: string, value: number | bigint, vcpu = 0): void {
+    const handler = this.scope.claims.register(register)?.handler;
+    if (handler?.write === undefined) throw new Error(`nobody answers writes to ${register}`);
+    handler.write(this.vcpu(vcpu), BigInt(value));
+  }
+
+  /** An exception to EL2: exception class and ISS. FAR_EL2 and HPFAR_EL2 are what the state has. */
+  trap(ec: number, iss: number, vcpu = 0): Next {
+    this.#powerUp(vcpu);
+    this.state(vcpu).write("ESR_EL2", BigInt(ec) << 26n | 1n << 25n | BigInt(iss));
+    return dispatch(this.vcpu(vcpu), {
+      claims: this.scope.claims,
+      engine: this.engine,
+      trace: (kind, detail) => this.traced.push(`${kind}: ${detail()}`),
+      count: () => {},
+      failed: (owner, hook, error) => {
+        throw new PluginError(owner, hook, error);
+      },
+    });
+  }
+
+  /** Lets virtual time pass; timers fire on the way, each at its time. */
+  advance(ns: number): void {
+    const end = this.clock.nowNs + ns;
+    for (;;) {
+      const next = this.clock.events.next;
+      if (next === undefined || next.ns > end) break;
+      this.clock.skipTo(next.ns);
+      this.clock.events.takeDue(this.clock.nowNs)!.fire();
+    }
+    this.clock.skipTo(end);
+  }
+
+  /** Bytes from outside to a serial port; they arrive at once. */
+  input(port: string, text: string | Uint8Array): void {
+    this.#serial.input(port, typeof text === "string" ? new TextEncoder().encode(text) : text);
+    this.advance(0);
+  }
+
+  /** All that a serial port put out so far. */
+  output(port: string): string {
+    this.#serial.flush((name, bytes) => this.#output.set(name, [...(this.#output.get(name) ?? []), ...bytes]));
+    return new TextDecoder().decode(Uint8Array.from(this.#output.get(port) ?? []));
+  }
+
+  /** Destroys the domain. */
+  close(): void {
+    this.scope.close((owner, hook, error) => {
+      throw new PluginError(owner, hook, error);
+    });
+    this.domain.destroy();
+  }
+
+  /** A vCPU that takes an exception is on. */
+  #powerUp(index: number): void {
+    const vcpu = this.vcpu(index);
+    if (vcpu.power !== "off") return;
+    const x = Array.from({ length: 31 }, (_, n) => vcpu.state.x(n));
+    vcpu.start(vcpu.state.pc, 0n);
+    x.forEach((value, n) => vcpu.state.setX(n, value));
+  }
+
+  #hooks(kind: "entry" | "exit" | "reset", vcpu: GuestVcpu): void {
+    for (const { hook } of [...this.host.board.runHooks, ...this.scope.runHooks]) hook[kind]?.(vcpu);
+  }
+
+  /** As the scheduler does it: list registers are refilled before the look. */
+  #kicked(vcpu: GuestVcpu): void {
+    if (vcpu.power !== "blocked") return;
+    this.#hooks("entry", vcpu);
+    const pending = vcpu.state.wakeupPending();
+    this.#hooks("exit", vcpu);
+    if (pending) vcpu.unblock();
+  }
+
+  #access(ipa: number, size: number, write: boolean, vcpu: number): void {
+    const state = this.state(vcpu);
+    state.write("FAR_EL2", BigInt(ipa));
+    state.write("HPFAR_EL2", BigInt(Math.floor(ipa / 4096)) << 4n);
+    const injected = state.injected.length;
+    // ISV, SAS, SRT = 9, SF, WnR; translation fault at level 3.
+    this.trap(0x24, 1 << 24 | Math.log2(size) << 22 | 9 << 16 | 1 << 15 | (write ? 1 << 6 : 0) | 0b000111, vcpu);
+    if (state.injected.length > injected) {
+      state.injected.pop();
+      throw new Error(`${write ? "write" : "read"} of ${size} bytes at IPA 0x${ipa.toString(16)}: ${this.traced.at(-1)}`);
+    }
+  }
+}
+
+function withDefaults<O>(plugin: Plugin<O>, options: O): Readonly<Record<string, unknown>> {
+  const complete: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(plugin.options)) if (spec.default !== undefined) complete[name] = spec.default;
+  return { ...complete, ...(options as Record<string, unknown>) };
+}
+
+/** Makes a bench. */
+export function bench(options: BenchOptions = {}): Bench {
+  return new Bench(options);
+}

@@ -1,0 +1,17 @@
+/** Trace events, bounded per kind: a guest that misbehaves a million times fills no disk. */
+
+/** Events of one kind that are shown; the others are only counted. */
+export const TRACE_LIMIT = 32;
+
+/** Counts trace events, and hands on the first ones of each kind. */
+export class Tracer {
+  readonly counts: Map<string, number> = new Map();
+  constructor(readonly sink: ((kind: string, detail: string) => void) | undefined) {}
+
+  trace(kind: string, detail: () => string): void {
+    const count = (this.counts.get(kind) ?? 0) + 1;
+    this.counts.set(kind, count);
+    if (this.sink === undefined || count > TRACE_LIMIT) return;
+    this.sink(kind, count < TRACE_LIMIT ? detail() : `${detail()} (the last one of this kind to be shown)`);
+  }
+}

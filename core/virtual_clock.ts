@@ -1,0 +1,112 @@
+/** Virtual time: how it moves, and who is woken. */
+import type { Clock } from "./clock.ts";
+import { EventQueue, queuedEvent } from "./events.ts";
+import type { QueuedEvent } from "./events.ts";
+
+/**
+ * Parts that a nanosecond is divided into. Every number up to 16 divides it, so
+ * that the rate of each of up to 16 busy physical CPUs is exact.
+ */
+const PARTS = 720_720;
+
+/** How far an instruction moves virtual time: whole parts of a nanosecond. */
+export interface Rate {
+  readonly parts: number;
+}
+
+/** Rate for `nsPerInstruction` when `sharers` physical CPUs take turns on one host thread. */
+export function rate(nsPerInstruction: number, sharers: number): Rate {
+  return { parts: Math.max(1, Math.round(nsPerInstruction * PARTS / sharers)) };
+}
+
+/** Nanoseconds per instruction of a rate. */
+export function rateNs(rate: Rate): number {
+  return rate.parts / PARTS;
+}
+
+/** Virtual time of a board. Moves only forward, by whole parts of a nanosecond, so that a run repeats exactly. */
+export class VirtualClock {
+  readonly events: EventQueue = new EventQueue();
+  #ns = 0;
+  #parts = 0;
+  /** Set during a run of the CPU engine. */
+  #run: { readonly rate: Rate; readonly retired: () => number; readonly endNs: number } | undefined;
+
+  /** `lookAgain` is called when a timer is armed for a time before the end of the run in progress. */
+  constructor(readonly lookAgain: () => void = () => {}) {}
+
+  /** Now, in whole nanoseconds; to the instruction during a run. */
+  get nowNs(): number {
+    if (this.#run === undefined) return this.#ns;
+    return this.#ns + Math.floor((this.#parts + this.#run.retired() * this.#run.rate.parts) / PARTS);
+  }
+
+  /** Now, with the fraction, between runs. */
+  get exactNs(): number {
+    return this.#ns + this.#parts / PARTS;
+  }
+
+  /** Moves time by instructions. */
+  advance(instructions: number, rate: Rate): void {
+    const parts = this.#parts + instructions * rate.parts;
+    this.#ns += Math.floor(parts / PARTS);
+    this.#parts = parts % PARTS;
+  }
+
+  /** Moves time forward to `ns`, when it lies ahead. */
+  skipTo(ns: number): void {
+    if (ns <= this.#ns) return;
+    this.#ns = ns;
+    this.#parts = 0;
+  }
+
+  /** Instructions until `ns` at a rate, at least 1 and at most `limit`. */
+  instructionsUntil(ns: number, rate: Rate, limit: number): number {
+    const distance = ns - this.#ns;
+    if (distance * PARTS >= limit * rate.parts + this.#parts) return limit;
+    return Math.max(1, Math.min(limit, Math.ceil((distance * PARTS - this.#parts) / rate.parts)));
+  }
+
+  /** From here to {@linkcode endRun}, `nowNs` follows `retired()`. */
+  beginRun(rate: Rate, budget: number, retired: () => number): void {
+    this.#run = { rate, retired, endNs: this.#ns + Math.floor((this.#parts + budget * rate.parts) / PARTS) };
+  }
+
+  /** The run is over. Moves time by what it retired. */
+  endRun(retired: number): void {
+    const run = this.#run!;
+    this.#run = undefined;
+    this.advance(retired, run.rate);
+  }
+
+  /** Queues an event; makes a run in progress come back when it can't wait for its end. */
+  arm(event: QueuedEvent, ns: number): void {
+    if (Number.isNaN(ns)) throw new RangeError(`timer ${event.name}: the deadline is not a number`);
+    this.events.arm(event, ns);
+    if (this.#run !== undefined && ns < this.#run.endNs) this.lookAgain();
+  }
+
+  /** The clock of one plugin instance. `guard` runs its callbacks; `own` collects what to undo when the instance goes. */
+  forInstance(owner: string, guard: (hook: string, callback: () => void) => void, own: (undo: () => void) => void): Clock {
+    const names = new Set<string>();
+    const now = () => this.nowNs;
+    return {
+      get nowNs() {
+        return now();
+      },
+      timer: (name, callback) => {
+        if (names.has(name)) throw new Error(`${owner}: there is a timer ${JSON.stringify(name)} already`);
+        names.add(name);
+        const event = queuedEvent(`${owner}/${name}`, () => guard(`timer ${name}`, callback));
+        own(() => this.events.disarm(event));
+        return {
+          arm: (atNs) => this.arm(event, atNs),
+          disarm: () => this.events.disarm(event),
+          get deadlineNs() {
+            return event.place >= 0 ? event.ns : undefined;
+          },
+        };
+      },
+    };
+  }
+}
