@@ -28,4 +28,5 @@ export * from "./serial.ts";
 export { PluginError } from "./plugin_errors.ts";
 export { OverlapError } from "./mmio.ts";
 export { OutOfFramesError } from "./ram.ts";
+export * from "./registers.ts";
 export * from "./syndrome.ts";
