@@ -42,7 +42,8 @@ export const debugRegisters: readonly Row[] = [
   row("OSLSR_EL1", [2, 0, 1, 1, 4], RO1, { mask: NONE, reset: 0xan, traps: debugOs }),
   row("OSDLR_EL1", [2, 0, 1, 3, 4], RW1, { mask: NONE, traps: debugOs }),
   row("DBGPRCR_EL1", [2, 0, 1, 4, 4], RW1, { mask: 1n, traps: debugOs }),
-  row("DBGCLAIMSET_EL1", [2, 0, 7, 8, 6], RW1, { hook: "debug", mask: 0xffn, traps: debug }),
+  // Writing ones sets, or clears, claim tags; they are read from CLR, while SET tells how many there are.
+  row("DBGCLAIMSET_EL1", [2, 0, 7, 8, 6], RW1, { hook: "debug", mask: NONE, ones: 0xffn, traps: debug }),
   row("DBGCLAIMCLR_EL1", [2, 0, 7, 9, 6], RW1, { hook: "debug", mask: 0xffn, traps: debug }),
   row("DBGAUTHSTATUS_EL1", [2, 0, 7, 14, 6], RO1, { mask: NONE, traps: debug }),
   row("MDCCSR_EL0", [2, 3, 0, 1, 0], RO0, { mask: NONE, traps: debugChannel }),

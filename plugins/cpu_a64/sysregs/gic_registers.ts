@@ -54,6 +54,6 @@ export const gicRegisters: readonly Row[] = [
   ich("ICH_VMCR_EL2", [3, 4, 12, 11, 7], RW2, 0xf8fc_021fn),
   ...Array.from(
     { length: LIST_REGISTERS },
-    (_, n) => ich(`ICH_LR${n}_EL2`, [3, 4, 12, 12 + (n >> 3), n & 7], RW2, 0xf0ff_03ff_ffff_ffffn | (0x1c00n << 32n)),
+    (_, n) => ich(`ICH_LR${n}_EL2`, [3, 4, 12, 12 + (n >> 3), n & 7], RW2, 0xf0ff_1fff_ffff_ffffn),
   ),
 ];
