@@ -9,11 +9,14 @@
  */
 
 import { evaluate } from "./evaluate.ts";
+import { DECLINED, HostPath } from "./host_path.ts";
 
 /** Soft-float on operands in a scratch area of the shared memory. */
 export class SoftFloat {
-  readonly #words: () => Uint32Array;
-  readonly #index: number;
+  readonly #memory: () => Uint32Array;
+  readonly #scratchByteOffset: number;
+  #scratch: Uint32Array;
+  #host: HostPath;
 
   /**
    * @param words The memory, as it is now; asked at each operation, because a memory that grows changes its buffer.
@@ -21,8 +24,10 @@ export class SoftFloat {
    * zero-extended, and at the end of the operation the result, 64 bits, zero-extended, over a.
    */
   constructor(words: () => Uint32Array, scratchByteOffset: number) {
-    this.#words = words;
-    this.#index = scratchByteOffset >>> 2;
+    this.#memory = words;
+    this.#scratchByteOffset = scratchByteOffset;
+    this.#scratch = this.#view(words());
+    this.#host = new HostPath(this.#scratch);
   }
 
   /**
@@ -31,14 +36,25 @@ export class SoftFloat {
    * @returns The FPSR flags that it raises, to be accumulated by the caller.
    */
   op(code: number, fpcr: number): number {
-    const words = this.#words();
-    const { result, flags } = evaluate(code, fpcr, this.#operand(words, 0), this.#operand(words, 2), this.#operand(words, 4));
-    words[this.#index] = Number(result & 0xffff_ffffn);
-    words[this.#index + 1] = Number(result >> 32n);
+    const memory = this.#memory();
+    if (memory.buffer !== this.#scratch.buffer) {
+      this.#scratch = this.#view(memory);
+      this.#host = new HostPath(this.#scratch);
+    }
+    const raised = this.#host.op(code, fpcr);
+    if (raised !== DECLINED) return raised;
+    const scratch = this.#scratch;
+    const { result, flags } = evaluate(code, fpcr, operand(scratch, 0), operand(scratch, 2), operand(scratch, 4));
+    scratch[0] = Number(result & 0xffff_ffffn);
+    scratch[1] = Number(result >> 32n);
     return flags;
   }
 
-  #operand(words: Uint32Array, offset: number): bigint {
-    return BigInt(words[this.#index + offset + 1]) << 32n | BigInt(words[this.#index + offset]);
+  #view(memory: Uint32Array): Uint32Array {
+    return new Uint32Array(memory.buffer, memory.byteOffset + this.#scratchByteOffset, 6);
   }
+}
+
+function operand(scratch: Uint32Array, index: number): bigint {
+  return BigInt(scratch[index + 1]) << 32n | BigInt(scratch[index]);
 }
