@@ -5,7 +5,8 @@
  */
 
 export const NORMAL_NON_CACHEABLE = 0x44;
-export const NORMAL_WRITE_THROUGH = 0xbb;
+/** Read-allocate only: what instruction fetches get with stage 1 off and SCTLR_ELx.I set. */
+export const NORMAL_WRITE_THROUGH = 0xaa;
 export const NORMAL_WRITE_BACK = 0xff;
 export const OUTER_SHAREABLE = 2;
 

@@ -70,7 +70,7 @@ export class Stage1 {
       const inFrame = address & 4095;
       const offset = this.env.ramOffset(address - inFrame);
       if (offset < 0) return EXTERNAL_ON_WALK + level;
-      const index = (offset + inFrame) / 4;
+      const index = (offset + inFrame) >>> 2;
       let lo = words[index];
       let hi = words[index + 1];
       if (regime.bigEndian) {

@@ -113,7 +113,7 @@ export class Stage2 {
       const inFrame = address & 4095;
       const offset = this.env.ramOffset(address - inFrame);
       if (offset < 0) return EXTERNAL_ON_WALK + level;
-      const index = (offset + inFrame) / 4;
+      const index = (offset + inFrame) >>> 2;
       let entryLo = words[index];
       let entryHi = words[index + 1];
       if (bigEndian) {
