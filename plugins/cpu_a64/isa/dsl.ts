@@ -60,6 +60,7 @@ export type SystemOp =
   | "clrex"
   | "isb"
   | "spAlignment"
+  | "fpTrap"
   | "dgh"
   | "drps";
 

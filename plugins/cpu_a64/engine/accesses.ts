@@ -1,0 +1,260 @@
+/**
+ * The slow paths of memory access: TLB misses, page crossers, devices, faults.
+ * Generated code comes here with the address in `ADDRESS`; a result of 0 means
+ * that an exception was taken and the instruction is over.
+ */
+import type { PhysicalBus, RamBank } from "../../../core/mod.ts";
+import * as at from "../state.ts";
+import { registerOffset } from "../sysregs/mod.ts";
+import type { Block } from "./block.ts";
+import type { CodeCache } from "./code_cache.ts";
+import type { ExceptionUnit } from "./exceptions.ts";
+import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
+import { accessSyndrome } from "./syndrome.ts";
+import type { Bank, Tlb } from "./tlb.ts";
+
+const SCTLR_EL1 = registerOffset("SCTLR_EL1");
+const SCTLR_A = 1 << 1;
+
+/** Synchronous external abort; unsupported exclusive or atomic access; alignment fault. */
+const EXTERNAL = 0b010000;
+const UNSUPPORTED_ATOMIC = 0b110101;
+const ALIGNMENT = 0b100001;
+
+/** The banks of the present translation context. */
+export interface Banks {
+  readonly data: Bank;
+  /** For LDTR and STTR, and for EL0. */
+  readonly user: Bank;
+}
+
+/** RAM by physical address. */
+export class RamMap {
+  constructor(private readonly banks: readonly RamBank[]) {}
+
+  /** Byte offset in the shared memory, or -1. */
+  offset(pa: number): number {
+    for (const bank of this.banks) {
+      const within = pa - bank.base;
+      if (within >= 0 && within < bank.size) return bank.hostOffset + within;
+    }
+    return -1;
+  }
+}
+
+/** Slow paths of one physical CPU. */
+export class Accesses {
+  /** Set by `select` of the context. */
+  banks!: Banks;
+
+  constructor(
+    readonly block: Block,
+    readonly mmu: Mmu,
+    readonly tlb: Tlb,
+    readonly code: CodeCache,
+    readonly ram: RamMap,
+    readonly bus: PhysicalBus,
+    readonly exceptions: ExceptionUnit,
+    /** Makes the PC in the block true. */
+    readonly syncPc: () => void,
+    /** Called when an exception was taken: the run loop must look anew. */
+    readonly redirect: () => void,
+  ) {}
+
+  load(size: number, unprivileged: number): number {
+    const { block } = this;
+    const lo = block.get(at.ADDRESS);
+    const hi = block.get(at.ADDRESS + 4);
+    const scratch = block.address + at.SCRATCH;
+    if (((lo & 4095) + size) > 4096) {
+      // Each part for itself; nothing is visible before both are there.
+      const first = 4096 - (lo & 4095);
+      if (!this.#readPart(lo, hi, first, scratch, unprivileged, true)) return 0;
+      return this.#readPart((lo + first) >>> 0, next(hi, lo, first), size - first, scratch + first, unprivileged, true) ? scratch : 0;
+    }
+    const unaligned = (lo & (size - 1)) !== 0;
+    const host = this.#translate(lo, hi, READ, unprivileged, unaligned);
+    if (host > 0) return host;
+    if (host < 0) return 0;
+    return this.#device(lo, hi, size, scratch, false) ? scratch : 0;
+  }
+
+  store(size: number, unprivileged: number): number {
+    const { block } = this;
+    const lo = block.get(at.ADDRESS);
+    const hi = block.get(at.ADDRESS + 4);
+    const scratch = block.address + at.SCRATCH;
+    if (((lo & 4095) + size) > 4096) {
+      const first = 4096 - (lo & 4095);
+      const lo2 = (lo + first) >>> 0, hi2 = next(hi, lo, first);
+      const one = this.#translate(lo, hi, WRITE, unprivileged, true);
+      if (one < 0) return 0;
+      if (one === 0) return this.#external(lo, hi, true);
+      const two = this.#translate(lo2, hi2, WRITE, unprivileged, true);
+      if (two < 0) return 0;
+      if (two === 0) return this.#external(lo2, hi2, true);
+      this.#put(one, first, scratch);
+      this.#put(two, size - first, scratch + first);
+      return 1;
+    }
+    const unaligned = (lo & (size - 1)) !== 0;
+    const host = this.#translate(lo, hi, WRITE, unprivileged, unaligned);
+    if (host < 0) return 0;
+    if (host === 0) return this.#device(lo, hi, size, scratch, true) ? 1 : 0;
+    this.#put(host, size, scratch);
+    return 1;
+  }
+
+  /** `write` 0: only the alignment is in question, and it is wrong. */
+  atomic(size: number, write: number): number {
+    const { block } = this;
+    const lo = block.get(at.ADDRESS);
+    const hi = block.get(at.ADDRESS + 4);
+    if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, write !== 0);
+    const host = this.#translate(lo, hi, UPDATE, 0, false);
+    if (host > 0) {
+      this.code.written(host, size);
+      return host;
+    }
+    return host < 0 ? 0 : this.#abort(lo, hi, UNSUPPORTED_ATOMIC, true);
+  }
+
+  /** DC ZVA that missed: 64 bytes. */
+  zero(lo: number, hi: number): boolean {
+    lo &= ~63;
+    const host = this.#translate(lo, hi, WRITE, 0, false, true);
+    if (host < 0) return false;
+    if (host === 0) return this.#external(lo, hi, true) !== 0;
+    this.block.bytes.fill(0, host, host + 64);
+    this.code.written(host, 64);
+    return true;
+  }
+
+  /** Finds the records for TARGET and makes its page the present one; 0 when that is an exception. */
+  fetch(): number {
+    const { block } = this;
+    const lo = block.get(at.TARGET);
+    const hi = block.get(at.TARGET + 4);
+    if (lo & 3) {
+      block.setPair(at.PC, lo, hi);
+      this.exceptions.pcAlignment();
+      this.redirect();
+      return 0;
+    }
+    const el = block.get(at.EL);
+    const { mmu } = this;
+    if (!mmu.translate(hi, lo, el, FETCH, 0)) return this.#fetchFault(lo, hi);
+    const { pa, global, sizeBits } = mmu.result;
+    const host = this.ram.offset(pa);
+    if (host < 0) {
+      block.setPair(at.PC, lo, hi);
+      this.exceptions.instructionAbort(lo, hi, { status: EXTERNAL });
+      this.redirect();
+      return 0;
+    }
+    const records = this.code.records(host);
+    const bank = this.banks.data;
+    this.tlb.fillFetch(bank, hi, lo, records, global);
+    if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
+    block.set(at.RECORDS, records);
+    block.setPair(at.PAGE_VA, lo & ~0xfff, hi);
+    return records + ((lo & 0xffc) << 2);
+  }
+
+  #fetchFault(lo: number, hi: number): 0 {
+    const { fault } = this.mmu;
+    this.block.setPair(at.PC, lo, hi);
+    this.exceptions.instructionAbort(lo, hi, { status: fault.status, isTableWalk: fault.s1ptw }, fault.stage === 2 ? fault.ipa : undefined);
+    this.redirect();
+    return 0;
+  }
+
+  /** Host address; 0: a device; -1: an exception was taken. */
+  #translate(lo: number, hi: number, access: number, unprivileged: number, unaligned: boolean, zeroBlock = false): number {
+    const { block, mmu } = this;
+    let el = block.get(at.EL);
+    let flags = unaligned || zeroBlock ? UNALIGNED : 0;
+    if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
+    let bank = this.banks.data;
+    if (unprivileged && el === 1 && !block.get(at.UAO)) {
+      el = 0;
+      flags |= UNPRIVILEGED;
+      bank = this.banks.user;
+    } else if (el === 1 && block.get(at.PAN)) flags |= PAN;
+    if (!mmu.translate(hi, lo, flags & UNPRIVILEGED ? 1 : el, access, flags)) return this.#fault(lo, hi, zeroBlock);
+    const { pa, rights, attributes, global, sizeBits } = mmu.result;
+    const host = this.ram.offset(pa);
+    if (host < 0) return 0;
+    const isCode = this.code.holds(host);
+    // Device memory keeps its alignment rule by never being cached here; so does SCTLR_EL1.A.
+    if (attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
+      this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, (rights & RIGHT_WRITE) !== 0 && !isCode, global);
+      if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
+    }
+    return host;
+  }
+
+  #put(host: number, size: number, scratch: number): void {
+    this.block.bytes.copyWithin(host, scratch, scratch + size);
+    this.code.written(host, size);
+  }
+
+  /** One page's part of a crossing read. */
+  #readPart(lo: number, hi: number, size: number, into: number, unprivileged: number, unaligned: boolean): boolean {
+    const host = this.#translate(lo, hi, READ, unprivileged, unaligned);
+    if (host < 0) return false;
+    if (host === 0) return this.#external(lo, hi, false) !== 0;
+    this.block.bytes.copyWithin(into, host, host + size);
+    return true;
+  }
+
+  /** Passes an access to the device that owns the physical window. */
+  #device(lo: number, hi: number, size: number, scratch: number, write: boolean): boolean {
+    const { pa } = this.mmu.result;
+    const owner = this.bus.find(pa);
+    if (!owner || size > 8) return this.#external(lo, hi, write) !== 0;
+    const { view } = this.block;
+    const offset = pa - owner.at;
+    this.syncPc();
+    if (write) owner.handler.write(offset, size, BigInt.asUintN(size * 8, view.getBigUint64(scratch, true)), undefined);
+    else view.setBigUint64(scratch, BigInt.asUintN(size * 8, BigInt(owner.handler.read(offset, size, undefined))), true);
+    return true;
+  }
+
+  #external(lo: number, hi: number, write: boolean): 0 {
+    return this.#abort(lo, hi, EXTERNAL, write);
+  }
+
+  #abort(lo: number, hi: number, status: number, write: boolean): 0 {
+    this.syncPc();
+    this.exceptions.dataAbort(lo, hi, { status, isWrite: write });
+    this.redirect();
+    return 0;
+  }
+
+  #fault(lo: number, hi: number, zeroBlock: boolean): -1 {
+    const { fault } = this.mmu;
+    this.syncPc();
+    const stage2 = fault.stage === 2;
+    this.exceptions.dataAbort(lo, hi, {
+      status: fault.status,
+      isWrite: fault.write,
+      isTableWalk: fault.s1ptw,
+      access: stage2 && !zeroBlock ? accessSyndrome(this.instruction()) : 0,
+    }, stage2 ? fault.ipa : undefined);
+    this.redirect();
+    return -1;
+  }
+
+  /** Word of the present instruction; 0 when its page is gone. */
+  instruction(): number {
+    const { block } = this;
+    const host = this.code.hostOf(block.get(at.IP));
+    return host < 0 ? 0 : block.words[host >>> 2];
+  }
+}
+
+/** High half of an address that moved up by less than a page. */
+function next(hi: number, lo: number, by: number): number {
+  return lo + by > 0xffff_ffff ? (hi + 1) >>> 0 : hi;
+}

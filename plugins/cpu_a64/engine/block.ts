@@ -1,0 +1,66 @@
+/** The state block of the physical CPU in the shared memory, with typed views that survive growth. */
+import * as at from "../state.ts";
+import type { StateBlock } from "../sysregs/mod.ts";
+
+/** Views of the shared memory and the place of the block in it. */
+export class Block implements StateBlock {
+  words!: Uint32Array<SharedArrayBuffer>;
+  bytes!: Uint8Array<SharedArrayBuffer>;
+  halves!: Uint16Array<SharedArrayBuffer>;
+  view!: DataView<SharedArrayBuffer>;
+  /** Index in `words` of the block's first word. */
+  readonly base: number;
+
+  /** @param address byte offset of the block in the shared memory, a multiple of 16 */
+  constructor(readonly memory: WebAssembly.Memory, readonly address: number) {
+    this.base = address >>> 2;
+    this.refresh();
+  }
+
+  /** Looks for growth. Cheap; called at each entry. */
+  refresh(): void {
+    const buffer = this.memory.buffer as unknown as SharedArrayBuffer;
+    if (this.words?.buffer === buffer) return;
+    this.words = new Uint32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.halves = new Uint16Array(buffer);
+    this.view = new DataView(buffer);
+  }
+
+  /** A 32-bit field of the block. */
+  get(offset: number): number {
+    return this.words[this.base + (offset >>> 2)];
+  }
+
+  set(offset: number, value: number): void {
+    this.words[this.base + (offset >>> 2)] = value;
+  }
+
+  /** A 64-bit field. */
+  get64(offset: number): bigint {
+    return this.view.getBigUint64(this.address + offset, true);
+  }
+
+  set64(offset: number, value: bigint): void {
+    this.view.setBigUint64(this.address + offset, BigInt.asUintN(64, value), true);
+  }
+
+  setPair(offset: number, lo: number, hi: number): void {
+    const i = this.base + (offset >>> 2);
+    this.words[i] = lo;
+    this.words[i + 1] = hi;
+  }
+
+  /** A general register by halves; 31 is zero. */
+  xLo(n: number): number {
+    return n === 31 ? 0 : this.words[this.base + ((at.X + 8 * n) >>> 2)];
+  }
+
+  xHi(n: number): number {
+    return n === 31 ? 0 : this.words[this.base + ((at.X + 8 * n + 4) >>> 2)];
+  }
+
+  setX(n: number, lo: number, hi: number): void {
+    if (n !== 31) this.setPair(at.X + 8 * n, lo, hi);
+  }
+}

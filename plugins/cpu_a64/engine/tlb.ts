@@ -1,0 +1,188 @@
+/**
+ * The software TLB: banks of direct-mapped entries in the shared memory, one for
+ * each translation context (vCPU, VMID, ASID, Exception level, PAN), so that a
+ * switch of address space changes a pointer and drops nothing.
+ */
+import type { Block } from "./block.ts";
+import {
+  BANK_SIZE,
+  DTLB_ADDEND,
+  DTLB_BITS,
+  DTLB_ENTRY_SHIFT,
+  DTLB_FLAGS,
+  DTLB_FRAME,
+  DTLB_READ,
+  DTLB_SIZE,
+  DTLB_WRITE,
+  ITLB_BITS,
+  ITLB_ENTRY_SHIFT,
+  ITLB_FLAGS,
+  ITLB_RECORDS,
+  ITLB_SIZE,
+  ITLB_TAG,
+} from "./layout.ts";
+
+/** Which translations a bank holds. */
+export interface Context {
+  readonly vcpu: number;
+  readonly vmid: number;
+  readonly asid: number;
+  /** EL, and what else of PSTATE and SCTLR changes rights: see {@linkcode Tlb.select}. */
+  readonly mode: number;
+}
+
+/** A bank: a context and its entries. */
+export interface Bank extends Context {
+  /** Byte offset in the shared memory. */
+  readonly address: number;
+  readonly key: number;
+  used: number;
+  /** VA >> 21 and VA >> 30 of blocks of which 4 KiB parts are cached: TLBI by VA must drop all of them. */
+  readonly blocks21: Set<number>;
+  readonly blocks30: Set<number>;
+}
+
+const DTLB_MASK = (1 << DTLB_BITS) - 1;
+const ITLB_MASK = (1 << ITLB_BITS) - 1;
+
+/** All banks of a physical CPU. */
+export class Tlb {
+  readonly #banks = new Map<number, Bank>();
+  readonly #free: number[] = [];
+  #clock = 0;
+
+  /** @param address of the first bank; @param count how many */
+  constructor(readonly block: Block, address: number, count: number) {
+    for (let i = count - 1; i >= 0; i--) this.#free.push(address + i * BANK_SIZE);
+  }
+
+  /** Live banks. */
+  banks(): IterableIterator<Bank> {
+    return this.#banks.values();
+  }
+
+  /** The bank of a context; an empty one when it is new. `mode` below 16, `vcpu` below 256. */
+  select(vcpu: number, vmid: number, asid: number, mode: number): Bank {
+    // 8 + 4 + 16 + 16 bits: exact in a number.
+    const key = ((vmid * 65536 + asid) * 16 + mode) * 256 + vcpu;
+    const found = this.#banks.get(key);
+    if (found) {
+      found.used = ++this.#clock;
+      return found;
+    }
+    let address = this.#free.pop();
+    if (address === undefined) {
+      let oldest: Bank | undefined;
+      for (const bank of this.#banks.values()) if (!oldest || bank.used < oldest.used) oldest = bank;
+      this.#banks.delete(oldest!.key);
+      address = oldest!.address;
+    }
+    this.block.bytes.fill(0xff, address, address + DTLB_SIZE + ITLB_SIZE);
+    const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21: new Set(), blocks30: new Set() };
+    this.#banks.set(key, bank);
+    return bank;
+  }
+
+  /** Caches a translation of one page for data. Pass `writable` false for pages that hold decoded code. */
+  fillData(bank: Bank, vaHi: number, vaLo: number, host: number, frame: number, readable: boolean, writable: boolean, global: boolean): void {
+    const entry = (bank.address + (((vaLo >>> 12) & DTLB_MASK) << DTLB_ENTRY_SHIFT)) >>> 2;
+    const { words } = this.block;
+    const page = vaLo & ~0xfff;
+    words[entry + DTLB_READ / 4] = readable ? page : -1;
+    words[entry + DTLB_READ / 4 + 1] = readable ? vaHi : -1;
+    words[entry + DTLB_WRITE / 4] = writable ? page : -1;
+    words[entry + DTLB_WRITE / 4 + 1] = writable ? vaHi : -1;
+    words[entry + DTLB_ADDEND / 4] = (host & ~0xfff) - page;
+    words[entry + DTLB_FRAME / 4] = frame;
+    words[entry + DTLB_FLAGS / 4] = global ? 1 : 0;
+  }
+
+  /** Caches where the records of a page are. */
+  fillFetch(bank: Bank, vaHi: number, vaLo: number, records: number, global: boolean): void {
+    const entry = (bank.address + DTLB_SIZE + (((vaLo >>> 12) & ITLB_MASK) << ITLB_ENTRY_SHIFT)) >>> 2;
+    const { words } = this.block;
+    words[entry + ITLB_TAG / 4] = vaLo & ~0xfff;
+    words[entry + ITLB_TAG / 4 + 1] = vaHi;
+    words[entry + ITLB_RECORDS / 4] = records;
+    words[entry + ITLB_FLAGS / 4] = global ? 1 : 0;
+  }
+
+  /** Remembers that a cached page is part of a larger block. */
+  noteBlock(bank: Bank, vaHi: number, vaLo: number, sizeBits: number): void {
+    if (sizeBits >= 30) bank.blocks30.add(vaHi * 4 + (vaLo >>> 30));
+    else if (sizeBits > 16) bank.blocks21.add(vaHi * 2048 + (vaLo >>> 21));
+  }
+
+  /** Empties banks that match. */
+  invalidate(matches: (bank: Bank) => boolean): void {
+    for (const bank of this.#banks.values()) if (matches(bank)) this.#clear(bank);
+  }
+
+  /** Drops banks for good: their vCPU or address space is gone. */
+  forget(matches: (bank: Bank) => boolean): void {
+    for (const bank of this.#banks.values()) {
+      if (!matches(bank)) continue;
+      this.#banks.delete(bank.key);
+      this.#free.push(bank.address);
+    }
+  }
+
+  #clear(bank: Bank): void {
+    this.block.bytes.fill(0xff, bank.address, bank.address + DTLB_SIZE + ITLB_SIZE);
+    bank.blocks21.clear();
+    bank.blocks30.clear();
+  }
+
+  /**
+   * Drops one page, and the whole bank when the page lies in a block. The address's
+   * bits above 55 don't count: they may be tags.
+   * @param globalOnly entries of other ASIDs: only global ones go
+   */
+  invalidateVa(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
+    // Blocks with a tag in the top byte are found by their untagged address only; a tagged one clears everything.
+    if (bank.blocks21.size > 0 && hasBlock(bank.blocks21, vaHi, vaLo, 21)) return this.#clear(bank);
+    if (bank.blocks30.size > 0 && hasBlock(bank.blocks30, vaHi, vaLo, 30)) return this.#clear(bank);
+    const { words } = this.block;
+    const page = vaLo & ~0xfff;
+    const d = (bank.address + (((vaLo >>> 12) & DTLB_MASK) << DTLB_ENTRY_SHIFT)) >>> 2;
+    if (!globalOnly || words[d + DTLB_FLAGS / 4] === 1) {
+      for (const tag of [d + DTLB_READ / 4, d + DTLB_WRITE / 4]) {
+        if ((words[tag] | 0) === page && ((words[tag + 1] ^ vaHi) & 0x00ff_ffff) === 0) words[tag] = words[tag + 1] = -1;
+      }
+    }
+    const i = (bank.address + DTLB_SIZE + (((vaLo >>> 12) & ITLB_MASK) << ITLB_ENTRY_SHIFT)) >>> 2;
+    if (!globalOnly || words[i + ITLB_FLAGS / 4] === 1) {
+      if ((words[i] | 0) === page && ((words[i + 1] ^ vaHi) & 0x00ff_ffff) === 0) words[i] = words[i + 1] = -1;
+    }
+  }
+
+  /** A frame holds decoded code from now on: no write may go past the slow path. */
+  protectFrame(frame: number): void {
+    const { words } = this.block;
+    for (const bank of this.#banks.values()) {
+      const end = (bank.address + DTLB_SIZE) >>> 2;
+      for (let entry = bank.address >>> 2; entry < end; entry += 1 << (DTLB_ENTRY_SHIFT - 2)) {
+        if (words[entry + DTLB_FRAME / 4] === frame) words[entry + DTLB_WRITE / 4] = words[entry + DTLB_WRITE / 4 + 1] = -1;
+      }
+    }
+  }
+
+  /** A page of records is gone. */
+  dropRecords(records: number): void {
+    const { words } = this.block;
+    for (const bank of this.#banks.values()) {
+      const end = (bank.address + DTLB_SIZE + ITLB_SIZE) >>> 2;
+      for (let entry = (bank.address + DTLB_SIZE) >>> 2; entry < end; entry += 1 << (ITLB_ENTRY_SHIFT - 2)) {
+        if (words[entry + ITLB_RECORDS / 4] === records) words[entry] = words[entry + 1] = -1;
+      }
+    }
+  }
+}
+
+function hasBlock(blocks: ReadonlySet<number>, vaHi: number, vaLo: number, bits: 21 | 30): boolean {
+  const scale = 2 ** (32 - bits);
+  if (blocks.has(vaHi * scale + (vaLo >>> bits))) return true;
+  const low = (vaHi & 0x00ff_ffff) * scale + (vaLo >>> bits);
+  for (const block of blocks) if (block % (2 ** 24 * scale) === low) return true;
+  return false;
+}
