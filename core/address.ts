@@ -17,11 +17,11 @@ export type Pa = number & { readonly [kind]?: "PA" };
 /** Bytes in the smallest page, which is also the unit of frame ownership. */
 export const PAGE_SIZE = 4096;
 
-/** `0x4000_0000`, the way this project prints addresses. */
+/** `0x0900_0000`, the way this project prints addresses. */
 export function hex(value: number | bigint): string {
   const digits = value.toString(16);
   if (digits.length <= 4) return `0x${digits}`;
   const groups: string[] = [];
-  for (let end = digits.length; end > 0; end -= 4) groups.unshift(digits.slice(Math.max(0, end - 4), end));
+  for (let end = digits.length; end > 0; end -= 4) groups.unshift(digits.slice(Math.max(0, end - 4), end).padStart(4, "0"));
   return `0x${groups.join("_")}`;
 }

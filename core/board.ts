@@ -26,6 +26,8 @@ export interface Board {
   /** Manifest file, for messages. */
   readonly file: string;
   readonly seed: number;
+  /** What a real-time clock shows at boot, in Unix seconds. */
+  readonly bootTimeSeconds?: number;
   /** `virtual`: derived from instructions. `host`: paced against the wall clock. */
   readonly time: "virtual" | "host";
   /** Virtual nanoseconds per retired instruction; 1 is 1,000 MIPS. */

@@ -30,3 +30,14 @@ export { OverlapError } from "./mmio.ts";
 export { OutOfFramesError } from "./ram.ts";
 export * from "./registers.ts";
 export * from "./syndrome.ts";
+
+// Manifests.
+export { checkBoard, loadBoard, readManifest } from "./manifest.ts";
+export type { CheckedBoard, ManifestOptions } from "./manifest.ts";
+export { parseOverride } from "./manifest_overrides.ts";
+export type { Override } from "./manifest_overrides.ts";
+export { convertOption, parseDuration, parseInteger, parseInterrupt, parseSize, printSize, wanted } from "./option_values.ts";
+export type { Conversion, ValueProblem } from "./option_values.ts";
+export { boardSchema } from "./schema.ts";
+export type { JsonSchema } from "./schema.ts";
+export { nearest } from "./suggest.ts";

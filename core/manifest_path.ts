@@ -1,0 +1,12 @@
+/** Paths into a manifest's data. */
+import type { ManifestPath } from "./errors.ts";
+
+/** True when `prefix` leads to `path` or is it. */
+export function isWithin(path: ManifestPath, prefix: ManifestPath): boolean {
+  return prefix.length <= path.length && prefix.every((segment, index) => String(segment) === String(path[index]));
+}
+
+/** `domains.0.plugins.1.at`. */
+export function printPath(path: ManifestPath): string {
+  return path.join(".");
+}
