@@ -47,11 +47,12 @@ export class Assembler {
     this.#lines.push((pc) => encode((typeof target === "number" ? target : this.address(target)) - pc));
   }
 
-  /** MOVZ and MOVK: any 32-bit constant. */
+  /** MOVZ and MOVK: a constant of up to 48 bits. */
   constant(rd: number, value: number): void {
-    const low = value & 0xffff, high = value >>> 16;
-    this.#add(0xd2800000 | low << 5 | rd, `movz x${rd}, #${low}`);
-    if (high) this.#add(0xf2a00000 | high << 5 | rd, `movk x${rd}, #${high}, lsl #16`);
+    const part = (n: number) => Math.floor(value / 2 ** (16 * n)) & 0xffff;
+    this.#add(0xd2800000 | part(0) << 5 | rd, `movz x${rd}, #${part(0)}`);
+    if (part(1)) this.#add(0xf2a00000 | part(1) << 5 | rd, `movk x${rd}, #${part(1)}, lsl #16`);
+    if (part(2)) this.#add(0xf2c00000 | part(2) << 5 | rd, `movk x${rd}, #${part(2)}, lsl #32`);
   }
 
   addImmediate(rd: number, rn: number, imm: number): void {
