@@ -22,10 +22,15 @@ interface Ran {
 export class Apt {
   private configured = false;
 
-  constructor(private readonly root: string, private readonly progress: (line: string) => void, private readonly architecture = "arm64") {}
+  constructor(
+    private readonly root: string,
+    private readonly progress: (line: string) => void,
+    private readonly architecture = "arm64",
+    private readonly environment: Readonly<Record<string, string>> = {},
+  ) {}
 
   private async command(program: string, args: readonly string[], cwd?: string): Promise<Ran> {
-    const env = { LC_ALL: "C", APT_CONFIG: `${this.root}/apt.conf`, DEBIAN_FRONTEND: "noninteractive" };
+    const env = { LC_ALL: "C", APT_CONFIG: `${this.root}/apt.conf`, DEBIAN_FRONTEND: "noninteractive", ...this.environment };
     let output: Deno.CommandOutput;
     try {
       output = await new Deno.Command(program, { args: [...args], cwd, env, stdin: "null" }).output();
