@@ -52,9 +52,9 @@ export function exceeds(hi: number, size: number): boolean {
   return (hi & 0xffff) >>> (size - 32) !== 0;
 }
 
-/** Swaps the bytes of a word: tables of a big-endian regime. */
+/** Swaps the bytes of a word, as a signed number: tables of a big-endian regime. */
 export function swapBytes(word: number): number {
-  return ((word << 24) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
+  return (word << 24) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
 /** Fields of the low half of a leaf. */

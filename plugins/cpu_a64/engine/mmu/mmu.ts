@@ -152,7 +152,7 @@ export class Mmu {
     const index = (leafLo >>> 2) & 7;
     const mair = index < 4 ? this.#regime.mairLo : this.#regime.mairHi;
     const attributes = a.decodeMair((mair >>> ((index & 3) * 8)) & 0xff);
-    result.ipa = result.pa = this.#stage1.output;
+    result.ipa = result.pa = this.#stage1.outputHi * 0x1_0000_0000 + (this.#stage1.outputLo >>> 0);
     result.sizeBits = this.#stage1.sizeBits;
     result.attributes = attributes;
     result.shareability = a.effectiveShareability(attributes, (leafLo >>> 8) & 3);
@@ -163,7 +163,7 @@ export class Mmu {
   /** Stage 1 off: the address goes through unchanged, with fixed attributes. */
   #flat(vaHi: number, vaLo: number, el: number, access: number, flags: number, cacheFetch: boolean, defaultCacheable: boolean): boolean {
     const result = this.result;
-    const hi = this.#regime.topByteIgnored ? vaHi & 0x00ff_ffff : vaHi;
+    const hi = this.#regime.topByteIgnored ? vaHi & 0x00ff_ffff : vaHi >>> 0;
     if (hi >>> (this.#features.paBits - 32) !== 0) return this.#failStage1(ADDRESS_SIZE, el, access);
     result.ipa = result.pa = hi * 0x1_0000_0000 + (vaLo >>> 0);
     result.sizeBits = FLAT_SIZE_BITS;
@@ -202,7 +202,7 @@ export class Mmu {
     const { result } = this;
     const stage2 = this.#stage2;
     const ipa = result.ipa;
-    const status = stage2.translate(words, ipa);
+    const status = stage2.translate(words, (ipa / 0x1_0000_0000) | 0, ipa | 0);
     if (status !== OK) return this.#failStage2(status, access, false, ipa);
 
     const { leafLo, leafHi } = stage2;
@@ -225,7 +225,7 @@ export class Mmu {
     result.rights &= mask;
     result.userRights &= userMask;
     result.privilegedRights &= privilegedMask;
-    result.pa = stage2.frame + (ipa & 4095);
+    result.pa = stage2.frameHi * 0x1_0000_0000 + ((stage2.frameLo | (ipa & 4095)) >>> 0);
     if (stage2.sizeBits < result.sizeBits) result.sizeBits = stage2.sizeBits;
     const nonCacheable = (hcrHi & (access === r.FETCH ? e.HCR_HI_ID : e.HCR_HI_CD)) !== 0;
     result.attributes = forced

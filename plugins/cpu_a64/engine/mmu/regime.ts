@@ -44,20 +44,20 @@ export class Regime {
       this.disabled = (tcrLo & (1 << 23)) !== 0;
       this.topByteIgnored = (tcrHi & (1 << 6)) !== 0 && !(fetch && features.tbid && (tcrHi & (1 << 20)) !== 0);
       this.hierarchyDisabled = features.hpds && (tcrHi & (1 << 10)) !== 0;
-      this.baseLo = words[at.ttbr1El1];
-      this.baseHi = words[at.ttbr1El1 + 1];
+      this.baseLo = words[at.ttbr1El1] | 0;
+      this.baseHi = words[at.ttbr1El1 + 1] | 0;
     } else {
       this.inputSize = checkedSize(tcrLo & 63);
       this.granule = granuleOfTg0((tcrLo >>> 14) & 3);
       this.disabled = (tcrLo & (1 << 7)) !== 0;
       this.topByteIgnored = (tcrHi & (1 << 5)) !== 0 && !(fetch && features.tbid && (tcrHi & (1 << 19)) !== 0);
       this.hierarchyDisabled = features.hpds && (tcrHi & (1 << 9)) !== 0;
-      this.baseLo = words[at.ttbr0El1];
-      this.baseHi = words[at.ttbr0El1 + 1];
+      this.baseLo = words[at.ttbr0El1] | 0;
+      this.baseHi = words[at.ttbr0El1 + 1] | 0;
     }
     this.ps = tcrHi & 7;
-    this.mairLo = words[at.mairEl1];
-    this.mairHi = words[at.mairEl1 + 1];
+    this.mairLo = words[at.mairEl1] | 0;
+    this.mairHi = words[at.mairEl1 + 1] | 0;
     const sctlr = words[at.sctlrEl1];
     this.bigEndian = (sctlr & SCTLR_EE) !== 0;
     this.writeImpliesXn = (sctlr & SCTLR_WXN) !== 0;
@@ -73,11 +73,11 @@ export class Regime {
     this.disabled = false;
     this.topByteIgnored = (tcr & (1 << 20)) !== 0 && !(fetch && features.tbid && (tcr & (1 << 29)) !== 0);
     this.hierarchyDisabled = features.hpds && (tcr & (1 << 24)) !== 0;
-    this.baseLo = words[at.ttbr0El2];
-    this.baseHi = words[at.ttbr0El2 + 1];
+    this.baseLo = words[at.ttbr0El2] | 0;
+    this.baseHi = words[at.ttbr0El2 + 1] | 0;
     this.ps = (tcr >>> 16) & 7;
-    this.mairLo = words[at.mairEl2];
-    this.mairHi = words[at.mairEl2 + 1];
+    this.mairLo = words[at.mairEl2] | 0;
+    this.mairHi = words[at.mairEl2 + 1] | 0;
     const sctlr = words[at.sctlrEl2];
     this.bigEndian = (sctlr & SCTLR_EE) !== 0;
     this.writeImpliesXn = (sctlr & SCTLR_WXN) !== 0;

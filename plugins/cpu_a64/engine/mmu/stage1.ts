@@ -14,7 +14,8 @@ import type { Stage2 } from "./stage2.ts";
 /** Walks stage 1 tables. */
 export class Stage1 {
   /** Output address of the byte asked for. */
-  output = 0;
+  outputHi = 0;
+  outputLo = 0;
   /** log2 of the leaf's size. */
   sizeBits = 12;
   /** Level of the leaf, or of the fault. */
@@ -38,7 +39,7 @@ export class Stage1 {
 
   /** Walks; returns {@linkcode OK} or a fault status. Rights are the caller's to check. */
   walk(words: Uint32Array, regime: Regime, vaHi: number, vaLo: number, nested: boolean): number {
-    const result = this.result;
+    const { result, stage2 } = this;
     this.stage2Fault = false;
     this.hierarchy = 0;
     result.entries = 0;
@@ -48,54 +49,69 @@ export class Stage1 {
     const outputBits = d.outputSize(regime.ps, this.features.paBits);
     if (d.exceeds(regime.baseHi, outputBits)) return ADDRESS_SIZE;
 
+    // From here on the small functions of `descriptors.ts` are written out and addresses stay 32-bit halves:
+    // a boot walks millions of times, and each conversion from a floating-point number costs.
+    const excess = outputBits - 32;
     const granule = regime.granule;
+    const granuleMask = -1 << granule;
     const stride = granule - 3;
+    const blockLevel = d.firstBlockLevel(granule);
     let level = d.stage1StartLevel(inputSize, granule);
     let shift = (3 - level) * stride + granule;
     let width = inputSize - shift;
-    let table = d.addressOf(regime.baseHi, regime.baseLo, 3 + width);
+    let tableHi = regime.baseHi & 0xffff;
+    let tableLo = regime.baseLo & (-1 << (3 + width));
     result.startLevel = level;
-    for (;;) {
+    for (let count = 0;; count++) {
       this.level = level;
-      let address = table + d.bitsOf(vaHi, vaLo, shift, width) * 8;
+      const bits = shift < 32 ? (vaHi << (32 - shift)) | (vaLo >>> shift) : vaHi >>> (shift - 32);
+      let addressHi = tableHi;
+      let addressLo = tableLo | ((bits & ((1 << width) - 1)) << 3);
+      let offset;
       if (nested) {
-        const status = this.#entryThroughStage2(words, address);
+        const status = this.#entryThroughStage2(words, addressHi, addressLo);
         if (status !== OK) {
           this.stage2Fault = true;
-          this.faultIpa = address;
+          this.faultIpa = addressHi * 0x1_0000_0000 + (addressLo >>> 0);
           return status;
         }
-        address = this.stage2.frame + (address & 4095);
+        addressHi = stage2.frameHi;
+        addressLo = stage2.frameLo | (addressLo & 4095);
+        offset = stage2.frameOffset;
+      } else {
+        offset = this.env.ramOffset(addressHi * 0x1_0000_0000 + ((addressLo & -4096) >>> 0));
       }
-      const inFrame = address & 4095;
-      const offset = this.env.ramOffset(address - inFrame);
       if (offset < 0) return EXTERNAL_ON_WALK + level;
-      const index = (offset + inFrame) >>> 2;
-      let lo = words[index];
-      let hi = words[index + 1];
+      const index = (offset + (addressLo & 4095)) >>> 2;
+      // Signed, so that the fields stay small integers.
+      let lo = words[index] | 0;
+      let hi = words[index + 1] | 0;
       if (regime.bigEndian) {
         const first = lo;
         lo = d.swapBytes(hi);
         hi = d.swapBytes(first);
       }
-      const count = result.entries++;
-      result.entryAddress[count] = address;
+      result.entries = count + 1;
+      result.entryAddress[count] = addressHi * 0x1_0000_0000 + (addressLo >>> 0);
       result.entryLo[count] = lo;
       result.entryHi[count] = hi;
 
       const kind = lo & 3;
-      if ((kind & 1) === 0 || (kind === 1 && (level === 3 || level < d.firstBlockLevel(granule)))) return TRANSLATION + level;
-      if (d.exceeds(hi, outputBits)) return ADDRESS_SIZE + level;
+      if ((kind & 1) === 0 || (kind === 1 && (level === 3 || level < blockLevel))) return TRANSLATION + level;
+      if ((hi & 0xffff) >>> excess !== 0) return ADDRESS_SIZE + level;
       if (kind === 1 || level === 3) {
         if ((lo & d.ACCESS_FLAG_BIT) === 0) return ACCESS_FLAG + level;
         this.leafLo = lo;
         this.leafHi = hi;
         this.sizeBits = shift;
-        this.output = d.addressOf(hi, lo, shift) + ((vaLo & ~(-1 << shift)) >>> 0);
+        const mask = -1 << shift;
+        this.outputHi = hi & 0xffff;
+        this.outputLo = (lo & mask) | (vaLo & ~mask);
         return OK;
       }
       if (!regime.hierarchyDisabled) this.hierarchy |= hi;
-      table = d.addressOf(hi, lo, granule);
+      tableHi = hi & 0xffff;
+      tableLo = lo & granuleMask;
       level++;
       shift -= stride;
       width = stride;
@@ -103,9 +119,9 @@ export class Stage1 {
   }
 
   /** Stage 2 of a table entry's address: must be readable, and not Device where HCR_EL2.PTW protects walks. */
-  #entryThroughStage2(words: Uint32Array, ipa: number): number {
+  #entryThroughStage2(words: Uint32Array, ipaHi: number, ipaLo: number): number {
     const stage2 = this.stage2;
-    const status = stage2.translate(words, ipa);
+    const status = stage2.translate(words, ipaHi, ipaLo);
     if (status !== OK) return status;
     if ((stage2.leafLo & d.S2AP_READ) === 0) return PERMISSION + stage2.level;
     if (words[this.registers.hcrEl2] & HCR_PTW) {

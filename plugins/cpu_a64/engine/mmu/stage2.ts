@@ -15,8 +15,11 @@ const NOTHING = -1;
  * each stage 1 table entry costs a stage 2 translation.
  */
 export class Stage2 {
-  /** PA of the 4 KiB frame. */
-  frame = 0;
+  /** PA of the 4 KiB frame, in halves. */
+  frameHi = 0;
+  frameLo = 0;
+  /** Host offset of the frame, -1 when it isn't RAM. */
+  frameOffset = 0;
   /** log2 of the leaf's size. */
   sizeBits = 12;
   /** Level of the leaf, or of the fault. */
@@ -26,11 +29,16 @@ export class Stage2 {
   leafLo = 0;
   leafHi = 0;
 
-  readonly #keys = new Float64Array(CACHE_SIZE).fill(NOTHING);
-  readonly #frames = new Float64Array(CACHE_SIZE);
+  /** IPA bits [43:12]; the rest of the key is in the tag. */
+  readonly #pages = new Int32Array(CACHE_SIZE);
+  /** VMID in [23:8], IPA bits [47:44] in [3:0]. */
+  readonly #tags = new Int32Array(CACHE_SIZE).fill(NOTHING);
+  readonly #frameHi = new Int32Array(CACHE_SIZE);
+  readonly #frameLo = new Int32Array(CACHE_SIZE);
+  readonly #frameOffsets = new Float64Array(CACHE_SIZE);
   readonly #leafAddresses = new Float64Array(CACHE_SIZE);
-  readonly #leafLo = new Uint32Array(CACHE_SIZE);
-  readonly #leafHi = new Uint32Array(CACHE_SIZE);
+  readonly #leafLo = new Int32Array(CACHE_SIZE);
+  readonly #leafHi = new Int32Array(CACHE_SIZE);
   readonly #sizes = new Uint8Array(CACHE_SIZE);
   readonly #levels = new Uint8Array(CACHE_SIZE);
 
@@ -49,22 +57,23 @@ export class Stage2 {
   /** Forgets one VMID, or everything. */
   invalidate(vmid?: number): void {
     if (vmid === undefined) {
-      this.#keys.fill(NOTHING);
+      this.#tags.fill(NOTHING);
       return;
     }
     for (let i = 0; i < CACHE_SIZE; i++) {
-      if (Math.floor(this.#keys[i] / 0x10_0000_0000) === vmid) this.#keys[i] = NOTHING;
+      if (this.#tags[i] >> 8 === vmid) this.#tags[i] = NOTHING;
     }
   }
 
-  /** Translates; returns {@linkcode OK} or a fault status. Rights are the caller's to check. `ipa`: at most 48 bits. */
-  translate(words: Uint32Array, ipa: number): number {
-    const hi = (ipa / 0x1_0000_0000) | 0;
-    const lo = ipa >>> 0;
-    const key = this.vmid(words) * 0x10_0000_0000 + hi * 0x10_0000 + (lo >>> 12);
-    const slot = ((lo >>> 12) ^ (lo >>> 23) ^ hi) & (CACHE_SIZE - 1);
-    if (this.#keys[slot] === key) {
-      this.frame = this.#frames[slot];
+  /** Translates an IPA of at most 48 bits; returns {@linkcode OK} or a fault status. Rights are the caller's to check. */
+  translate(words: Uint32Array, hi: number, lo: number): number {
+    const page = (hi << 20) | (lo >>> 12);
+    const tag = (this.vmid(words) << 8) | (hi >>> 12);
+    const slot = (page ^ (page >>> 11)) & (CACHE_SIZE - 1);
+    if (this.#pages[slot] === page && this.#tags[slot] === tag) {
+      this.frameHi = this.#frameHi[slot];
+      this.frameLo = this.#frameLo[slot];
+      this.frameOffset = this.#frameOffsets[slot];
       this.sizeBits = this.#sizes[slot];
       this.level = this.#levels[slot];
       this.leafAddress = this.#leafAddresses[slot];
@@ -74,8 +83,12 @@ export class Stage2 {
     }
     const status = this.#walk(words, hi, lo);
     if (status === OK) {
-      this.#keys[slot] = key;
-      this.#frames[slot] = this.frame;
+      this.frameOffset = this.env.ramOffset(this.frameHi * 0x1_0000_0000 + (this.frameLo >>> 0));
+      this.#pages[slot] = page;
+      this.#tags[slot] = tag;
+      this.#frameHi[slot] = this.frameHi;
+      this.#frameLo[slot] = this.frameLo;
+      this.#frameOffsets[slot] = this.frameOffset;
       this.#sizes[slot] = this.sizeBits;
       this.#levels[slot] = this.level;
       this.#leafAddresses[slot] = this.leafAddress;
@@ -106,6 +119,7 @@ export class Stage2 {
       return ADDRESS_SIZE;
     }
     const bigEndian = (words[this.registers.sctlrEl2] & SCTLR_EE) !== 0;
+    const blockLevel = d.firstBlockLevel(granule);
     let table = d.addressOf(baseHi, baseLo, 3 + width);
     for (;;) {
       const address = table + d.bitsOf(hi, lo, shift, width) * 8;
@@ -114,15 +128,15 @@ export class Stage2 {
       const offset = this.env.ramOffset(address - inFrame);
       if (offset < 0) return EXTERNAL_ON_WALK + level;
       const index = (offset + inFrame) >>> 2;
-      let entryLo = words[index];
-      let entryHi = words[index + 1];
+      let entryLo = words[index] | 0;
+      let entryHi = words[index + 1] | 0;
       if (bigEndian) {
         const first = entryLo;
         entryLo = d.swapBytes(entryHi);
         entryHi = d.swapBytes(first);
       }
       const kind = entryLo & 3;
-      if ((kind & 1) === 0 || (kind === 1 && (level === 3 || level < d.firstBlockLevel(granule)))) return TRANSLATION + level;
+      if ((kind & 1) === 0 || (kind === 1 && (level === 3 || level < blockLevel))) return TRANSLATION + level;
       if (d.exceeds(entryHi, outputBits)) return ADDRESS_SIZE + level;
       if (kind === 1 || level === 3) {
         if ((entryLo & d.ACCESS_FLAG_BIT) === 0) return ACCESS_FLAG + level;
@@ -130,8 +144,9 @@ export class Stage2 {
         this.leafLo = entryLo;
         this.leafHi = entryHi;
         this.sizeBits = shift;
-        const inside = ~(-1 << shift) & -4096;
-        this.frame = d.addressOf(entryHi, entryLo, shift) + ((lo & inside) >>> 0);
+        const mask = -1 << shift;
+        this.frameHi = entryHi & 0xffff;
+        this.frameLo = ((entryLo & mask) | (lo & ~mask)) & -4096;
         return OK;
       }
       table = d.addressOf(entryHi, entryLo, granule);
