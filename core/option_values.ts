@@ -33,7 +33,7 @@ export const wantedByKind: Readonly<Record<OptionKind, string>> = {
   boolean: "true or false",
   text: "text",
   choice: "one of the choices",
-  image: "a file, an https: URL or deb:PACKAGE#PATH",
+  image: "a file, an https: URL, deb:PACKAGE#PATH, a list of them or an initramfs",
   any: "a value",
 };
 
@@ -91,6 +91,12 @@ export function describe(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
+/** Lists and descriptions of images travel as JSON text, so that every image has one string that names it. */
+function readImage(value: unknown): string | undefined {
+  if (typeof value === "string") return value.trim() === "" ? undefined : value;
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : undefined;
+}
+
 const readers: Readonly<Record<OptionKind, (value: unknown) => unknown>> = {
   address: parseInteger,
   size: parseSize,
@@ -100,7 +106,7 @@ const readers: Readonly<Record<OptionKind, (value: unknown) => unknown>> = {
   boolean: (value) => typeof value === "boolean" ? value : undefined,
   text: (value) => typeof value === "string" ? value : undefined,
   choice: (value) => typeof value === "string" || typeof value === "number" ? String(value) : undefined,
-  image: (value) => typeof value === "string" && value.trim() !== "" ? value : undefined,
+  image: readImage,
   any: (value) => value === null ? undefined : value,
 };
 

@@ -16,7 +16,7 @@ export type OptionKind =
   | "text"
   /** One of `choices`. */
   | "choice"
-  /** A file, an `https:` URL or a `deb:PACKAGE#PATH`. Becomes a string; see `images.ts`. */
+  /** A file, an `https:` URL, a `deb:PACKAGE#PATH`, a list of them or an initramfs. Becomes a string (lists and objects as JSON), the name of the image. */
   | "image"
   /** Anything plain; `check` validates it. */
   | "any";

@@ -19,7 +19,7 @@ const kinds: Readonly<Record<OptionKind, JsonSchema>> = {
   boolean: { type: "boolean" },
   text: { type: "string" },
   choice: { type: "string" },
-  image: { type: "string", minLength: 1 },
+  image: { anyOf: [{ type: "string", minLength: 1 }, { type: "array" }, { type: "object" }] },
   any: {},
 };
 
