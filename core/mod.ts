@@ -25,6 +25,8 @@ export * from "./scheduler_policy.ts";
 export * from "./serial.ts";
 
 // Running machines.
+export { Machine } from "./machine.ts";
+export type { MachineEnvironment, MachineStats, StopReason } from "./machine.ts";
 export { PluginError } from "./plugin_errors.ts";
 export { OverlapError } from "./mmio.ts";
 export { OutOfFramesError } from "./ram.ts";

@@ -5,3 +5,5 @@ export { FakeEngine, FakeVcpuState } from "./testing/fake_cpu.ts";
 export type { Step } from "./testing/fake_cpu.ts";
 export { FakeAddressSpace, FakeMemoryBackend } from "./testing/fake_memory.ts";
 export { FakeInterrupts } from "./testing/fake_interrupts.ts";
+export { fakeBoard, roundRobin, startAll, startFirst, uses } from "./testing/fake_board.ts";
+export type { FakeBoardOptions } from "./testing/fake_board.ts";

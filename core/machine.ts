@@ -1,0 +1,346 @@
+/** A board, running. */
+import type { Board, DomainSpec } from "./board.ts";
+import { DeviceBus } from "./bus.ts";
+import type { Capability } from "./capability.ts";
+import type { ClaimTable } from "./claims.ts";
+import { CpuEngine } from "./cpu_engine.ts";
+import { dispatch } from "./dispatch.ts";
+import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
+import type { Domain, Outcome } from "./domain.ts";
+import { GuestDomain } from "./guest_domain.ts";
+import type { GuestVcpu } from "./guest_vcpu.ts";
+import { MemoryBackend } from "./memory_backend.ts";
+import { Pacer } from "./pacer.ts";
+import { PluginError } from "./plugin_errors.ts";
+import { PluginHost, Scope } from "./plugin_host.ts";
+import type { Hooked } from "./plugin_host.ts";
+import type { RunHooks } from "./context.ts";
+import { PolicyGuard } from "./policy_guard.ts";
+import { Ram } from "./ram.ts";
+import { vcpuLine, vcpuReport } from "./report.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SchedulerPolicy } from "./scheduler_policy.ts";
+import { SerialHub } from "./serial_hub.ts";
+import { Tracer } from "./trace.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+
+/** The world around a machine. */
+export interface MachineEnvironment {
+  /** Images by the reference that an option names. */
+  readonly images: ReadonlyMap<string, Uint8Array>;
+  /** Called at the end of {@linkcode Machine.runFor}, with what a port put out meanwhile. */
+  onSerial(port: string, bytes: Uint8Array): void;
+  /** Wall-clock time at boot as the guest sees it, in Unix seconds. Fixed when absent, so that a run repeats. */
+  readonly bootTimeSeconds?: number;
+  /** Trace events, bounded in number per kind. */
+  onTrace?(kind: string, detail: string): void;
+  /** More {@linkcode Machine.serialInput} may come, so a machine in which nothing happens waits. Until {@linkcode Machine.endInput}. */
+  readonly expectsInput?: boolean;
+  /** Milliseconds of the host's clock. */
+  readonly wallMs?: () => number;
+}
+
+/** Why a machine stopped. */
+export interface StopReason {
+  readonly kind: "power-off" | "reboot" | "crash" | "idle-forever" | "timeout";
+  readonly domain?: string;
+  /** For people; several lines. */
+  readonly report?: string;
+  /** The guest's own exit code. */
+  readonly code?: number;
+}
+
+/** What a run did. */
+export interface MachineStats {
+  /** Instructions retired. */
+  readonly instructions: number;
+  /** Exceptions to EL2, by kind. */
+  readonly exits: ReadonlyMap<string, number>;
+  /** Trace events by kind, also those that weren't shown. */
+  readonly traced: ReadonlyMap<string, number>;
+}
+
+/** 14 November 2023, 22:13:20 UTC. */
+const FIXED_BOOT_TIME = 1_700_000_000;
+
+/** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
+export class Machine {
+  /** RAM and who owns it. */
+  readonly memory: Ram;
+  /** True after a {@linkcode runFor} that came back early: nothing happens before {@linkcode wakeAfterMs}, or before input. */
+  waiting = false;
+  /** While {@linkcode waiting}: milliseconds until time goes on by itself; `undefined`: only input helps. */
+  wakeAfterMs: number | undefined;
+  readonly #clock: VirtualClock;
+  readonly #serial: SerialHub;
+  readonly #host: PluginHost;
+  readonly #tracer: Tracer;
+  readonly #exits = new Map<string, number>();
+  readonly #domains = new Map<GuestDomain, Scope>();
+  readonly #ended: GuestDomain[] = [];
+  readonly #wallMs: () => number;
+  readonly #pacer: Pacer | undefined;
+  #expectsInput: boolean;
+  #engine!: CpuEngine;
+  #backend!: MemoryBackend;
+  #scheduler!: Scheduler;
+  #disposed = false;
+
+  private constructor(readonly board: Board, readonly environment: MachineEnvironment) {
+    this.memory = new Ram(board.memory);
+    this.#clock = new VirtualClock(() => this.#engine.kick());
+    this.#serial = new SerialHub(this.#clock);
+    this.#tracer = new Tracer(environment.onTrace?.bind(environment));
+    this.#wallMs = environment.wallMs ?? (() => performance.now());
+    this.#pacer = board.time === "host" ? new Pacer(this.#wallMs) : undefined;
+    this.#expectsInput = environment.expectsInput ?? false;
+    this.#host = new PluginHost({
+      board,
+      clock: this.#clock,
+      serial: this.#serial,
+      memory: this.memory,
+      bus: new DeviceBus(this.memory),
+      images: environment.images,
+      bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
+      trace: (kind, detail) => this.#tracer.trace(kind, detail),
+      failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
+    });
+  }
+
+  /** Sets the plugins up and builds the domains. Throws a `PluginError` or `OptionError`; then nothing is left behind. */
+  static async create(board: Board, environment: MachineEnvironment): Promise<Machine> {
+    const machine = new Machine(board, environment);
+    try {
+      await machine.#build();
+    } catch (error) {
+      machine.dispose();
+      throw error;
+    }
+    return machine;
+  }
+
+  /** Virtual time since boot, in nanoseconds. */
+  get nowNs(): number {
+    return this.#clock.nowNs;
+  }
+
+  get stats(): MachineStats {
+    return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts };
+  }
+
+  /** Domains, also those that ended and weren't destroyed. */
+  get domains(): readonly GuestDomain[] {
+    return [...this.#domains.keys()];
+  }
+
+  /** Names of the serial ports that devices opened. */
+  get serialPorts(): readonly string[] {
+    return this.#serial.names;
+  }
+
+  /** Bytes from outside, stamped with the present virtual time. Throws when no device has such a port. */
+  serialInput(port: string, bytes: Uint8Array): void {
+    this.#serial.input(port, bytes);
+  }
+
+  /** No more input comes: a machine in which nothing happens has stopped. */
+  endInput(): void {
+    this.#expectsInput = false;
+  }
+
+  /**
+   * Runs until at least `maxVirtualNs` have passed or about `maxWallMs` of the host's time, or a domain's end stops the board.
+   * `undefined`: it can go on; {@linkcode waiting} tells whether at once.
+   */
+  runFor(maxVirtualNs: number, maxWallMs: number): StopReason | undefined {
+    this.waiting = false;
+    this.wakeAfterMs = undefined;
+    try {
+      return this.#run(this.#clock.nowNs + maxVirtualNs, this.#wallMs() + maxWallMs);
+    } finally {
+      this.#serial.flush((port, bytes) => this.environment.onSerial(port, bytes));
+    }
+  }
+
+  /** Builds a domain: memory, vCPUs, plugins, and boots it. Nothing is left when it throws. */
+  async createDomain(spec: DomainSpec): Promise<Domain> {
+    if (this.domains.some((other) => other.name === spec.name)) throw new Error(`there is a domain ${spec.name} already`);
+    const takenIds = new Set(this.domains.flatMap(({ vcpus }) => vcpus.map(({ id }) => id)));
+    const domain = new GuestDomain(spec, {
+      engine: this.#engine,
+      backend: this.#backend,
+      memory: this.memory,
+      listener: this.#scheduler,
+      nextVcpuId() {
+        let id = 0;
+        while (takenIds.has(id)) id++;
+        takenIds.add(id);
+        return id;
+      },
+      vcpuReset: (vcpu) => this.#resetHooks(vcpu),
+      ended: (ended) => this.#domainEnded(ended),
+    });
+    const scope = new Scope(this.#host.board, domain);
+    this.#domains.set(domain, scope);
+    try {
+      for (const vcpu of domain.vcpus) this.#scheduler.add(vcpu);
+      await this.#host.attach(domain, scope);
+      await this.#host.boot(scope);
+    } catch (error) {
+      this.destroyDomain(domain);
+      throw error;
+    }
+    return domain;
+  }
+
+  /** Gives everything back that a domain holds. */
+  destroyDomain(domain: Domain): void {
+    const guest = domain as GuestDomain;
+    const scope = this.#domains.get(guest);
+    if (scope === undefined) return;
+    for (const vcpu of guest.vcpus) {
+      vcpu.stop();
+      this.#scheduler.remove(vcpu);
+    }
+    scope.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
+    this.#domains.delete(guest);
+    const ended = this.#ended.indexOf(guest);
+    if (ended >= 0) this.#ended.splice(ended, 1);
+    guest.destroy();
+  }
+
+  /** Stops the machine: stop hooks of all plugins, domains destroyed. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const domain of this.domains.toReversed()) this.destroyDomain(domain);
+    this.#host.board.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
+  }
+
+  async #build(): Promise<void> {
+    await this.#host.setup();
+    this.#engine = this.#require(CpuEngine);
+    this.#backend = this.#require(MemoryBackend);
+    const policy = new PolicyGuard(
+      this.#require(SchedulerPolicy),
+      this.#host.board.find(SchedulerPolicy.name)!.owner,
+      (detail) => this.#tracer.trace("scheduler policy", () => detail),
+    );
+    this.#scheduler = new Scheduler({
+      clock: this.#clock,
+      engine: this.#engine,
+      policy,
+      pcpus: this.board.pcpus,
+      nsPerInstruction: this.board.nsPerInstruction,
+      hooks: (vcpu) => this.#hooks(vcpu),
+      dispatch: (vcpu) => dispatch(vcpu, this.#dispatchEnvironment(vcpu.domain)),
+      failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
+      crashed: (vcpu, what) => ({ kind: "crash", report: vcpuReport(vcpu, what) }),
+    });
+    for (const spec of this.board.domains) await this.createDomain(spec);
+    this.memory.seal();
+  }
+
+  #require<T>(key: Capability<T>): T {
+    const found = this.#host.board.find(key.name);
+    if (found === undefined) throw new Error(`the board needs a plugin that provides ${key.name}`);
+    return found.value as T;
+  }
+
+  #run(endNs: number, endWallMs: number): StopReason | undefined {
+    const clock = this.#clock;
+    for (;;) {
+      const stopped = this.#stopReason();
+      if (stopped) return stopped;
+      if (clock.nowNs >= endNs || this.#wallMs() >= endWallMs) return undefined;
+      const early = this.#pacer?.earlyMs(clock.nowNs);
+      if (early !== undefined && early > 0) return this.#wait(early);
+      if (this.#scheduler.round() === "ran" || this.#stopReason()) continue;
+      const untilNs = this.#scheduler.idleUntilNs;
+      if (untilNs === undefined) {
+        if (this.#expectsInput && this.#serial.listening) return this.#wait(undefined);
+        return { kind: "idle-forever", report: this.#idleReport() };
+      }
+      if (this.#pacer !== undefined) {
+        const reachedNs = this.#pacer.idle(clock.nowNs);
+        if (reachedNs < Math.min(untilNs, endNs)) {
+          clock.skipTo(reachedNs);
+          return this.#wait((Math.min(untilNs, endNs) - reachedNs) / 1e6);
+        }
+      }
+      clock.skipTo(Math.min(untilNs, endNs));
+    }
+  }
+
+  #wait(wakeAfterMs: number | undefined): undefined {
+    this.waiting = true;
+    this.wakeAfterMs = wakeAfterMs;
+    return undefined;
+  }
+
+  /** The board stops when its last domain ended; a crash is what counts, then a reboot. */
+  #stopReason(): StopReason | undefined {
+    if (this.#ended.length === 0 || this.#ended.length < this.#domains.size) return undefined;
+    const pick = (kind: Outcome["kind"]) => this.#ended.find((domain) => domain.outcome!.kind === kind);
+    const domain = pick("crash") ?? pick("reboot") ?? this.#ended[this.#ended.length - 1];
+    const outcome = domain.outcome!;
+    switch (outcome.kind) {
+      case "crash":
+        return { kind: "crash", domain: domain.name, report: outcome.report };
+      case "reboot":
+        return { kind: "reboot", domain: domain.name };
+      case "power-off":
+        return { kind: "power-off", domain: domain.name, code: outcome.code };
+    }
+  }
+
+  #idleReport(): string {
+    const lines = ["every vCPU waits, no timer is armed, and no input can come:"];
+    for (const domain of this.domains) for (const vcpu of domain.vcpus) lines.push(`  ${vcpuLine(vcpu)}`);
+    return lines.join("\n");
+  }
+
+  #domainEnded(domain: GuestDomain): void {
+    if (!this.#domains.has(domain)) return;
+    this.#ended.push(domain);
+    for (const vcpu of domain.vcpus) this.#scheduler.remove(vcpu);
+    this.#tracer.trace("domain ended", () => `${domain.name}: ${domain.outcome!.kind}`);
+  }
+
+  #failed(owner: string, hook: string, error: unknown, domain?: Domain): void {
+    const failure = new PluginError(owner, hook, error);
+    const report = error instanceof Error && error.stack ? `${failure.message}\n${error.stack}` : failure.message;
+    this.#tracer.trace("plugin failure", () => failure.message);
+    for (const victim of domain ? [domain] : this.domains) victim.end({ kind: "crash", report });
+  }
+
+  #claims(domain: GuestDomain): ClaimTable {
+    return this.#domains.get(domain)!.claims;
+  }
+
+  #dispatchEnvironment(domain: GuestDomain): DispatchEnvironment {
+    return {
+      claims: this.#claims(domain),
+      engine: this.#engine,
+      trace: (kind, detail) => this.#tracer.trace(kind, detail),
+      count: (kind: ExitKind) => this.#exits.set(kind, (this.#exits.get(kind) ?? 0) + 1),
+      failed: (owner, hook, error) => this.#failed(owner, hook, error, domain),
+    };
+  }
+
+  *#hooks(vcpu: GuestVcpu): Iterable<Hooked<RunHooks>> {
+    yield* this.#host.board.runHooks;
+    const scope = this.#domains.get(vcpu.domain);
+    if (scope) yield* scope.runHooks;
+  }
+
+  #resetHooks(vcpu: GuestVcpu): void {
+    for (const { owner, hook } of this.#hooks(vcpu)) {
+      try {
+        hook.reset?.(vcpu);
+      } catch (error) {
+        this.#failed(owner, "onRun reset", error, vcpu.domain);
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/** Paces virtual time against the wall clock (`time: host`): never ahead of it, and not chasing it after the host was busy. */
+
+/** Virtual time that may be ahead of the wall clock without sleeping. */
+const AHEAD_NS = 2_000_000;
+/** Further behind than this when idle: the lost time is given up. */
+const BEHIND_NS = 50_000_000;
+
+/** Relates virtual time to the host's. */
+export class Pacer {
+  /** Wall time, in nanoseconds, at which virtual time was zero. */
+  #originNs: number | undefined;
+
+  constructor(readonly wallMs: () => number) {}
+
+  /** Milliseconds by which `nowNs` is too early; zero or less: go on. */
+  earlyMs(nowNs: number): number {
+    const aheadNs = nowNs - this.#wallNs(nowNs);
+    return aheadNs > AHEAD_NS ? aheadNs / 1e6 : 0;
+  }
+
+  /** Nobody runs: how far virtual time may go by now. */
+  idle(nowNs: number): number {
+    const wallNs = this.#wallNs(nowNs);
+    if (wallNs - nowNs > BEHIND_NS) this.#originNs! += wallNs - nowNs;
+    return Math.max(nowNs, this.#wallNs(nowNs));
+  }
+
+  #wallNs(nowNs: number): number {
+    const wall = this.wallMs() * 1e6;
+    this.#originNs ??= wall - nowNs;
+    return Math.floor(wall - this.#originNs);
+  }
+}
