@@ -3,8 +3,8 @@
  * pointer. The SP slot holds the pointer in use; the others wait in the slots of
  * SP_EL0, SP_EL1 and SP_EL2. Arm ARM DDI 0487, "Process state, PSTATE".
  */
-import { DAIF, EL, IL, NZCV, PAN, SP, SPSEL, SS, UAO } from "../state.ts";
-import { copyPair, getWord, registerOffset, setWord, type StateBlock } from "../sysregs/mod.ts";
+import { DAIF, EL, FAST_ACCESS, IL, NZCV, PAN, SP, SPSEL, SS, UAO } from "../state.ts";
+import { copyPair, getWord, registerByName, registerOffset, setWord, type StateBlock } from "../sysregs/mod.ts";
 
 /** Bits of an SPSR. */
 export const SPSR = {
@@ -58,10 +58,23 @@ export function switchSp(block: StateBlock, el: number, spSel: number): void {
   const from = stackPointerSlot(getWord(block, EL), getWord(block, SPSEL));
   const to = stackPointerSlot(el, spSel);
   setWord(block, EL, el);
-  setWord(block, SPSEL, spSel);
+  if (getWord(block, SPSEL) !== spSel) {
+    setWord(block, SPSEL, spSel);
+    setFastStack(block, spSel);
+  }
   if (from === to) return;
   copyPair(block, SP, from);
   copyPair(block, to, SP);
+}
+
+/** SP_EL0's byte of the fast access table. */
+const FAST_STACK = FAST_ACCESS + registerByName("SP_EL0").index;
+
+/** SP_EL0 goes straight to its slot (reads and writes, EL1 and EL2) unless it is the pointer in use; then it is UNDEFINED. */
+function setFastStack(block: StateBlock, spSel: number): void {
+  const shift = (FAST_STACK & 3) * 8;
+  const others = getWord(block, FAST_STACK & ~3) & ~(0xff << shift);
+  setWord(block, FAST_STACK & ~3, others | (spSel === 0 ? 0 : 0x66 << shift));
 }
 
 /** Writes the pointer in use to its bank, so that SP_EL0, SP_EL1 and SP_EL2 can be read by name. */

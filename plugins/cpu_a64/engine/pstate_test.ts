@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { EL, SP, SPSEL, STATE_SIZE } from "../state.ts";
-import { getLong, getWord, registerOffset, setLong, type StateBlock } from "../sysregs/mod.ts";
+import { EL, FAST_ACCESS, SP, SPSEL, STATE_SIZE } from "../state.ts";
+import { fastAccess, getLong, getWord, registerByName, registerOffset, setLong, type StateBlock } from "../sysregs/mod.ts";
 import { bankSp, packPstate, readPstateRegister, switchSp, unbankSp, unpackPstate, writePstateRegister } from "./pstate.ts";
 
 function newBlock(): StateBlock {
@@ -60,4 +60,15 @@ Deno.test("views of PSTATE", () => {
   writePstateRegister(block, "SPSel", 0xffff_fff0);
   assertEquals(packPstate(block), 0x5080_03c4);
   assertEquals(getLong(block, SP), 0x77n);
+});
+
+Deno.test("SP_EL0 has its fast path while it isn't the stack pointer in use", () => {
+  const block = newBlock();
+  const register = registerByName("SP_EL0");
+  const bytes = new Uint8Array(block.words.buffer, block.base * 4 + FAST_ACCESS, 0x400).fill(0xff);
+  for (const [el, spSel] of [[1, 1], [2, 0], [0, 0], [2, 1], [1, 0], [1, 1]]) {
+    switchSp(block, el, spSel);
+    assertEquals(bytes[register.index], fastAccess(register, true, block), `EL${el} with SPSel ${spSel}`);
+  }
+  assertEquals([bytes[register.index - 1], bytes[register.index + 1]], [0xff, 0xff]);
 });

@@ -23,6 +23,7 @@ export const FEATURES = {
   TLBIOS: "TLB maintenance in the Outer Shareable domain",
   TLBIRANGE: "TLB maintenance by range",
   MixedEndian: "big-endian data accesses: SCTLR_EL1.EE and E0E",
+  VHE: "EL2 virtual timer (the rest of the Virtualization Host Extensions is for later)",
   GIC: "GICv3 system register interface",
 } as const;
 

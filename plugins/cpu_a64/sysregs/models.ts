@@ -66,7 +66,7 @@ interface ModelSpec {
 
 function model(spec: ModelSpec): CpuModel {
   const features = new Set(spec.features);
-  const mmfr0 = PA_RANGE[spec.physicalAddressBits] | 2n << 4n | (features.has("MixedEndian") ? 0x10100n : 0n) |
+  const mmfr0 = PA_RANGE[spec.physicalAddressBits] | 2n << 4n | (features.has("MixedEndian") ? 1n << 8n : 0n) |
     (spec.granule16 ? 1n << 20n : 0n);
   const mmfr1 = features.has("PAN2") ? 2n << 20n : features.has("PAN") ? 1n << 20n : 0n;
   return {

@@ -28,4 +28,7 @@ export const timerRegisters: readonly Row[] = [
   row("CNTHP_TVAL_EL2", [3, 4, 14, 2, 0], RW2, { hook: "timer", mask: LOW32 }),
   row("CNTHP_CTL_EL2", [3, 4, 14, 2, 1], RW2, { hook: "timer", mask: 3n }),
   row("CNTHP_CVAL_EL2", [3, 4, 14, 2, 2], RW2, { hook: "timer" }),
+  row("CNTHV_TVAL_EL2", [3, 4, 14, 3, 0], RW2, { hook: "timer", mask: LOW32, feature: "VHE" }),
+  row("CNTHV_CTL_EL2", [3, 4, 14, 3, 1], RW2, { hook: "timer", mask: 3n, feature: "VHE" }),
+  row("CNTHV_CVAL_EL2", [3, 4, 14, 3, 2], RW2, { hook: "timer", feature: "VHE" }),
 ];
