@@ -1,0 +1,88 @@
+/**
+ * Arithmetic of the generic timer, as pure functions over register values. Arm ARM DDI 0487, "The Generic Timer in AArch64
+ * state": "Operation of the CompareValue views of the timers", "Operation of the TimerValue views of the timers".
+ *
+ * `count` is the counter as the timer sees it: the physical count, or the physical count less CNTVOFF_EL2, 64 bits.
+ */
+
+/** CNTx_CTL. */
+export const TimerControl = { ENABLE: 1n, IMASK: 2n, ISTATUS: 4n } as const;
+/** CNTKCTL_EL1 and CNTHCTL_EL2: the event stream. */
+const EVNTEN = 1n << 2n;
+const EVNTDIR = 1n << 3n;
+
+const NS_PER_SECOND = 1_000_000_000n;
+
+/** The system counter at a virtual time: floor(ns × Hz / 10^9), exactly. */
+export function ticksAt(ns: number, frequencyHz: number): bigint {
+  return BigInt(Math.floor(ns)) * BigInt(frequencyHz) / NS_PER_SECOND;
+}
+
+/** The first virtual nanosecond at which the counter has reached `ticks`; `Infinity` beyond what a number holds exactly. */
+export function firstNsOf(ticks: bigint, frequencyHz: number): number {
+  const hz = BigInt(frequencyHz);
+  const ns = (ticks * NS_PER_SECOND + hz - 1n) / hz;
+  return ns <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(ns) : Infinity;
+}
+
+/** The virtual count: it wraps at 64 bits. */
+export function virtualCount(physicalCount: bigint, cntvoff: bigint): bigint {
+  return BigInt.asUintN(64, physicalCount - cntvoff);
+}
+
+/** The timer condition: the count has reached the compare value, both unsigned. */
+export function conditionMet(cval: bigint, count: bigint): boolean {
+  return count >= cval;
+}
+
+/** CNTx_CTL as it reads: with ISTATUS, which is UNKNOWN (here 0) while the timer is disabled. */
+export function readControl(ctl: bigint, cval: bigint, count: bigint): bigint {
+  const stored = ctl & (TimerControl.ENABLE | TimerControl.IMASK);
+  return (stored & TimerControl.ENABLE) !== 0n && conditionMet(cval, count) ? stored | TimerControl.ISTATUS : stored;
+}
+
+/** CNTx_CTL as it is stored. */
+export function writeControl(value: bigint): bigint {
+  return value & (TimerControl.ENABLE | TimerControl.IMASK);
+}
+
+/** CNTx_TVAL as it reads: 32 bits, zero-extended. */
+export function readTimerValue(cval: bigint, count: bigint): bigint {
+  return BigInt.asUintN(32, cval - count);
+}
+
+/** The compare value that a write to CNTx_TVAL sets: the value is signed, 32 bits. */
+export function writeTimerValue(value: bigint, count: bigint): bigint {
+  return BigInt.asUintN(64, count + BigInt.asIntN(32, value));
+}
+
+/** Level of the timer's output. */
+export function outputLevel(ctl: bigint, cval: bigint, count: bigint): boolean {
+  return (ctl & (TimerControl.ENABLE | TimerControl.IMASK)) === TimerControl.ENABLE && conditionMet(cval, count);
+}
+
+/** Ticks until the output rises by itself; `undefined` when it is high, off or masked, or won't rise before the count wraps. */
+export function ticksToOutput(ctl: bigint, cval: bigint, count: bigint): bigint | undefined {
+  if ((ctl & (TimerControl.ENABLE | TimerControl.IMASK)) !== TimerControl.ENABLE || count >= cval) return undefined;
+  return cval - count;
+}
+
+/** Ticks until the output rises, as a value of the physical counter: the deadline to wait for. */
+export function nextDeadlineTicks(ctl: bigint, cval: bigint, physicalCount: bigint, offset: bigint): bigint | undefined {
+  const ticks = ticksToOutput(ctl, cval, virtualCount(physicalCount, offset));
+  return ticks === undefined ? undefined : physicalCount + ticks;
+}
+
+/**
+ * Ticks until the event stream sets the event register of a CPU in WFE; `undefined` when CNTKCTL_EL1 (with the virtual
+ * count) or CNTHCTL_EL2 (with the physical one) has it off. Never zero: the event of this very tick has happened.
+ */
+export function ticksToEvent(control: bigint, count: bigint): bigint | undefined {
+  if ((control & EVNTEN) === 0n) return undefined;
+  const half = 1n << (control >> 4n & 0xfn);
+  const period = half * 2n;
+  // EVNTDIR 0: the selected bit goes from 0 to 1, which is `half` into its period; 1: it goes back to 0.
+  const phase = (control & EVNTDIR) === 0n ? half : 0n;
+  const since = BigInt.asUintN(64, count - phase) % period;
+  return period - since;
+}
