@@ -8,8 +8,8 @@ const EN = 0, SW = 1, CR = 2, ER = 3;
 const CYCLES = 1n << 31n;
 
 export const pmuRegisters: readonly Row[] = [
-  // E, D, X, DP, LC; writing P or C resets counters. N is 0.
-  row("PMCR_EL0", [3, 3, 9, 12, 0], RW0, { hook: "pmu", mask: 0x79n, reset: "model", traps: performance({ isPmcr: true }) }),
+  // E, D, X, DP; writing P or C resets counters. N is 0; LC is RES1 without AArch32.
+  row("PMCR_EL0", [3, 3, 9, 12, 0], RW0, { hook: "pmu", mask: 0x39n, ones: 0x40n, reset: "model", traps: performance({ isPmcr: true }) }),
   row("PMCNTENSET_EL0", [3, 3, 9, 12, 1], RW0, { hook: "pmu", mask: CYCLES, traps: performance() }),
   row("PMCNTENCLR_EL0", [3, 3, 9, 12, 2], RW0, { hook: "pmu", mask: CYCLES, traps: performance() }),
   row("PMOVSCLR_EL0", [3, 3, 9, 12, 3], RW0, { hook: "pmu", mask: CYCLES, traps: performance() }),

@@ -79,6 +79,7 @@ const DIFFERENCES: readonly { readonly registers: RegExp; readonly bits: bigint;
   { registers: /^ID_AA64MMFR0_EL1$/, bits: 0xf00n, why: "BigEnd: data accesses are little-endian only" },
   { registers: /^ID_AA64MMFR0_EL1$/, bits: 0xf000n, why: "SNSMem: without EL3 there is no Secure memory to tell apart" },
   { registers: /^PMCR_EL0$/, bits: 0xf800n, why: "N: the cycle counter is the only counter" },
+  { registers: /^PMCR_EL0$/, bits: 0x40n, why: "LC: RES1 without AArch32" },
 ];
 
 Deno.test({ name: "cortex-a53, a57 and a72 show what QEMU's show, but for named differences", ignore: !areThere(TOOLS) }, async () => {
