@@ -118,6 +118,11 @@ export class GicCpuInterface {
     this.#deactivate(intid, undefined);
   }
 
+  /** Whether {@linkcode readRegister} and {@linkcode writeRegister} know the name. */
+  handles(name: string): boolean {
+    return names.has(name);
+  }
+
   /** MRS of an ICC or ICH register, traps aside. Throws a `RangeError` on a name that it doesn't own. */
   readRegister(name: string): bigint {
     const words = this.words();
@@ -354,4 +359,14 @@ const writeOnly: ReadonlySet<string> = new Set(["ICC_EOIR0_EL1", "ICC_EOIR1_EL1"
 const readOnly: ReadonlySet<string> = new Set([
   ...["ICC_IAR0_EL1", "ICC_IAR1_EL1", "ICC_HPPIR0_EL1", "ICC_HPPIR1_EL1", "ICC_RPR_EL1", "ICC_SRE_EL1"],
   ...["ICH_VTR_EL2", "ICH_MISR_EL2", "ICH_EISR_EL2", "ICH_ELRSR_EL2"],
+]);
+
+/** Every register that is answered here. Those that send SGIs trap to EL2, and ICC_SRE_EL2 is plain storage. */
+const names: ReadonlySet<string> = new Set([
+  ...writeOnly,
+  ...readOnly,
+  ...["ICC_PMR_EL1", "ICC_BPR0_EL1", "ICC_BPR1_EL1", "ICC_CTLR_EL1", "ICC_IGRPEN0_EL1", "ICC_IGRPEN1_EL1"],
+  ...["ICH_HCR_EL2", "ICH_VMCR_EL2"],
+  ...[0, 1, 2, 3].flatMap((n) => [`ICC_AP0R${n}_EL1`, `ICC_AP1R${n}_EL1`, `ICH_AP0R${n}_EL2`, `ICH_AP1R${n}_EL2`]),
+  ...Array.from({ length: MAX_LIST_REGISTERS }, (_, n) => `ICH_LR${n}_EL2`),
 ]);
