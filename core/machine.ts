@@ -255,7 +255,11 @@ export class Machine {
       if (clock.nowNs >= endNs || this.#wallMs() >= endWallMs) return undefined;
       const early = this.#pacer?.earlyMs(clock.nowNs);
       if (early !== undefined && early > 0) return this.#wait(early);
-      if (this.#scheduler.round() === "ran" || this.#stopReason()) continue;
+      if (this.#scheduler.round() === "ran") {
+        this.#pacer?.busy();
+        continue;
+      }
+      if (this.#stopReason()) continue;
       const untilNs = this.#scheduler.idleUntilNs;
       if (untilNs === undefined) {
         if (this.#expectsInput && this.#serial.listening) return this.#wait(undefined);

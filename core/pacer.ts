@@ -9,6 +9,7 @@ const BEHIND_NS = 50_000_000;
 export class Pacer {
   /** Wall time, in nanoseconds, at which virtual time was zero. */
   #originNs: number | undefined;
+  #idling = false;
 
   constructor(readonly wallMs: () => number) {}
 
@@ -18,10 +19,17 @@ export class Pacer {
     return aheadNs > AHEAD_NS ? aheadNs / 1e6 : 0;
   }
 
+  /** Somebody ran. */
+  busy(): void {
+    this.#idling = false;
+  }
+
   /** Nobody runs: how far virtual time may go by now. */
   idle(nowNs: number): number {
-    const wallNs = this.#wallNs(nowNs);
-    if (wallNs - nowNs > BEHIND_NS) this.#originNs! += wallNs - nowNs;
+    const behindNs = this.#wallNs(nowNs) - nowNs;
+    // What the host lost while guests ran is lost; what passed while nobody ran is what an idle machine waits for.
+    if (!this.#idling && behindNs > BEHIND_NS) this.#originNs! += behindNs;
+    this.#idling = true;
     return Math.max(nowNs, this.#wallNs(nowNs));
   }
 

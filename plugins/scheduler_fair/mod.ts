@@ -32,6 +32,8 @@ export const schedulerFair: Plugin<FairOptions, FairState> = definePlugin<FairOp
   },
 });
 
+export default schedulerFair;
+
 function checkWeights(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "want a map from domain to weight";
   for (const [name, weight] of Object.entries(value)) {

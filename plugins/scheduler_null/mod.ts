@@ -27,3 +27,5 @@ export const schedulerNull: Plugin<Record<string, never>, NullState> = definePlu
     );
   },
 });
+
+export default schedulerNull;
