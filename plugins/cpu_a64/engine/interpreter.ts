@@ -132,6 +132,7 @@ export class Interpreter {
       ip: f.params[0].value as I32,
       records: i32.load(i32.const(0), this.base + at.RECORDS),
       spill() {},
+      resume() {},
       leave: () => f.return(i32.const(Status.leave)),
       stop: () => f.return(i32.const(Status.stop)),
       jump: (record) => {
@@ -186,11 +187,15 @@ export class Interpreter {
               ip: ip.value,
               records: records.value,
               spill,
+              resume: () => f.set(budget, word(at.BUDGET)),
+              // Whoever leaves has spilled, and the engine may have changed BUDGET since.
               leave: () => {
+                f.set(budget, word(at.BUDGET));
                 f.set(status, i32.const(Status.leave));
                 f.br(leave);
               },
               stop: () => {
+                f.set(budget, word(at.BUDGET));
                 f.set(ip, i32.add(ip.value, i32.const(RECORD_SIZE)));
                 f.set(status, i32.const(Status.stop));
                 f.br(leave);
@@ -236,6 +241,7 @@ export class Interpreter {
           // A handler of its own.
           spill();
           f.set(status, callees.handler(i32.load16_u(ip.value), ip.value));
+          f.set(budget, word(at.BUDGET));
           f.if(i32.eqz(status.value), () => {
             f.set(ip, word(at.IP));
             f.br(next);

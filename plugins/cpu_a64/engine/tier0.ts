@@ -53,6 +53,8 @@ export interface Place {
   readonly records: I32;
   /** Makes IP and BUDGET in the state block true. */
   spill(): void;
+  /** After a call into the engine, which may have changed BUDGET. */
+  resume(): void;
   /** Leaves with `Status.leave`. */
   leave(): void;
   /** Leaves with `Status.stop`: the instruction is done. */
@@ -72,7 +74,7 @@ export interface Slot {
 
 /** Operations of `SystemOp` as the numbers that `Imports.system` takes. */
 export const systemOps: readonly SystemOp[] = [
-  "svc", "hvc", "smc", "brk", "hlt", "undefined", "eret", "mrs", "msr", "msrImmediate", "sys", "wfi", "wfe", "sev", "sevl", "clrex", "isb", "spAlignment", "dgh", "drps",
+  "svc", "hvc", "smc", "brk", "hlt", "undefined", "eret", "mrs", "msr", "msrImmediate", "sys", "wfi", "wfe", "sev", "sevl", "clrex", "isb", "spAlignment", "fpTrap", "dgh", "drps",
 ]; // prettier-ignore
 
 const conditionMasks = Array.from({ length: 16 }, (_, cond) => {
@@ -108,7 +110,7 @@ export class Tier0 implements Semantics {
     place.f.scope(() => {
       if (declaration.fp) {
         place.f.if(i32.eqz(this.#load32(at.FP_ENABLED)), () => {
-          this.system("undefined"); // the engine finds the FP trap first
+          this.system("fpTrap");
           place.leave();
         });
       }
@@ -319,6 +321,7 @@ export class Tier0 implements Semantics {
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
         f.set(host, call("i32", imports.slowLoad, i32.const(size), i32.const(+unprivileged)));
         f.if(i32.eqz(host.value), () => this.place.leave());
+        this.place.resume();
       },
     );
     return host.value;
@@ -372,6 +375,7 @@ export class Tier0 implements Semantics {
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
         put(i32.const(0), base + at.SCRATCH);
         f.if(i32.eqz(call("i32", imports.slowStore, i32.const(size), i32.const(+unprivileged))), () => this.place.leave());
+        this.place.resume();
       },
     );
   }
@@ -405,6 +409,7 @@ export class Tier0 implements Semantics {
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
         f.set(host, call("i32", imports.slowAtomic, i32.const(size), i32.const(1)));
         f.if(i32.eqz(host.value), () => this.place.leave());
+        this.place.resume();
       },
     );
     return host.value;
@@ -571,6 +576,7 @@ export class Tier0 implements Semantics {
       f.if(i32.eq(status.value, i32.const(1)), () => this.place.leave());
       this.place.stop();
     });
+    this.place.resume();
   }
 
   i32Shared(name: string, compute: (fields: Raw<string>) => number): I32 {

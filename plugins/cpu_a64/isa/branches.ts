@@ -43,7 +43,7 @@ const testAndBranch = a64({
 });
 
 const branchRegister = a64({
-  bits: "1101011000 opc:2 11111000000 Rn:5 00000",
+  bits: "1101011 00 opc:2 11111 000000 Rn:5 00000",
   known: ["opc"],
   when: (f) => f.opc < 3,
   asm: (f) => `${["br", "blr", "ret"][f.opc]} ${reg(1, f.Rn)}`,
@@ -55,7 +55,7 @@ const branchRegister = a64({
 });
 
 const exceptionReturn = a64({
-  bits: "11010110 1001 11110000001111100000",
+  bits: "1101011 0100 11111 000000 11111 00000",
   asm: () => "eret",
   emit: (m) => m.system("eret"),
 });

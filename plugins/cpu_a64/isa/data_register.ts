@@ -233,7 +233,7 @@ function reverseBits(m: Semantics, value: I64): I64 {
 const oneSource = ["rbit", "rev16", "rev32", "rev", "clz", "cls"] as const;
 
 const dataOneSource = a64({
-  bits: "sf 101101011000000000 op:4 Rn:5 Rd:5",
+  bits: "sf 1011010110 00000 00 op:4 Rn:5 Rd:5",
   known: ["sf", "op"],
   when: (f) => f.op < 6 && (f.sf === 1 || f.op !== 3),
   asm: (f) => `${f.sf === 0 && f.op === 2 ? "rev" : oneSource[f.op]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}`,

@@ -1,0 +1,70 @@
+/** The present translation context: which TLB banks the generated code uses, and whether FP traps. */
+import * as at from "../state.ts";
+import { registerOffset } from "../sysregs/mod.ts";
+import type { Banks } from "./accesses.ts";
+import type { Block } from "./block.ts";
+import type { Mmu } from "./mmu/mod.ts";
+import type { Tlb } from "./tlb.ts";
+
+const CPACR_EL1 = registerOffset("CPACR_EL1");
+const CPTR_EL2 = registerOffset("CPTR_EL2");
+const HCR_EL2 = registerOffset("HCR_EL2");
+const SCTLR_EL1 = registerOffset("SCTLR_EL1");
+
+/** Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when stage 1 of EL1&0 is off. */
+const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8;
+
+/** Keeps TLB pointers and FP_ENABLED true to PSTATE and the system registers. */
+export class TranslationContext {
+  #vcpu = 0;
+
+  constructor(readonly block: Block, readonly mmu: Mmu, readonly tlb: Tlb, readonly publish: (banks: Banks) => void) {}
+
+  /** Another vCPU is in the block. */
+  enter(vcpu: number): void {
+    this.#vcpu = vcpu;
+  }
+
+  /** Call after any change of EL, PAN, ASID, VMID or the MMU's enable bits. */
+  update(): void {
+    const { block, mmu, tlb } = this;
+    const el = block.get(at.EL);
+    const off = block.get(SCTLR_EL1) & 1 ? 0 : STAGE1_OFF;
+    const asid = mmu.asid();
+    const vmid = mmu.vmid();
+    const data = tlb.select(
+      this.#vcpu,
+      el === 2 ? 0 : vmid,
+      el === 2 ? 0 : asid,
+      el === 0 ? MODE_EL0 | off : el === 2 ? MODE_EL2 : (block.get(at.PAN) ? MODE_EL1_PAN : MODE_EL1) | off,
+    );
+    // LDTR acts as EL0, unless UAO or EL2 say otherwise.
+    const user = el !== 1 || block.get(at.UAO) ? data : tlb.select(this.#vcpu, vmid, asid, MODE_EL0 | off);
+    block.set(at.TLB, data.address);
+    block.set(at.TLB_UNPRIVILEGED, user.address);
+    block.set(at.FP_ENABLED, this.#fpEnabled(el) ? 1 : 0);
+    this.publish({ data, user });
+  }
+
+  #fpEnabled(el: number): boolean {
+    const { block } = this;
+    const cptr = block.get(CPTR_EL2);
+    if (el === 2 || !(block.get(HCR_EL2) & (1 << 27))) {
+      if (cptr & (1 << 10)) return false;
+    }
+    if (el === 2) return true;
+    const fpen = (block.get(CPACR_EL1) >>> 20) & 3;
+    return fpen === 3 || (fpen === 1 && el === 1);
+  }
+
+  /** Level that takes the FP trap, when FP_ENABLED is 0. */
+  fpTrapTarget(): 1 | 2 {
+    const { block } = this;
+    const el = block.get(at.EL);
+    if (el === 2) return 2;
+    const fpen = (block.get(CPACR_EL1) >>> 20) & 3;
+    const el1 = !(fpen === 3 || (fpen === 1 && el === 1));
+    if (el1) return el === 0 && block.get(HCR_EL2) & (1 << 27) ? 2 : 1;
+    return 2;
+  }
+}

@@ -1,0 +1,60 @@
+/** The system counter and the timers' registers as instructions see them. Conditions and deadlines: `timers.ts`. */
+import { registerOffset } from "../sysregs/mod.ts";
+import type { Block } from "./block.ts";
+
+const CNTVOFF_EL2 = registerOffset("CNTVOFF_EL2");
+
+/** Timers: prefix of the register names, their CTL and CVAL slots, and whether the virtual offset counts. */
+const timers = (["CNTV", "CNTP", "CNTHP", "CNTHV"] as const).map((prefix) => {
+  const el = prefix.startsWith("CNTH") ? "EL2" : "EL0";
+  return {
+    prefix,
+    isVirtual: prefix === "CNTV",
+    ctl: `${prefix}_CTL_${el}`,
+    cval: `${prefix}_CVAL_${el}`,
+    tval: `${prefix}_TVAL_${el}`,
+    ctlSlot: registerOffset(`${prefix}_CTL_${el}`),
+    cvalSlot: registerOffset(`${prefix}_CVAL_${el}`),
+  };
+});
+const byRegister = new Map(timers.flatMap((timer) => [[timer.ctl, timer], [timer.cval, timer], [timer.tval, timer]] as const));
+
+/** Counter and timer registers of one physical CPU. */
+export class CounterAndTimers {
+  /** @param ticks of the physical counter, now */
+  constructor(readonly block: Block, readonly ticks: () => bigint) {}
+
+  /** The value that a read gives; `undefined`: the slot has it. */
+  read(name: string): bigint | undefined {
+    switch (name) {
+      case "CNTPCT_EL0":
+      case "CNTPCTSS_EL0":
+        return this.ticks();
+      case "CNTVCT_EL0":
+      case "CNTVCTSS_EL0":
+        return this.#now(true);
+    }
+    const timer = byRegister.get(name);
+    if (!timer) return undefined;
+    const left = this.block.get64(timer.cvalSlot) - this.#now(timer.isVirtual);
+    if (name === timer.tval) return BigInt.asUintN(32, left);
+    if (name === timer.cval) return undefined;
+    // ISTATUS is bit 2.
+    const ctl = this.block.get64(timer.ctlSlot) & 3n;
+    return ctl & 1n && this.#now(timer.isVirtual) >= this.block.get64(timer.cvalSlot) ? ctl | 4n : ctl;
+  }
+
+  /** False: the slot takes the value as it is. */
+  write(name: string, value: bigint): boolean {
+    const timer = byRegister.get(name);
+    if (!timer) return false;
+    if (name === timer.tval) this.block.set64(timer.cvalSlot, this.#now(timer.isVirtual) + BigInt.asIntN(32, value));
+    else if (name === timer.ctl) this.block.set64(timer.ctlSlot, value & 3n);
+    else return false;
+    return true;
+  }
+
+  #now(isVirtual: boolean): bigint {
+    return isVirtual ? BigInt.asUintN(64, this.ticks() - this.block.get64(CNTVOFF_EL2)) : this.ticks();
+  }
+}

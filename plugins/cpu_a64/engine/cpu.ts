@@ -1,0 +1,309 @@
+/**
+ * A physical CPU: one state block, its TLBs and decoded code, and the loop that
+ * runs the vCPU in the block until the hypervisor is wanted.
+ */
+import type { Exit, PhysicalBus, PhysicalMemory, RunWindow } from "../../../core/mod.ts";
+import { Decoder } from "../isa/decoder.ts";
+import { declarations } from "../isa/mod.ts";
+import * as at from "../state.ts";
+import { type CpuModel, packEncoding, registerByPacked, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
+import { Accesses, RamMap } from "./accesses.ts";
+import { Block } from "./block.ts";
+import { CodeCache } from "./code_cache.ts";
+import { TranslationContext } from "./context.ts";
+import { CounterAndTimers } from "./counter.ts";
+import { ExceptionUnit, type SmcPolicy } from "./exceptions.ts";
+import { frequent } from "./frequent.ts";
+import { GicCpuInterface } from "./gic_cpu_interface.ts";
+import { Interpreter } from "./interpreter.ts";
+import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
+import { Maintenance } from "./maintenance.ts";
+import { Mmu } from "./mmu/mod.ts";
+import { packPstate } from "./pstate.ts";
+import { Registers } from "./registers.ts";
+import { SoftFloat } from "./softfloat/mod.ts";
+import { SystemOperations } from "./system_operations.ts";
+import { Tlb } from "./tlb.ts";
+import type { A64Vcpu } from "./vcpu.ts";
+
+/** Translation contexts whose TLB entries are kept. */
+const BANKS = 64;
+/** Pages of decoded code that are kept. */
+const CODE_PAGES = 4096;
+/** Pages of the shared memory that an import may name. */
+const MAX_PAGES = 65536;
+
+/** HCR_EL2.VI and VF: virtual interrupts that EL2 asserts by hand. */
+const HCR_EL2 = registerOffset("HCR_EL2");
+const VF = 1 << 6, VI = 1 << 7;
+
+/** What a physical CPU is made with. */
+export interface CpuOptions {
+  readonly memory: PhysicalMemory;
+  readonly bus: PhysicalBus;
+  readonly model: CpuModel;
+  readonly counterFrequencyHz: number;
+  readonly smc: SmcPolicy;
+  /** SEV: every vCPU's event register is set. */
+  readonly sendEvent: () => void;
+}
+
+/** One physical CPU. */
+export class Cpu {
+  readonly block: Block;
+  readonly exceptions: ExceptionUnit;
+  readonly registers: Registers;
+  readonly gic: GicCpuInterface;
+  readonly mmu: Mmu;
+  readonly tlb: Tlb;
+  readonly code: CodeCache;
+  readonly decoder: Decoder;
+  readonly context: TranslationContext;
+  readonly file: RegisterFile;
+  readonly accesses: Accesses;
+  readonly interpreter: Interpreter;
+  #inside: A64Vcpu | undefined;
+  /** Instructions retired by each vCPU are counted outside; this is the present run. */
+  lastRetired = 0;
+  #window: RunWindow = { budget: 0, startNs: 0, nsPerInstruction: 1 };
+  #running = false;
+  /** Taken out of BUDGET by a kick. */
+  #held = 0;
+  #redirected = false;
+  #kicked = false;
+  #waiting: "WFI" | "WFE" | undefined;
+  #irq = false;
+  #fiq = false;
+  #retiredBefore = 0;
+  readonly #ticksPerSecond: bigint;
+
+  constructor(readonly options: CpuOptions) {
+    const { memory, bus, model } = options;
+    this.#ticksPerSecond = BigInt(options.counterFrequencyHz);
+    const state = memory.reserve(at.STATE_SIZE);
+    const banks = memory.reserve(BANKS * BANK_SIZE);
+    const records = memory.reserve(CODE_PAGES * RECORD_PAGE_STRIDE);
+    const block = this.block = new Block(memory.wasm, state);
+    this.file = new RegisterFile(model);
+    this.exceptions = new ExceptionUnit(block, model.features, options.smc);
+    const ram = new RamMap(memory.banks);
+    this.mmu = new Mmu({
+      words: () => block.words,
+      ramOffset: (pa) => ram.offset(pa),
+      register: (name) => state + registerOffset(name),
+    });
+    this.tlb = new Tlb(block, banks, BANKS);
+    this.decoder = new Decoder(declarations, model.features);
+    this.code = new CodeCache(block, records, CODE_PAGES, this.tlb, this.decoder, () => this.interpreter);
+    const syncPc = () => this.syncPc();
+    const redirect = () => void (this.#redirected = true);
+    const accesses = this.accesses = new Accesses(block, this.mmu, this.tlb, this.code, ram, bus, this.exceptions, syncPc, redirect);
+    this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
+    this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name));
+    const counter = new CounterAndTimers(block, () => this.ticks());
+    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, () => BigInt(this.#retiredBefore + this.retiredNow()));
+    const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);
+    const system = new SystemOperations({
+      block,
+      exceptions: this.exceptions,
+      registers: this.registers,
+      context: this.context,
+      maintenance,
+      findInstruction: (packed) => systemInstruction(packed, model.features),
+      syncPc,
+      redirect,
+      wait: (instruction) => void (this.#waiting = instruction),
+      exit: () => void (this.#kicked = true),
+      sendEvent: options.sendEvent,
+      interruptTaken: () => this.#interruptTaken(),
+      interruptPending: () => this.#irq || this.#fiq,
+      updateInterrupts: () => this.updateInterrupts(),
+    });
+    const float = new SoftFloat(() => block.words, state + at.SCRATCH);
+    this.interpreter = new Interpreter(
+      memory.wasm,
+      { minimum: 1, maximum: MAX_PAGES },
+      state,
+      {
+        slowLoad: (size, unprivileged) => accesses.load(size, unprivileged),
+        slowStore: (size, unprivileged) => accesses.store(size, unprivileged),
+        slowAtomic: (size, write) => accesses.atomic(size, write),
+        system: (op, word) => system.execute(op, word),
+        softFloat: (op) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR))),
+        fetch: () => accesses.fetch(),
+        decode: (record) => this.#decode(record),
+      },
+      this.decoder,
+      {
+        registerIndex: (op0, op1, crn, crm, op2) => {
+          const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2));
+          return register ? register.index : -1;
+        },
+      },
+      frequent,
+    );
+  }
+
+  /** Number of the vCPU in the block; -1: none. */
+  get vcpu(): number {
+    return this.#inside?.number ?? -1;
+  }
+
+  /** Puts a vCPU's registers into the block. */
+  enter(vcpu: A64Vcpu): void {
+    const { block } = this;
+    block.refresh();
+    if (this.#inside === vcpu) return;
+    if (this.#running) throw new Error("a vCPU can't be switched while another runs");
+    const { bytes, address } = block;
+    this.#inside?.saved.set(bytes.subarray(address, address + at.STATE_SIZE));
+    bytes.set(vcpu.saved, address);
+    this.#inside = vcpu;
+    this.exceptions.loop.reset();
+    this.context.enter(vcpu.number);
+  }
+
+  /** The vCPU is gone. */
+  leave(vcpu: A64Vcpu): void {
+    if (this.#inside === vcpu) this.#inside = undefined;
+  }
+
+  /** Instructions that the present run has retired. */
+  retiredNow(): number {
+    return this.#running ? this.#window.budget - this.#held - Math.max(0, this.block.get(at.BUDGET) | 0) : this.lastRetired;
+  }
+
+  /** The physical counter, now. */
+  ticks(): bigint {
+    const { startNs, nsPerInstruction } = this.#window;
+    const ns = Math.floor(startNs + this.retiredNow() * nsPerInstruction);
+    return BigInt(ns) * this.#ticksPerSecond / 1_000_000_000n;
+  }
+
+  /** Makes PC true while generated code is under way. */
+  syncPc(): void {
+    const { block } = this;
+    const within = (block.get(at.IP) - block.get(at.RECORDS)) >> 2;
+    const lo = block.get(at.PAGE_VA) + within;
+    block.setPair(at.PC, lo, block.get(at.PAGE_VA + 4) + (lo > 0xffff_ffff ? 1 : 0));
+  }
+
+  #decode(record: number): number {
+    if (this.code.decode(record)) return record;
+    const { block } = this;
+    this.syncPc();
+    block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
+    return this.accesses.fetch();
+  }
+
+  /** After a change of what the interrupt controller shows. */
+  updateInterrupts(): void {
+    const hcr = this.block.get(HCR_EL2);
+    this.#irq = (hcr & VI) !== 0 || this.gic.virtualIrqPending();
+    this.#fiq = (hcr & VF) !== 0 || this.gic.virtualFiqPending();
+  }
+
+  /** True when WFI wouldn't wait. */
+  wakeupPending(): boolean {
+    this.updateInterrupts();
+    return this.#irq || this.#fiq;
+  }
+
+  #interruptTaken(): boolean {
+    return (this.#irq && this.exceptions.isVirtualTaken("irq")) || (this.#fiq && this.exceptions.isVirtualTaken("fiq"));
+  }
+
+  /** Asks the run in progress to end after the current instruction. */
+  kick(): void {
+    this.#kicked = true;
+    const left = this.block.get(at.BUDGET) | 0;
+    if (this.#running && left > 0) {
+      this.#held += left;
+      this.block.set(at.BUDGET, 0);
+    }
+  }
+
+  /** Runs the vCPU in the block. EL2 must have been left. */
+  run(window: RunWindow): Exit {
+    const { block, exceptions, context } = this;
+    this.#window = window;
+    this.#kicked = false;
+    this.#waiting = undefined;
+    this.#held = 0;
+    this.#running = true;
+    block.set(at.BUDGET, window.budget);
+    if (block.get(at.EL) === 2) exceptions.exceptionReturn();
+    this.updateInterrupts();
+    context.update();
+    try {
+      for (;;) {
+        const exit = this.#turn();
+        if (exit) return exit;
+      }
+    } finally {
+      this.lastRetired = this.retiredNow();
+      this.#retiredBefore += this.lastRetired;
+      this.#running = false;
+      block.set(at.EXCLUSIVE, 0);
+    }
+  }
+
+  /** From one look at interrupts to the next. */
+  #turn(): Exit | undefined {
+    const { block, exceptions } = this;
+    if (this.#interruptTaken()) {
+      exceptions.interrupt(this.#irq && exceptions.isVirtualTaken("irq") ? "irq" : "fiq", 1);
+      this.context.update();
+    }
+    if (exceptions.loop.isLooping) {
+      exceptions.loop.isLooping = false;
+      return { kind: "fault-loop", detail: exceptions.loop.detail };
+    }
+    if (block.get(at.IL)) {
+      exceptions.illegalState();
+      return this.#afterRedirect();
+    }
+    const step = exceptions.stepState();
+    if (step === "pending") {
+      exceptions.softwareStep(false);
+      return this.#afterRedirect();
+    }
+    const left = block.get(at.BUDGET) | 0;
+    if (left <= 0 || this.#kicked) return { kind: "budget" };
+    block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
+    const record = this.accesses.fetch();
+    if (record === 0) {
+      // A fetch that faults takes time too, or a guest could hang the host in its vector.
+      block.set(at.BUDGET, left - 1);
+      return this.#afterRedirect();
+    }
+    block.set(at.IP, record);
+    if (step === "notPending") {
+      this.#held += left - 1;
+      block.set(at.BUDGET, 1);
+    }
+    this.#redirected = false;
+    const status = this.interpreter.run();
+    if (!this.#redirected) this.syncPc();
+    if (step === "notPending") {
+      this.#held -= left - 1;
+      block.set(at.BUDGET, block.get(at.BUDGET) + left - 1);
+      if (!this.#redirected && status !== Status.leave) exceptions.endStep();
+    }
+    if (this.#redirected) return this.#afterRedirect();
+    if (this.#waiting) return { kind: "wait", instruction: this.#waiting };
+    return undefined;
+  }
+
+  #afterRedirect(): Exit | undefined {
+    this.#redirected = false;
+    this.context.update();
+    if (this.block.get(at.EL) === 2) return { kind: "exception" };
+    return undefined;
+  }
+
+  /** PSTATE in SPSR format. */
+  get pstate(): number {
+    return packPstate(this.block);
+  }
+}

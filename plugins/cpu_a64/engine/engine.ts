@@ -1,0 +1,105 @@
+/** The CPU engine: vCPUs time-shared on a physical CPU of this host thread. */
+import type { CpuEngine, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../../../core/mod.ts";
+import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
+import * as at from "../state.ts";
+import { Cpu, type CpuOptions } from "./cpu.ts";
+import { EC } from "./syndrome.ts";
+import { A64Vcpu } from "./vcpu.ts";
+
+/** vCPU numbers are a byte of a TLB bank's key. */
+const MAX_VCPUS = 256;
+
+/** Executes A64. */
+export class A64Engine implements CpuEngine {
+  readonly cpu: Cpu;
+  readonly #vcpus = new Map<number, A64Vcpu>();
+
+  constructor(readonly options: Omit<CpuOptions, "sendEvent">) {
+    this.cpu = new Cpu({ ...options, sendEvent: () => this.#sendEvent() });
+  }
+
+  get model(): string {
+    return this.options.model.name;
+  }
+
+  get counterFrequencyHz(): number {
+    return this.options.counterFrequencyHz;
+  }
+
+  createVcpu(config: VcpuConfig): VcpuState {
+    let number = 0;
+    while (this.#vcpus.has(number)) number++;
+    if (number >= MAX_VCPUS) throw new RangeError(`at most ${MAX_VCPUS} vCPUs`);
+    const vcpu = new A64Vcpu(this.cpu, number, config, this.counterFrequencyHz);
+    this.#vcpus.set(number, vcpu);
+    return vcpu;
+  }
+
+  destroyVcpu(vcpu: VcpuState): void {
+    const { number } = vcpu as A64Vcpu;
+    this.cpu.tlb.forget((bank) => bank.vcpu === number);
+    this.#vcpus.delete(number);
+    this.cpu.leave(vcpu as A64Vcpu);
+  }
+
+  run(vcpu: VcpuState, window: RunWindow): Exit {
+    const state = vcpu as A64Vcpu;
+    this.cpu.enter(state);
+    const exit = this.cpu.run(window);
+    state.retired += this.cpu.lastRetired;
+    return exit;
+  }
+
+  get lastRetired(): number {
+    return this.cpu.lastRetired;
+  }
+
+  /** Retired so far in the run that is under way. */
+  get retiredNow(): number {
+    return this.cpu.retiredNow();
+  }
+
+  kick(): void {
+    this.cpu.kick();
+  }
+
+  invalidateTlb(vmid?: number): void {
+    this.cpu.mmu.invalidateStage2(vmid);
+    this.cpu.tlb.invalidate((bank) => vmid === undefined || bank.vmid === vmid);
+  }
+
+  memoryWritten(pa: number, size: number): void {
+    const { accesses, code } = this.cpu;
+    for (let page = pa - (pa % 4096); page < pa + size; page += 4096) {
+      const host = accesses.ram.offset(page);
+      if (host >= 0 && code.holds(host)) code.drop(host);
+    }
+  }
+
+  injectException(vcpu: VcpuState, exception: Injected): void {
+    const { exceptions } = (vcpu as A64Vcpu).enter();
+    if (exception.kind === "undefined") return exceptions.inject({ ec: EC.unknown, iss: 0 });
+    const lo = Number(exception.va & 0xffff_ffffn), hi = Number((exception.va >> 32n) & 0xffff_ffffn);
+    const fromEl0 = (Number((vcpu as A64Vcpu).read("SPSR_EL2")) & 0xc) === 0;
+    const isFetch = exception.access === "fetch";
+    const ec = isFetch
+      ? (fromEl0 ? EC.instructionAbortLower : EC.instructionAbortSame)
+      : fromEl0
+      ? EC.dataAbortLower
+      : EC.dataAbortSame;
+    exceptions.inject({ ec, iss: exception.status | (exception.access === "write" ? 1 << 6 : 0), farLo: lo, farHi: hi });
+  }
+
+  /** Name of the register that an ISS of EC 0x18 speaks of. */
+  registerName(iss: number): string | undefined {
+    const { packed, isRead } = decodeSystemIss(iss);
+    return encodingName(packed >>> 14, (packed >>> 11) & 7, (packed >>> 7) & 15, (packed >>> 3) & 15, packed & 7, !isRead);
+  }
+
+  #sendEvent(): void {
+    for (const vcpu of this.#vcpus.values()) {
+      if (vcpu.number === this.cpu.vcpu) continue;
+      new DataView(vcpu.saved.buffer).setUint32(at.EVENT, 1, true);
+    }
+  }
+}

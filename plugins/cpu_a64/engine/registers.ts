@@ -1,0 +1,176 @@
+/** MRS and MSR beyond a plain slot, and the same for EL2's software by name. */
+import * as at from "../state.ts";
+import { FAST_ACCESS } from "../state.ts";
+import {
+  access,
+  accessUnknown,
+  fastAccess,
+  packedOfInstruction,
+  type RegisterFile,
+  registerOffset,
+  registers,
+  type SystemRegister,
+  trapControls,
+} from "../sysregs/mod.ts";
+import type { Block } from "./block.ts";
+import type { ExceptionUnit } from "./exceptions.ts";
+import type { GicCpuInterface } from "./gic_cpu_interface.ts";
+import { readPstateRegister, writePstateRegister } from "./pstate.ts";
+import { CounterAndTimers } from "./counter.ts";
+
+/** What an access changed that the caller must see to. */
+export const Effect = { none: 0, context: 1, interrupts: 2, exit: 4 } as const;
+
+const offsets = {
+  MIDR_EL1: registerOffset("MIDR_EL1"),
+  VPIDR_EL2: registerOffset("VPIDR_EL2"),
+  VMPIDR_EL2: registerOffset("VMPIDR_EL2"),
+  CSSELR_EL1: registerOffset("CSSELR_EL1"),
+  SCTLR_EL1: registerOffset("SCTLR_EL1"),
+  HCR_EL2: registerOffset("HCR_EL2"),
+  OSLSR_EL1: registerOffset("OSLSR_EL1"),
+};
+
+/** FPCR's bits without trapped exceptions; FZ16 with half precision. FPSR's QC and cumulative flags. */
+const FPCR_MASK = 0x07c0_0000;
+const FZ16 = 1 << 19;
+const FPSR_MASK = 0x0800_009f;
+
+/** Register access of one physical CPU. */
+export class Registers {
+  constructor(
+    readonly block: Block,
+    readonly file: RegisterFile,
+    readonly exceptions: ExceptionUnit,
+    readonly gic: GicCpuInterface,
+    readonly counter: CounterAndTimers,
+    readonly cycles: () => bigint,
+  ) {}
+
+  /** MRS. Undefined: an exception was taken. */
+  mrs(word: number): bigint | undefined {
+    const register = this.#allowed(word, false);
+    return register && this.read(register, this.block.get(at.EL));
+  }
+
+  /** MSR (register). Undefined: an exception was taken; else what changed. */
+  msr(word: number, value: bigint): number | undefined {
+    const register = this.#allowed(word, true);
+    return register && this.write(register, value);
+  }
+
+  #allowed(word: number, isWrite: boolean): SystemRegister | undefined {
+    const { block, exceptions } = this;
+    const packed = packedOfInstruction(word);
+    const register = this.file.find(packed);
+    const el = block.get(at.EL);
+    const answer = register ? access(register, el, isWrite, block) : accessUnknown(packed, el, block);
+    if (answer === "ok") return register;
+    if (answer === "undefined") exceptions.undefined();
+    else exceptions.trapped(answer, word);
+    return undefined;
+  }
+
+  /** Reads without checks. `el` 1: as the guest sees it. */
+  read(register: SystemRegister, el: number): bigint {
+    const { block } = this;
+    switch (register.hook) {
+      case "pstate":
+        return BigInt(readPstateRegister(block, register.name));
+      case "fp":
+        return BigInt(block.get(register.name === "FPCR" ? at.FPCR : at.FPSR));
+      case "timer":
+        return this.counter.read(register.name) ?? block.get64(register.offset);
+      case "gic":
+        return register.name === "ICC_SRE_EL2" ? block.get64(register.offset) : this.gic.readRegister(register.name);
+      case "pmu":
+        return register.name === "PMCCNTR_EL0" ? BigInt.asUintN(64, this.cycles() + block.get64(register.offset)) : block.get64(register.offset);
+      case "computed":
+        return this.#computed(register, el);
+      default:
+        return block.get64(register.offset);
+    }
+  }
+
+  #computed(register: SystemRegister, el: number): bigint {
+    const { block } = this;
+    switch (register.name) {
+      case "MIDR_EL1":
+        return block.get64(el === 1 ? offsets.VPIDR_EL2 : register.offset);
+      case "MPIDR_EL1":
+        return block.get64(el === 1 ? offsets.VMPIDR_EL2 : register.offset);
+      case "CCSIDR_EL1": {
+        const select = block.get(offsets.CSSELR_EL1) & 15;
+        return this.file.model.caches.find((cache) => cache.select === select)?.ccsidr ?? 0n;
+      }
+      case "DCZID_EL0": {
+        // DZP: DC ZVA is prohibited at EL0 by SCTLR_EL1.DZE, below EL2 by HCR_EL2.TDZ.
+        const now = block.get(at.EL);
+        const prohibited = (now === 0 && !(block.get(offsets.SCTLR_EL1) & (1 << 14))) || (now < 2 && block.get(offsets.HCR_EL2) & (1 << 28));
+        return block.get64(register.offset) | (prohibited ? 16n : 0n);
+      }
+      case "ISR_EL1":
+        return (this.gic.virtualIrqPending() ? 0x80n : 0n) | (this.gic.virtualFiqPending() ? 0x40n : 0n);
+      default:
+        return block.get64(register.offset);
+    }
+  }
+
+  /** Writes without checks. Returns a set of `Effect`. */
+  write(register: SystemRegister, value: bigint): number {
+    const { block, file } = this;
+    const { name } = register;
+    switch (register.hook) {
+      case "pstate":
+        writePstateRegister(block, name, Number(value & 0xffff_ffffn));
+        return Effect.context | Effect.interrupts;
+      case "fp":
+        if (name === "FPCR") block.set(at.FPCR, Number(value & 0xffff_ffffn) & (FPCR_MASK | (file.model.features.has("FP16") ? FZ16 : 0)));
+        else block.set(at.FPSR, Number(value & 0xffff_ffffn) & FPSR_MASK);
+        return Effect.none;
+      case "timer":
+        if (!this.counter.write(name, value)) file.storeLong(block, register, value);
+        this.#controls(name);
+        return Effect.exit;
+      case "gic":
+        if (name === "ICC_SRE_EL2") file.storeLong(block, register, value);
+        else this.gic.writeRegister(name, value);
+        return Effect.interrupts | Effect.exit;
+      case "pmu":
+        // The cycle counter's slot holds its distance from the instructions retired.
+        if (name === "PMCCNTR_EL0") block.set64(register.offset, value - this.cycles());
+        else file.storeLong(block, register, value);
+        return Effect.none;
+      case "debug":
+        if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
+        else file.storeLong(block, register, value);
+        return Effect.interrupts;
+      case "mmu":
+        file.storeLong(block, register, value);
+        this.#controls(name);
+        return Effect.context;
+      case "control":
+        file.storeLong(block, register, value);
+        this.#controls(name);
+        return Effect.context | Effect.interrupts;
+      default:
+        file.storeLong(block, register, value);
+        this.#controls(name);
+        return Effect.none;
+    }
+  }
+
+  #controls(name: string): void {
+    if (trapControls.has(name)) this.updateFastAccess();
+  }
+
+  /** Recomputes which accesses may go straight to the slot. */
+  updateFastAccess(): void {
+    const { block, file } = this;
+    for (const register of registers) {
+      const present = !register.feature || file.model.features.has(register.feature);
+      block.bytes[block.address + FAST_ACCESS + register.index] = present ? fastAccess(register, file.storable[register.index] === 1, block) : 0;
+    }
+  }
+}
+

@@ -1,0 +1,131 @@
+/** The architectural state of a vCPU, as the hypervisor sees it. */
+import type { Va, VcpuConfig, VcpuState } from "../../../core/mod.ts";
+import * as at from "../state.ts";
+import { registerByName } from "../sysregs/mod.ts";
+import type { Cpu } from "./cpu.ts";
+import { READ } from "./mmu/mod.ts";
+import { bankSp, unbankSp, unpackPstate } from "./pstate.ts";
+
+/** PSTATE at reset for a vCPU: EL1h, all interrupts masked. */
+const RESET_PSTATE = 0x3c5;
+
+/** One vCPU. Its registers are in the CPU's block while it is the present one, else in a copy. */
+export class A64Vcpu implements VcpuState {
+  retired = 0;
+  /** The block's content while another vCPU is in it. */
+  readonly saved: Uint8Array = new Uint8Array(at.STATE_SIZE);
+
+  constructor(readonly cpu: Cpu, readonly number: number, readonly config: VcpuConfig, readonly counterFrequencyHz: number) {
+    this.reset();
+  }
+
+  /** Puts this vCPU into the CPU's block. */
+  enter(): Cpu {
+    const { cpu } = this;
+    cpu.enter(this);
+    return cpu;
+  }
+
+  x(n: number): bigint {
+    return n === 31 ? 0n : this.enter().block.get64(at.X + 8 * n);
+  }
+
+  setX(n: number, value: bigint): void {
+    if (n !== 31) this.enter().block.set64(at.X + 8 * n, value);
+  }
+
+  v(n: number): bigint {
+    const { block } = this.enter();
+    return (block.get64(at.V + 16 * n + 8) << 64n) | block.get64(at.V + 16 * n);
+  }
+
+  setV(n: number, value: bigint): void {
+    const { block } = this.enter();
+    block.set64(at.V + 16 * n, value);
+    block.set64(at.V + 16 * n + 8, value >> 64n);
+  }
+
+  get pc(): Va {
+    const { block } = this.enter();
+    return block.get(at.EL) === 2 ? this.read("ELR_EL2") : block.get64(at.PC);
+  }
+
+  set pc(value: Va) {
+    const { block } = this.enter();
+    if (block.get(at.EL) === 2) this.write("ELR_EL2", value);
+    else block.set64(at.PC, value);
+  }
+
+  get sp(): bigint {
+    return this.enter().block.get64(at.SP);
+  }
+
+  set sp(value: bigint) {
+    this.enter().block.set64(at.SP, value);
+  }
+
+  get pstate(): bigint {
+    return BigInt(this.enter().pstate);
+  }
+
+  set pstate(value: bigint) {
+    const { block } = this.enter();
+    unpackPstate(block, Number(value & 0xffff_ffffn));
+  }
+
+  read(name: string): bigint {
+    const { registers, block } = this.enter();
+    if (name.startsWith("SP_EL")) bankSp(block);
+    return registers.read(registerByName(name), 2);
+  }
+
+  write(name: string, value: bigint): void {
+    const { registers, block } = this.enter();
+    registers.write(registerByName(name), value);
+    if (name.startsWith("SP_EL")) unbankSp(block);
+  }
+
+  wakeupPending(): boolean {
+    return this.enter().wakeupPending();
+  }
+
+  setEvent(): void {
+    this.enter().block.set(at.EVENT, 1);
+  }
+
+  reset(): void {
+    const { cpu } = this;
+    cpu.enter(this);
+    const { block } = cpu;
+    block.bytes.fill(0, block.address, block.address + at.STATE_SIZE);
+    cpu.file.reset(block, { mpidr: this.config.mpidr, counterFrequencyHz: this.counterFrequencyHz });
+    // EL2 presents the model's identity to EL1 until the hypervisor says otherwise.
+    block.set64(registerByName("VPIDR_EL2").offset, block.get64(registerByName("MIDR_EL1").offset));
+    unpackPstate(block, RESET_PSTATE);
+    cpu.registers.updateFastAccess();
+    cpu.tlb.invalidate((bank) => bank.vcpu === this.number);
+  }
+
+  save(): Uint8Array {
+    const { block } = this.enter();
+    return block.bytes.slice(block.address, block.address + at.STATE_SIZE);
+  }
+
+  restore(data: Uint8Array): void {
+    if (data.length !== at.STATE_SIZE) throw new RangeError(`vCPU state: ${data.length} bytes, want ${at.STATE_SIZE}`);
+    const { block, tlb } = this.enter();
+    block.bytes.set(data, block.address);
+    tlb.invalidate((bank) => bank.vcpu === this.number);
+  }
+
+  disassemble(va: Va): string | undefined {
+    const cpu = this.enter();
+    const el = cpu.block.get(at.EL);
+    const guestEl = el === 2 ? Number((this.read("SPSR_EL2") >> 2n) & 3n) : el;
+    const hi = Number((va >> 32n) & 0xffff_ffffn);
+    const lo = Number(va & 0xffff_fffcn);
+    if (!cpu.mmu.translate(hi, lo, guestEl, READ, 0)) return undefined;
+    const host = cpu.accesses.ram.offset(cpu.mmu.result.pa);
+    return host < 0 ? undefined : cpu.decoder.disassemble(cpu.block.words[host >>> 2]);
+  }
+}

@@ -1,0 +1,127 @@
+/** Arm ARM DDI 0487, "Loads and stores": single SIMD&FP registers and pairs. */
+import { a64, type Declaration, type Field, i64, type I64, type Raw, type Semantics, signed, type V128 } from "./dsl.ts";
+import { offset, regSp, relative } from "./names.ts";
+import { baseAddress, registerOffset, registerOffsetText, spBase } from "./loads_stores.ts";
+import { scalar } from "./simd_names.ts";
+
+/** Log2 of the bytes: 8 to 64 bits by `size`, 128 by the high bit of `opc`. */
+const log2Of = (f: { size: number; opc: number }): number => f.opc & 2 ? 4 : f.size;
+
+const allocated = (f: { size: number; opc: number }): boolean => f.size === 0 || f.opc < 2;
+
+/** Moves the low bytes between a V register and memory. */
+function transfer<F extends string>(m: Semantics<F>, load: number, log2: number, Rt: Field, address: I64): void {
+  if (load) put(m, log2, Rt, fetch(m, log2, address));
+  else if (log2 === 4) m.store128(address, m.v(Rt));
+  else m.store(address, log2, m.vLane(Rt, log2, 0));
+}
+
+function fetch<F extends string>(m: Semantics<F>, log2: number, address: I64): I64 | V128 {
+  return log2 === 4 ? m.load128(address) : m.load(address, log2);
+}
+
+function put<F extends string>(m: Semantics<F>, log2: number, Rt: Field, value: I64 | V128): void {
+  if (log2 === 4) m.setV(Rt, value as V128);
+  else m.setVLow64(Rt, value as I64);
+}
+
+const name = (f: { opc: number }, stem: string) => `${f.opc & 1 ? "ld" : "st"}${stem}`;
+
+const loadStoreUnsigned = a64({
+  bits: "size:2 111101 opc:2 imm12:12 Rn:5 Rt:5",
+  known: ["size", "opc"],
+  split: spBase,
+  fp: true,
+  when: allocated,
+  asm: (f) => `${name(f, "r")} ${scalar(f.Rt, log2Of(f))}, [${regSp(1, f.Rn)}${offset(f.imm12 << log2Of(f))}]`,
+  emit(m, { size, opc, sp, Rn, Rt }) {
+    const address = i64.add(baseAddress(m, Rn, sp), i64.extend_u(m.i32((f) => f.imm12 << log2Of(f))));
+    transfer(m, opc & 1, log2Of({ size, opc }), Rt, address);
+  },
+});
+
+/** 0: LDUR, 1: post-indexed, 3: pre-indexed. */
+const loadStoreImmediate9 = a64({
+  bits: "size:2 111100 opc:2 0 imm9:9 mode:2 Rn:5 Rt:5",
+  known: ["size", "opc", "mode"],
+  split: spBase,
+  fp: true,
+  when: (f) => allocated(f) && f.mode !== 2,
+  asm: (f) => {
+    const imm = signed(f.imm9, 9);
+    const address = f.mode === 1 ? `[${regSp(1, f.Rn)}], #${imm}` : `[${regSp(1, f.Rn)}, #${imm}]${f.mode === 3 ? "!" : ""}`;
+    return `${name(f, f.mode === 0 ? "ur" : "r")} ${scalar(f.Rt, log2Of(f))}, ${address}`;
+  },
+  emit(m, { size, opc, mode, sp, Rn, Rt }) {
+    const base = baseAddress(m, Rn, sp);
+    const moved = m.let(i64.add(base, i64.extend_s(m.i32((f) => signed(f.imm9, 9)))));
+    transfer(m, opc & 1, log2Of({ size, opc }), Rt, mode === 1 ? base : moved);
+    if (mode & 1) m.x.writeSp(Rn, moved);
+  },
+});
+
+const loadStoreRegister = a64({
+  bits: "size:2 111100 opc:2 1 Rm:5 option:3 S 10 Rn:5 Rt:5",
+  known: ["size", "opc", "option", "S"],
+  split: spBase,
+  fp: true,
+  when: (f) => allocated(f) && (f.option & 2) !== 0,
+  asm: (f) => `${name(f, "r")} ${scalar(f.Rt, log2Of(f))}, ${registerOffsetText(f, log2Of(f))}`,
+  emit(m, { size, opc, option, S, sp, Rm, Rn, Rt }) {
+    const log2 = log2Of({ size, opc });
+    transfer(m, opc & 1, log2, Rt, i64.add(baseAddress(m, Rn, sp), registerOffset(m as Semantics, Rm, option, S ? log2 : 0)));
+  },
+});
+
+const loadLiteral = a64({
+  bits: "opc:2 011100 imm19:19 Rt:5",
+  known: ["opc"],
+  fp: true,
+  when: (f) => f.opc < 3,
+  asm: (f) => `ldr ${scalar(f.Rt, f.opc + 2)}, ${relative(signed(f.imm19, 19) * 4)}`,
+  emit(m, { opc, Rt }) {
+    transfer(m, 1, opc + 2, Rt, i64.add(m.pc(), i64.extend_s(m.i32((f) => signed(f.imm19, 19) * 4))));
+  },
+});
+
+const pairOffset = (f: Raw<"imm7" | "opc">) => signed(f.imm7, 7) << (f.opc + 2);
+
+/** Mode 0: no-allocate hint, 1: post-indexed, 2: offset, 3: pre-indexed. */
+const loadStorePair = a64({
+  bits: "opc:2 10110 mode:2 L imm7:7 Rt2:5 Rn:5 Rt:5",
+  known: ["opc", "mode", "L"],
+  split: spBase,
+  fp: true,
+  when: (f) => f.opc < 3,
+  asm: (f) => {
+    const name = `${f.L ? "ld" : "st"}${f.mode === 0 ? "np" : "p"}`;
+    const address = f.mode === 1 ? `[${regSp(1, f.Rn)}], #${pairOffset(f)}` : `[${regSp(1, f.Rn)}, #${pairOffset(f)}]${f.mode === 3 ? "!" : ""}`;
+    return `${name} ${scalar(f.Rt, f.opc + 2)}, ${scalar(f.Rt2, f.opc + 2)}, ${address}`;
+  },
+  unpredictable: (f) => f.L === 1 && f.Rt === f.Rt2,
+  emit(m, { opc, mode, L, sp, Rt2, Rn, Rt }) {
+    const log2 = opc + 2;
+    const base = baseAddress(m, Rn, sp);
+    const moved = m.let(i64.add(base, i64.extend_s(m.i32(pairOffset))));
+    const address = mode === 1 ? base : moved;
+    const second = i64.add(address, i64.const(BigInt(1 << log2)));
+    if (L) {
+      const values = [fetch(m, log2, address), fetch(m, log2, second)];
+      put(m, log2, Rt, values[0]);
+      put(m, log2, Rt2, values[1]);
+    } else {
+      transfer(m, 0, log2, Rt, address);
+      transfer(m, 0, log2, Rt2, second);
+    }
+    if (mode & 1) m.x.writeSp(Rn, moved);
+  },
+});
+
+/** All of them. */
+export const simdLoadsStores: readonly Declaration[] = [
+  loadStoreUnsigned,
+  loadStoreImmediate9,
+  loadStoreRegister,
+  loadLiteral,
+  loadStorePair,
+];

@@ -1,0 +1,50 @@
+/**
+ * CPU engine for AArch64: A64 instructions, the exception model of EL1, EL0 and the
+ * EL2 that the plugins are, MMU, virtual GIC CPU interface and timer registers.
+ *
+ * A hostile guest can execute any instruction: what isn't declared is UNDEFINED, every
+ * address goes through both stages of translation, and a run ends when its budget does.
+ *
+ * @module
+ */
+import { CpuEngine, definePlugin, type Plugin } from "../../core/mod.ts";
+import { A64Engine } from "./engine/engine.ts";
+import { modelByName, models, withGic } from "./sysregs/mod.ts";
+
+interface Options {
+  readonly model: string;
+  readonly counter_frequency: number;
+  readonly el3: string;
+}
+
+/** The plugin. */
+export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
+  name: "cpu_a64",
+  doc: "AArch64 CPU engine that generates WebAssembly.",
+  options: {
+    model: { kind: "choice", doc: "CPU model: its identification registers and features.", choices: models.map((m) => m.name), default: "cortex-a57" },
+    counter_frequency: { kind: "integer", doc: "CNTFRQ_EL0 in Hz.", default: 62_500_000, min: 1_000_000, max: 1_000_000_000 },
+    el3: {
+      kind: "choice",
+      doc: "What SMC does at EL1: EL2 traps it, or it is UNDEFINED because there is no EL3.",
+      choices: ["trap", "undefined"],
+      default: "trap",
+    },
+  },
+  provides: [CpuEngine],
+  setup(context) {
+    const { options, memory, bus } = context;
+    context.provide(
+      CpuEngine,
+      new A64Engine({
+        memory,
+        bus,
+        model: withGic(modelByName(options.model)),
+        counterFrequencyHz: options.counter_frequency,
+        smc: options.el3 === "undefined" ? "undefined" : "trap",
+      }),
+    );
+  },
+});
+
+export default cpuA64;
