@@ -1,9 +1,62 @@
 /**
- * Plugboard composes an Arm hypervisor from plugins: a board manifest names the
- * machine, the plugins and the guests.
+ * Plugboard composes an Arm hypervisor from plugins: a YAML board manifest names
+ * the machine, the plugins and the guests, and real AArch64 binaries run on it.
+ *
+ * ```ts ignore
+ * import { boot } from "@plugboard/hypervisor";
+ *
+ * const machine = await boot("boards/tour.yaml", { onSerial: (_port, bytes) => Deno.stdout.writeSync(bytes) });
+ * while (!machine.runFor(Infinity, 100)) await new Promise((resolve) => setTimeout(resolve));
+ * machine.dispose();
+ * ```
  *
  * @module
  */
+import { checkBoard, Machine, ManifestError, parseOverride, readManifest } from "./core/mod.ts";
+import type { MachineEnvironment, Plugin } from "./core/mod.ts";
+import { plugins } from "./plugins/mod.ts";
 
 export * from "./core/mod.ts";
 export { plugins } from "./plugins/mod.ts";
+
+/** What {@linkcode boot} may be told. */
+export interface BootOptions extends Partial<MachineEnvironment> {
+  /** Plugins besides the built-in ones. */
+  readonly plugins?: readonly Plugin[];
+  /** Values over those of the manifest, by path: `{ "domains.0.vcpus": "4" }`. */
+  readonly set?: Readonly<Record<string, string>>;
+  /** Told about each image that takes time to fetch. */
+  onProgress?(line: string): void;
+}
+
+/**
+ * Builds a board, ready to run: `board` is the path of a manifest, or its text
+ * (which has more than one line). Throws a {@linkcode ManifestError} with every
+ * finding, an {@linkcode OptionError}, or an error that names the images that
+ * can't be had; then nothing was started.
+ */
+export async function boot(board: string, options: BootOptions = {}): Promise<Machine> {
+  const isText = board.includes("\n");
+  const file = isText ? "board.yaml" : board;
+  const checked = await checkBoard(isText ? board : await readManifest(file), file, {
+    plugins: [...plugins, ...options.plugins ?? []],
+    overrides: Object.entries(options.set ?? {}).map(([path, value]) => parseOverride("set", `${path}=${value}`)),
+  });
+  if (!checked.board) throw new ManifestError(file, checked.findings);
+  const { imageUses, resolveImages } = await import("./plugins/images/mod.ts");
+  const given = options.images ?? new Map<string, Uint8Array>();
+  const references = imageUses(checked.board).map(({ reference }) => reference).filter((reference) => !given.has(reference));
+  const directory = file.replace(/[^/\\]*$/, "") || ".";
+  const images = new Map([...given, ...await resolveImages(references, directory, options.onProgress)]);
+  return await Machine.create(checked.board, {
+    onSerial: () => {},
+    bootTimeSeconds: checked.board.bootTimeSeconds,
+    ...options,
+    images,
+  });
+}
+
+if (import.meta.main) {
+  const { main } = await import("./cli/mod.ts");
+  Deno.exit(await main(Deno.args));
+}

@@ -50,14 +50,16 @@ function checkRam(board: Board, findings: Findings): void {
   for (const [index, domain] of board.domains.entries()) {
     const size = domain.memory.reduce((sum, range) => sum + range.size, 0);
     used += size;
-    if (used <= ram || ram === 0) continue;
+    if (used < ram || ram === 0) continue;
     const together = index === 0 ? "" : ` (all domains together ${printSize(used)})`;
     findings.add(
       {
         code: "M0407",
-        title: `the memory of domain ${domain.name}, ${printSize(size)}${together}, doesn't fit the board's RAM of ${printSize(ram)}`,
+        title: used === ram
+          ? `the domains take all of the board's RAM, ${printSize(ram)}: nothing is left for the hypervisor's tables`
+          : `the memory of domain ${domain.name}, ${printSize(size)}${together}, doesn't fit the board's RAM of ${printSize(ram)}`,
         found: printSize(used),
-        wanted: `at most ${printSize(ram)}`,
+        wanted: `less than ${printSize(ram)}`,
         help: "give the domain less or the board more; without `memory` at the top, the board gets what its domains need",
       },
       { path: ["domains", index, "memory"], note: printSize(size) },

@@ -4,6 +4,14 @@
  * @module
  */
 import type { Plugin } from "../core/mod.ts";
+import { cpuA64 } from "./cpu_a64/mod.ts";
+import { fdt } from "./fdt/mod.ts";
+import { linuxBoot } from "./linux_boot/mod.ts";
+import { pl011 } from "./pl011/mod.ts";
+import { psci } from "./psci/mod.ts";
+import { schedulerFair } from "./scheduler_fair/mod.ts";
+import { schedulerNull } from "./scheduler_null/mod.ts";
+import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
-export const plugins: readonly Plugin[] = [];
+export const plugins: readonly Plugin[] = [cpuA64, fdt, linuxBoot, pl011, psci, schedulerFair, schedulerNull, vmsa];

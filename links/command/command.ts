@@ -262,7 +262,7 @@ function translate(error: unknown): unknown {
     case "commander.optionMissingArgument":
       return new ValidationError(`Missing value for option "${flag}".`);
     case "commander.excessArguments":
-      return new ValidationError(`Too many arguments: ${message}`);
+      return new ValidationError(`Too many arguments${message.slice(message.indexOf("."))}`);
     default:
       return new ValidationError(message);
   }

@@ -1,0 +1,54 @@
+/** Loads a board for a verb: manifest, overrides, and the images that its options name. */
+import { dirname, isAbsolute, join } from "@std/path";
+import { checkBoard, ManifestError, readManifest, renderFindings } from "../core/mod.ts";
+import type { Board, CheckedBoard, Finding, ManifestPath, Override } from "../core/mod.ts";
+import { imageUses, parseReference } from "../plugins/images/mod.ts";
+import { plugins } from "../plugins/mod.ts";
+
+/** What a verb gets: a board without mistakes, or the findings. */
+export interface LoadedBoard {
+  readonly board?: Board;
+  readonly findings: readonly Finding[];
+  /** A mistake that showed later, in the form of the others. */
+  locate(code: string, title: string, path: ManifestPath): Promise<Finding>;
+}
+
+/** Loads and checks. Never throws for what the manifest says. */
+export async function load(file: string, overrides: readonly Override[]): Promise<LoadedBoard> {
+  let checked: CheckedBoard;
+  try {
+    checked = await checkBoard(await readManifest(file), file, { plugins, overrides });
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error;
+    const [finding] = error.findings;
+    return { findings: error.findings, locate: () => Promise.resolve(finding) };
+  }
+  const locate = (code: string, title: string, path: ManifestPath) =>
+    checked.locate({ severity: "error", code, title, places: [{ path }] });
+  if (!checked.board) return { findings: checked.findings, locate };
+  const images = await checkImages(checked.board, locate);
+  return { board: images.length ? undefined : checked.board, findings: [...checked.findings, ...images], locate };
+}
+
+/** References that can't be right, without fetching anything. */
+async function checkImages(board: Board, locate: LoadedBoard["locate"]): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { reference, path } of imageUses(board)) {
+    try {
+      const parsed = parseReference(reference);
+      if (parsed.kind !== "path") continue;
+      const file = isAbsolute(parsed.path) ? parsed.path : join(dirname(board.file), parsed.path);
+      const found = await Deno.stat(file).catch(() => undefined);
+      if (!found) findings.push(await locate("M0701", `${path.at(-1)}: there is no file ${file}`, path));
+      else if (found.isDirectory) findings.push(await locate("M0701", `${path.at(-1)}: ${file} is a directory`, path));
+    } catch (error) {
+      findings.push(await locate("M0701", `${path.at(-1)}: ${(error as Error).message}`, path));
+    }
+  }
+  return findings;
+}
+
+/** Prints findings for a person. */
+export function printFindings(findings: readonly Finding[]): void {
+  console.error(renderFindings(findings, { color: Deno.stderr.isTerminal() && !Deno.noColor }));
+}

@@ -1,0 +1,151 @@
+/** `run`: boots a board; the guest's console is this terminal. */
+import { Command, ValidationError } from "@cliffy/command";
+import { dirname } from "@std/path";
+import { Machine, OptionError, parseDuration } from "../core/mod.ts";
+import type { Board } from "../core/mod.ts";
+import { ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
+import { declareBoardOptions, overridesOf } from "./board_options.ts";
+import type { BoardOptions } from "./board_options.ts";
+import { describeEnding, EXIT, exitCodeOf } from "./exit_codes.ts";
+import type { Ending } from "./exit_codes.ts";
+import { Watcher } from "./expectations.ts";
+import { load, printFindings } from "./load.ts";
+import type { LoadedBoard } from "./load.ts";
+import { runMachine } from "./runner.ts";
+import type { Limits } from "./runner.ts";
+import { runSummary, summary } from "./summary.ts";
+import { Terminal } from "./terminal.ts";
+import type { Done } from "./verb.ts";
+
+interface RunOptions extends BoardOptions {
+  expect?: string[];
+  fail?: string[];
+  timeout?: string;
+  wallTimeout?: string;
+  realtime?: boolean;
+  trace?: boolean;
+  port?: string;
+  quiet?: boolean;
+}
+
+/** The command. */
+export function command(done: Done): Command {
+  const declared = new Command()
+    .description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps.")
+    .arguments("<board:file>")
+    .option("--expect <text:string>", "End with 0 when the guest printed this. May be repeated: all, in this order.", { collect: true })
+    .option("--fail <text:string>", "End with 1 when the guest prints this. May be repeated.", { collect: true })
+    .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
+    .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
+    .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
+    .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does.")
+    .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first.")
+    .option("--trace", "Print trace events to standard error.")
+    .option("-q, --quiet", "Print nothing but the guest's console, and errors.") as unknown as Command;
+  return declareBoardOptions(declared).action(async (options: RunOptions, file: string) =>
+    done(await run(options, file))
+  ) as unknown as Command;
+}
+
+async function run(options: RunOptions, file: string): Promise<number> {
+  const limits = limitsOf(options);
+  const overrides = overridesOf(options);
+  if (options.realtime) overrides.push({ flag: "--realtime", path: "time", value: "host" });
+  const loaded = await load(file, overrides);
+  if (loaded.findings.length) printFindings(loaded.findings);
+  const { board } = loaded;
+  if (!board) return EXIT.usage;
+  const say = options.quiet ? () => {} : (line: string) => console.error(line);
+  say(summary(board));
+
+  const images = await fetchImages(board, loaded, say);
+  if (!images) return EXIT.usage;
+  const terminal = new Terminal();
+  const watcher = new Watcher({ expect: options.expect ?? [], refuse: options.fail ?? [] });
+  let console_: string | undefined;
+  let machine: Machine;
+  try {
+    machine = await Machine.create(board, {
+      images,
+      bootTimeSeconds: board.bootTimeSeconds,
+      expectsInput: true,
+      onSerial(port, bytes) {
+        watcher.see(port, bytes);
+        if (port === console_ && !terminal.write(bytes)) terminal.quit ??= {};
+      },
+      onTrace: options.trace ? (kind, detail) => console.error(`[${kind}] ${detail}\r`) : undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    printFindings([await loaded.locate("M0702", error.message, error.path ?? [])]);
+    return EXIT.usage;
+  }
+  try {
+    const ports = machine.serialPorts;
+    if (options.port !== undefined && !ports.includes(options.port)) {
+      console.error(`error: no device has a serial port ${options.port}; there is ${ports.join(", ") || "none"}`);
+      return EXIT.usage;
+    }
+    console_ = options.port ?? (ports.includes("console") ? "console" : ports[0]);
+    say(`run    ${board.time === "host" ? "paced by this machine's clock" : `deterministic, seed ${board.seed}`}; C-a h for keys`);
+    return await runAndReport(machine, console_, terminal, watcher, limits, say);
+  } finally {
+    machine.dispose();
+  }
+}
+
+async function runAndReport(
+  machine: Machine,
+  port: string | undefined,
+  terminal: Terminal,
+  watcher: Watcher,
+  limits: Limits,
+  say: (line: string) => void,
+): Promise<number> {
+  const start = performance.now();
+  let ending: Ending;
+  terminal.open();
+  try {
+    ending = await runMachine(machine, port, terminal, watcher, limits);
+  } finally {
+    terminal.close();
+  }
+  const wallMs = performance.now() - start;
+  const { instructions, exits } = machine.stats;
+  const code = exitCodeOf(ending, watcher.missing);
+  say("");
+  if (ending.kind === "stopped" && ending.reason.report) console.error(ending.reason.report);
+  for (const text of code === EXIT.ok || code === EXIT.interrupted ? [] : watcher.missing) {
+    console.error(`expected and not seen: ${JSON.stringify(text)}`);
+  }
+  if (code !== EXIT.ok && !("signal" in ending)) console.error(`error: ${describeEnding(ending)}`);
+  say(runSummary({ outcome: describeEnding(ending), virtualNs: machine.nowNs, wallMs, instructions, exits }));
+  return code;
+}
+
+async function fetchImages(board: Board, loaded: LoadedBoard, say: (line: string) => void): Promise<Map<string, Uint8Array> | undefined> {
+  const uses = imageUses(board);
+  try {
+    return await resolveImages(uses.map(({ reference }) => reference), dirname(board.file), (line) => say(`image  ${line}`));
+  } catch (error) {
+    if (!(error instanceof ImagesError)) throw error;
+    const findings = error.failures.map(({ message, reference }) => {
+      const use = uses.find((candidate) => candidate.reference === reference);
+      return loaded.locate("M0701", message, use?.path ?? []);
+    });
+    printFindings(await Promise.all(findings));
+    return undefined;
+  }
+}
+
+function limitsOf({ timeout, wallTimeout }: RunOptions): Limits {
+  const parse = (flag: string, text: string) => {
+    const ns = parseDuration(text);
+    if (ns === undefined || ns <= 0) throw new ValidationError(`${flag} ${text}: want a time with its unit, such as 30s or 500ms`);
+    return ns;
+  };
+  return {
+    virtual: timeout === undefined ? undefined : { ns: parse("--timeout", timeout), text: timeout },
+    wall: wallTimeout === undefined ? undefined : { ms: parse("--wall-timeout", wallTimeout) / 1e6, text: wallTimeout },
+  };
+}

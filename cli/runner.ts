@@ -1,0 +1,44 @@
+/** Runs a machine in slices, so that keys, signals and limits are served in between. */
+import type { Machine } from "../core/mod.ts";
+import type { Ending } from "./exit_codes.ts";
+import type { Watcher } from "./expectations.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Wall-clock length of a slice: short enough for keys, long enough to cost nothing. */
+const SLICE_MS = 20;
+
+/** When to give up. */
+export interface Limits {
+  /** Virtual nanoseconds, and how the user wrote it. */
+  readonly virtual?: { readonly ns: number; readonly text: string };
+  /** Milliseconds of the host's clock. */
+  readonly wall?: { readonly ms: number; readonly text: string };
+}
+
+/** Runs until something ends it. `port`: the serial port that the terminal is connected to. */
+export async function runMachine(
+  machine: Machine,
+  port: string | undefined,
+  terminal: Terminal,
+  watcher: Watcher,
+  limits: Limits,
+): Promise<Ending> {
+  const { virtual, wall } = limits;
+  const deadline = wall ? performance.now() + wall.ms : Infinity;
+  let listening = true;
+  for (;;) {
+    if (terminal.quit) return { kind: "quit", ...terminal.quit };
+    const bytes = terminal.take();
+    if (bytes.length && port !== undefined) machine.serialInput(port, bytes);
+    if (listening && terminal.ended) {
+      listening = false;
+      machine.endInput();
+    }
+    const reason = machine.runFor(virtual ? virtual.ns - machine.nowNs : Infinity, Math.min(SLICE_MS, deadline - performance.now()));
+    if (watcher.ending) return watcher.ending;
+    if (reason) return { kind: "stopped", reason };
+    if (virtual && machine.nowNs >= virtual.ns) return { kind: "timeout", limit: `${virtual.text} of virtual time` };
+    if (performance.now() >= deadline) return { kind: "timeout", limit: `${wall?.text} of wall time` };
+    await terminal.wait(machine.waiting ? Math.min(machine.wakeAfterMs ?? Infinity, deadline - performance.now(), 1000) : 0);
+  }
+}

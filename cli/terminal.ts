@@ -1,0 +1,115 @@
+/** The user's terminal as a guest's console: raw mode, the escape key, and piped input just the same. */
+
+import { setImmediate } from "node:timers";
+
+/** C-a, as in QEMU and screen. */
+const ESCAPE = 0x01;
+
+const HELP = `
+C-a h    this help
+C-a x    end the run
+C-a C-a  send C-a to the guest
+`;
+
+/** Standard input. Bytes for the guest are collected until they are taken. */
+export class Terminal {
+  readonly interactive: boolean = Deno.stdin.isTerminal();
+  /** True when no more input comes. */
+  ended = false;
+  /** The user asked to leave, or a signal did. */
+  quit: { readonly signal?: string } | undefined;
+  #bytes: number[] = [];
+  #escaped = false;
+  #raw = false;
+  #wake: (() => void) | undefined;
+  readonly #signals: [Deno.Signal, () => void][] = [];
+  readonly #restore = () => this.close();
+
+  /** Goes into raw mode and starts to read. */
+  open(): void {
+    if (this.interactive) {
+      Deno.stdin.setRaw(true);
+      this.#raw = true;
+      globalThis.addEventListener("unload", this.#restore);
+    }
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      const handler = () => {
+        this.quit = { signal };
+        this.#wake?.();
+      };
+      Deno.addSignalListener(signal, handler);
+      this.#signals.push([signal, handler]);
+    }
+    this.#read();
+  }
+
+  /** Gives the terminal back. May be called twice. */
+  close(): void {
+    if (this.#raw) {
+      this.#raw = false;
+      Deno.stdin.setRaw(false);
+      globalThis.removeEventListener("unload", this.#restore);
+    }
+    for (const [signal, handler] of this.#signals.splice(0)) Deno.removeSignalListener(signal, handler);
+  }
+
+  /** Input for the guest since the last call. */
+  take(): Uint8Array {
+    const bytes = Uint8Array.from(this.#bytes);
+    this.#bytes = [];
+    return bytes;
+  }
+
+  /** Resolves when there is something to do, or after so many milliseconds. */
+  wait(ms: number): Promise<void> {
+    // A timer takes 2 ms at least; this only lets the event loop turn once.
+    if (ms <= 0 || this.#bytes.length || this.quit) return new Promise((resolve) => void setImmediate(resolve));
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.(), ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Bytes to standard output, unmodified. `false` when nobody reads any more. */
+  write(bytes: Uint8Array): boolean {
+    try {
+      for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) return false;
+      throw error;
+    }
+  }
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    for (;;) {
+      const count = await Deno.stdin.read(buffer).catch(() => null);
+      if (count === null) break;
+      for (const byte of buffer.subarray(0, count)) this.#key(byte);
+      this.#wake?.();
+    }
+    this.ended = true;
+    this.#wake?.();
+  }
+
+  /** The escape key works where a person types; piped bytes go through as they are. */
+  #key(byte: number): void {
+    if (!this.interactive) this.#bytes.push(byte);
+    else if (this.#escaped) this.#command(byte);
+    else if (byte === ESCAPE) this.#escaped = true;
+    else this.#bytes.push(byte);
+  }
+
+  #command(byte: number): void {
+    this.#escaped = false;
+    const key = String.fromCharCode(byte).toLowerCase();
+    if (byte === ESCAPE) this.#bytes.push(ESCAPE);
+    else if (key === "x") this.quit = {};
+    else if (key === "h" || key === "?") Deno.stderr.writeSync(new TextEncoder().encode(HELP.replaceAll("\n", "\r\n")));
+  }
+}

@@ -1,0 +1,11 @@
+/** The verbs, each loaded when it is asked for. */
+import type { Verb } from "./verb.ts";
+
+/** Every verb, in the order of the help. */
+export const verbs: readonly Verb[] = [
+  { name: "run", load: async (done) => (await import("./run.ts")).command(done) },
+  { name: "check", load: async (done) => (await import("./check.ts")).command(done) },
+  { name: "dtb", load: async (done) => (await import("./dtb.ts")).command(done) },
+  { name: "devices", load: async (done) => (await import("./devices.ts")).command(done) },
+  { name: "schema", load: async (done) => (await import("./schema.ts")).command(done) },
+];
