@@ -76,7 +76,7 @@ function fromImage(file: Uint8Array, target: Target, description: string): Kerne
   const view = viewOf(file);
   const wanted = peFileSize(file);
   if (wanted > file.length) {
-    throw new KernelError(`truncated arm64 Image: its header speaks of ${mebibytes(wanted)}, the file has ${mebibytes(file.length)}`);
+    throw new KernelError(`truncated arm64 Image: its header speaks of ${wanted} bytes, the file has ${file.length}`);
   }
   // Before Linux 3.17 image_size was 0 and text_offset fixed.
   const headerSize = Number(view.getBigUint64(0x10, true));

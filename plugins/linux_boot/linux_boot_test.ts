@@ -133,7 +133,7 @@ const bad: [string, Uint8Array, string, KernelFormat?, { load?: number }?][] = [
   ["an Image too large for the RAM", image({ imageSize: BigInt(65 * MIB) }), "too large for the RAM: the kernel needs 65.0 MiB"],
   ["an Image with an absurd size", image({ imageSize: 2n ** 63n }), "too large for the RAM"],
   ["a big-endian Image", image({ flags: 1n }), "big-endian"],
-  ["a truncated Image", efiImage(MIB, 3 * MIB), "truncated arm64 Image: its header speaks of 3.0 MiB, the file has 1.0 MiB"],
+  ["a truncated Image", efiImage(MIB, 3 * MIB), "truncated arm64 Image: its header speaks of 3145728 bytes, the file has 1048576"],
   ["an ELF file of another machine", elf({ machine: 62 }), "an ELF file for x86-64, want AArch64"],
   ["a 32-bit ELF file", elf({ elfClass: 1, machine: 40 }), "an ELF file for Arm (AArch32)"],
   ["an ELF file outside the RAM", elf({ physical: 0xffff_8000_0000_0000n }), "use arch/arm64/boot/Image"],
