@@ -87,8 +87,8 @@ export interface CpuEngine {
   readonly lastRetired: number;
   /** Instructions that the run in progress has retired so far, for device handlers that are called from within it. */
   readonly retiredNow?: number;
-  /** The name of a system register by its encoding, as in `ICC_SGI1R_EL1`; `undefined` when the engine doesn't know it. */
-  registerName?(op0: number, op1: number, CRn: number, CRm: number, op2: number): string | undefined;
+  /** The name of the system register that an ISS of EC 0x18 speaks of, as in `ICC_SGI1R_EL1`; `undefined` when the engine doesn't know it. */
+  registerName?(iss: number): string | undefined;
   /** Asks a run in progress to come back after the current instruction (callable from device handlers). */
   kick(): void;
   /** TLB maintenance by the hypervisor: drops stage 2 and combined entries of a VMID; all of them without one. */

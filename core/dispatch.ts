@@ -178,7 +178,7 @@ function systemRegister(trap: Trap, environment: DispatchEnvironment): Next {
   const { vcpu } = trap;
   const access = systemAccess(trap.iss);
   const generic = genericName(access);
-  const name = environment.engine.registerName?.(access.op0, access.op1, access.CRn, access.CRm, access.op2) ?? generic;
+  const name = environment.engine.registerName?.(trap.iss) ?? generic;
   const claim = environment.claims.register(name) ?? environment.claims.register(generic);
   const handler = claim?.handler;
   if (handler === undefined || (access.read ? handler.read : handler.write) === undefined) {

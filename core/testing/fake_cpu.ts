@@ -103,6 +103,8 @@ export class FakeEngine implements CpuEngine {
   readonly runs: { readonly state: FakeVcpuState; readonly window: RunWindow; readonly retired: number }[] = [];
   /** Called at the start of each run. */
   onRun: ((state: FakeVcpuState, window: RunWindow) => void) | undefined;
+  /** Names of trapped system registers, by ISS. */
+  registerName: ((iss: number) => string | undefined) | undefined;
   /** Gives each new vCPU its script. */
   script: ((index: number) => Iterable<Step>) | undefined;
   /** Guest memory that host code wrote. */
