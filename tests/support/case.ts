@@ -84,8 +84,10 @@ export interface Result {
   readonly ending: Ending;
   readonly pc: bigint;
   readonly registers: Registers;
-  /** 8-byte words of the data window that changed, in order of offset; `undefined` if not known. */
+  /** 8-byte words of the data window that changed, in order of offset. */
   readonly written: readonly Written[];
+  /** What went wrong, when it ended in no way that a CPU has. */
+  readonly error?: string;
 }
 
 /** 8 bytes of the data window after a case. */

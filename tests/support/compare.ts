@@ -5,6 +5,8 @@ import type { Case, Result } from "./case.ts";
 export interface Ignore {
   /** FPSR bits. */
   readonly fpsr?: number;
+  /** FPCR bits. */
+  readonly fpcr?: number;
   /** The data window. */
   readonly memory?: boolean;
 }
@@ -18,12 +20,14 @@ export function differences(expected: Result, got: Result, ignore: Ignore = {}):
     if (want !== is) lines.push(`${what.padEnd(8)} expected ${want}  got ${is}`);
   };
   if (same(expected, got, ignore)) return lines;
+  for (const { error } of [expected, got]) if (error) lines.push(error);
   note("ending", expected.ending, got.ending);
   note("PC", hex(expected.pc, 16), hex(got.pc, 16));
   const [a, b] = [expected.registers, got.registers];
   for (let n = 0; n < 32; n++) note(n === 31 ? "SP" : `X${n}`, hex(a.x(n), 16), hex(b.x(n), 16));
   note("NZCV", a.nzcv.toString(2).padStart(4, "0"), b.nzcv.toString(2).padStart(4, "0"));
-  note("FPCR", hex(a.fpcr, 8), hex(b.fpcr, 8));
+  const fpcrMask = ~(ignore.fpcr ?? 0);
+  note("FPCR", hex(a.fpcr & fpcrMask, 8), hex(b.fpcr & fpcrMask, 8));
   const mask = ~(ignore.fpsr ?? 0);
   note("FPSR", fpsr(a.fpsr & mask), fpsr(b.fpsr & mask));
   for (let n = 0; n < 32; n++) note(`V${n}`, hex(a.v(n), 32), hex(b.v(n), 32));
@@ -56,14 +60,16 @@ function fpsr(value: number): string {
   return names.filter(([bit]) => value >>> bit & 1).map(([, name]) => name).join("+") || "0";
 }
 
-/** The inputs of a case, registers that are zero left out. */
+/** The inputs of a case: of the registers those that its words may name. */
 export function describeCase(test: Case): string[] {
   const { registers } = test;
-  const lines = [`${test.name}: ${test.code.map((word) => hex(word, 8)).join(" ")}`];
-  const row: string[] = [];
-  for (let n = 0; n < 32; n++) if (registers.x(n)) row.push(`${n === 31 ? "SP" : `X${n}`}=${hex(registers.x(n), 1)}`);
-  for (let n = 0; n < 32; n++) if (registers.v(n)) row.push(`V${n}=${hex(registers.v(n), 32)}`);
-  lines.push(`NZCV=${registers.nzcv.toString(2).padStart(4, "0")} FPCR=${hex(registers.fpcr, 8)} FPSR=${fpsr(registers.fpsr)}`);
-  if (row.length) lines.push(row.join(" "));
-  return lines;
+  const named = new Set<number>();
+  for (const word of test.code) for (const low of [0, 5, 10, 16]) named.add(word >>> low & 31);
+  const numbers = [...named].sort((p, q) => p - q);
+  return [
+    `${test.name}: ${test.code.map((word) => hex(word, 8)).join(" ")}`,
+    `NZCV=${registers.nzcv.toString(2).padStart(4, "0")} FPCR=${hex(registers.fpcr, 8)} FPSR=${fpsr(registers.fpsr)}`,
+    numbers.map((n) => `${n === 31 ? "SP" : `X${n}`}=${hex(registers.x(n), 1)}`).join(" "),
+    numbers.map((n) => `V${n}=${hex(registers.v(n), 32)}`).join(" "),
+  ];
 }

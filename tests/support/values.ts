@@ -60,7 +60,10 @@ export function float(random: Random, bits: 16 | 32 | 64): bigint {
     case 7: // integers and halves: bits below the point are 0 or one half
       return make(Math.min(bias + random.below(fraction + 2), maxExponent - 1), fractionBits() & ~ones(random.below(fraction)));
     case 8: // near the limits of integers
-      return make(Math.min(bias + random.pick([6, 7, 8, 14, 15, 16, 30, 31, 32, 62, 63, 64]), maxExponent - 1), fractionPattern(random, fraction));
+      return make(
+        Math.min(bias + random.pick([6, 7, 8, 14, 15, 16, 30, 31, 32, 62, 63, 64]), maxExponent - 1),
+        fractionPattern(random, fraction),
+      );
     case 9:
       return make(bias, random.pick([0n, 0n, 1n, ones(fraction)]));
     case 10: // products and sums near the smallest normal number

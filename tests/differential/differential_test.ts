@@ -1,0 +1,38 @@
+/**
+ * Random valid encodings of every declared instruction, executed by our
+ * interpreter and by qemu-aarch64: registers, flags, FPSR and memory compared.
+ * PLUGBOARD_SEED and PLUGBOARD_CASES (per form) choose other cases.
+ */
+import { assertEquals } from "@std/assert";
+import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
+import { declarations, groups } from "../../plugins/cpu_a64/isa/mod.ts";
+import { modelByName } from "../../plugins/cpu_a64/sysregs/mod.ts";
+import { QemuUser } from "../support/qemu_user.ts";
+import { missing, qemu } from "../support/toolchain.ts";
+import { BareMachine } from "./bare_machine.ts";
+import { compare, formName } from "./comparison.ts";
+import { findForms } from "./forms.ts";
+
+const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
+const casesPerForm = Number(Deno.env.get("PLUGBOARD_CASES") ?? 200);
+/** Failing forms that a report shows in full. */
+const SHOWN = 8;
+
+const decoder = new Decoder(declarations, modelByName("max").features);
+
+for (const [name, group] of Object.entries(groups)) {
+  Deno.test({ name: `like QEMU: ${name}`, ignore: missing(qemu) }, async () => {
+    const { forms, skipped } = findForms(decoder, (declaration) => group.includes(declaration));
+    const oracle = new QemuUser(qemu.command);
+    try {
+      const { cases, failures } = await compare({ decoder, forms, casesPerForm, seed, oracle, engine: new BareMachine() });
+      const reports = failures.slice(0, SHOWN).map(({ count, report }) => `${count} cases of ${report.join("\n")}`);
+      const rest = failures.slice(SHOWN).map(({ form, count }) => `${count} cases of ${formName(form, decoder)}`);
+      assertEquals(failures.length, 0, [`${failures.length} of ${forms.length} forms differ`, ...reports, ...rest].join("\n\n"));
+      assertEquals(cases, forms.length * casesPerForm);
+      for (const [reason, count] of skipped) console.log(`${count} forms skipped: ${reason}`);
+    } finally {
+      oracle.close();
+    }
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * What is declared and what is UNDEFINED, against QEMU: random words one to three
+ * bits away from declared ones. QEMU plays a CPU with the features of `max`.
+ */
+import { assertEquals } from "@std/assert";
+import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
+import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
+import { modelByName } from "../../plugins/cpu_a64/sysregs/models.ts";
+import { findForms, randomWord } from "../differential/forms.ts";
+import { skipReason } from "../differential/skips.ts";
+import { makeCase } from "../support/case.ts";
+import { QemuUser } from "../support/qemu_user.ts";
+import { Random } from "../support/random.ts";
+import { disassemble, missing, qemu } from "../support/toolchain.ts";
+
+const WORDS_PER_FORM = 24;
+
+/** Why a word says nothing about the decoder, or `undefined`. */
+function incomparable(word: number): string | undefined {
+  if (((word & 0x7c00_0000) >>> 0) === 0x1400_0000) return "B and BL are always allocated";
+  if (((word & 0xfe00_0000) >>> 0) === 0xd400_0000) return "declared, and UNDEFINED at EL0: exceptions and system registers";
+  if (((word & 0xfffc_0000) >>> 0) === 0xd69c_0000) return "ERET is UNDEFINED at EL0";
+  if (word < 0x10000) return "UDF is declared";
+  if (((word & 0x3fa0_8000) >>> 0) === 0x0880_0000) return "LDLAR and STLLR: QEMU's CPU has FEAT_LOR, none of our models does";
+  return skipReason(word);
+}
+
+Deno.test({ name: "decoder: UNDEFINED where QEMU says so", ignore: missing(qemu) }, async () => {
+  const decoder = new Decoder(declarations, modelByName("max").features);
+  const random = new Random("decode space");
+  const words = new Set<number>();
+  for (const form of findForms(decoder).forms) {
+    for (let i = 0; i < WORDS_PER_FORM; i++) {
+      let word = randomWord(random, decoder, form);
+      if (typeof word !== "number") continue;
+      for (let flips = 1 + random.below(3); flips > 0; flips--) word = (word ^ 1 << random.below(32)) >>> 0;
+      const decoded = decoder.decode(word);
+      if (!incomparable(word) && !decoded?.declaration.unpredictable?.(decoded.fields)) words.add(word);
+    }
+  }
+  const list = [...words];
+  const oracle = new QemuUser(qemu.command);
+  try {
+    const results = await oracle.run(list.map((word) => makeCase(word.toString(16), [word])));
+    const wrong = list.filter((word, i) => (results[i].ending === "UNDEFINED") !== (decoder.decode(word) === undefined));
+    const texts = disassemble(wrong);
+    const lines = wrong.map((word, i) => {
+      const declared = decoder.decode(word)
+        ? `declared as "${decoder.disassemble(word)}", UNDEFINED in QEMU`
+        : "not declared, executes in QEMU";
+      return `${word.toString(16).padStart(8, "0")} ${texts[i]}: ${declared}`;
+    });
+    assertEquals(wrong.length, 0, `${wrong.length} of ${list.length}\n${lines.slice(0, 60).join("\n")}`);
+  } finally {
+    oracle.close();
+  }
+});
