@@ -105,8 +105,8 @@ function kindOf({ ec, iss }: Trap): ExitKind {
 function advance(vcpu: Vcpu): void {
   const state = vcpu.state;
   state.pc = BigInt.asUintN(64, state.pc + 4n);
-  const pstate = state.pstate;
-  if ((pstate & SKIP_CLEARS) !== 0n) state.pstate = pstate & ~SKIP_CLEARS;
+  const saved = state.read("SPSR_EL2");
+  if ((saved & SKIP_CLEARS) !== 0n) state.write("SPSR_EL2", saved & ~SKIP_CLEARS);
 }
 
 function settle(vcpu: Vcpu, answer: Exclude<Answer, "unclaimed">): Next {

@@ -119,12 +119,12 @@ Deno.test("cache maintenance on a device's window is ignored", async () => {
   assertEquals([pc, injected, accesses.length], [0x8004n, undefined, 0]);
 });
 
-Deno.test("a skipped instruction clears PSTATE.SS and BTYPE", async () => {
+Deno.test("a skipped instruction clears SPSR_EL2.SS and BTYPE", async () => {
   const kit = await device([]);
   kit.vcpu().start(0x8000n, 0n);
-  kit.state().pstate = 0x3c5n | 1n << 21n | 2n << 10n;
+  kit.state().write("SPSR_EL2", 0x3c5n | 1n << 21n | 2n << 10n);
   dataAbort(kit, WINDOW, ISV | sas(4) | TRANSLATION);
-  assertEquals(kit.state().pstate, 0x3c5n);
+  assertEquals(kit.state().read("SPSR_EL2"), 0x3c5n);
 });
 
 Deno.test("calls: return address by conduit, narrow arguments, several results, unknown functions", async () => {

@@ -235,7 +235,7 @@ export class Machine {
       hooks: (vcpu) => this.#hooks(vcpu),
       dispatch: (vcpu) => dispatch(vcpu, this.#dispatchEnvironment(vcpu.domain)),
       failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
-      crashed: (vcpu, what) => ({ kind: "crash", report: vcpuReport(vcpu, what) }),
+      crashed: (vcpu, what) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent) }),
     });
     for (const spec of this.board.domains) await this.createDomain(spec);
     this.memory.seal();

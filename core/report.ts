@@ -22,6 +22,12 @@ export function describePstate(pstate: bigint): string {
   return `${level}, ${letters("nzcv", 31)} ${letters("daif", 9)}`;
 }
 
+/** The guest's PSTATE: while EL2 handles an exception, that is what it will return to. */
+function guestPstate(vcpu: Vcpu): bigint {
+  const { pstate } = vcpu.state;
+  return (pstate >> 2n & 3n) === 2n ? register(vcpu, "SPSR_EL2") ?? pstate : pstate;
+}
+
 function instructionAt(vcpu: Vcpu, va: bigint): string {
   try {
     return vcpu.state.disassemble(va) ?? "not mapped";
@@ -36,17 +42,17 @@ export function vcpuLine(vcpu: Vcpu): string {
   const power = vcpu.power === "blocked" ? "waits for an interrupt" : vcpu.power;
   if (vcpu.power === "off" && state.retired === 0) return `vCPU ${vcpu.index} of ${vcpu.domain.name}: never started`;
   return `vCPU ${vcpu.index} of ${vcpu.domain.name}: ${power}, PC ${hex(state.pc)} (${instructionAt(vcpu, state.pc)}), ${
-    describePstate(state.pstate)
+    describePstate(guestPstate(vcpu))
   }`;
 }
 
-/** Several lines: PC, disassembly, syndromes, where the latest exception came from, and the general registers. */
-export function vcpuReport(vcpu: Vcpu, what: string): string {
+/** Several lines: PC, disassembly, syndromes, where the latest exception came from, the general registers, and what happened before. */
+export function vcpuReport(vcpu: Vcpu, what: string, before: readonly string[] = []): string {
   const { state } = vcpu;
   const lines = [
     `${vcpu.domain.name}, vCPU ${vcpu.index}: ${what}`,
     `  PC      ${word(state.pc)}  ${instructionAt(vcpu, state.pc)}`,
-    `  PSTATE  ${describePstate(state.pstate)}, SP ${word(state.sp)}, ${state.retired} instructions retired`,
+    `  PSTATE  ${describePstate(guestPstate(vcpu))}, SP ${word(state.sp)}, ${state.retired} instructions retired`,
   ];
   for (const level of ["EL1", "EL2"] as const) {
     const esr = register(vcpu, `ESR_${level}`);
@@ -65,5 +71,6 @@ export function vcpuReport(vcpu: Vcpu, what: string): string {
     for (let i = n; i < Math.min(n + 4, 31); i++) row.push(`${`x${i}`.padStart(5)} ${word(state.x(i))}`);
     lines.push(row.join(""));
   }
+  if (before.length > 0) lines.push("  before that:", ...before.map((line) => `    ${line}`));
   return lines.join("\n");
 }

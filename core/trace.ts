@@ -2,16 +2,23 @@
 
 /** Events of one kind that are shown; the others are only counted. */
 export const TRACE_LIMIT = 32;
+/** Events that a crash report repeats. */
+const RECENT = 6;
 
 /** Counts trace events, and hands on the first ones of each kind. */
 export class Tracer {
   readonly counts: Map<string, number> = new Map();
+  /** The latest events that were within the limit, as `kind: detail`. */
+  readonly recent: string[] = [];
   constructor(readonly sink: ((kind: string, detail: string) => void) | undefined) {}
 
   trace(kind: string, detail: () => string): void {
     const count = (this.counts.get(kind) ?? 0) + 1;
     this.counts.set(kind, count);
-    if (this.sink === undefined || count > TRACE_LIMIT) return;
-    this.sink(kind, count < TRACE_LIMIT ? detail() : `${detail()} (the last one of this kind to be shown)`);
+    if (count > TRACE_LIMIT) return;
+    const text = count < TRACE_LIMIT ? detail() : `${detail()} (the last one of this kind to be shown)`;
+    this.recent.push(`${kind}: ${text}`);
+    if (this.recent.length > RECENT) this.recent.shift();
+    this.sink?.(kind, text);
   }
 }
