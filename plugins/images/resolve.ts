@@ -183,7 +183,9 @@ export async function resolveImages(
     try {
       images.set(reference, await resolver.resolve(parseReference(reference)));
     } catch (error) {
-      const failure = error instanceof ImageError ? error : new ImageError(`${shorten(reference)}: ${(error as Error).message}`);
+      const failure = error instanceof ImageError
+        ? error
+        : new ImageError(`${shorten(reference)}: ${(error as Error).message}${hint(error)}`);
       failure.reference = reference;
       failures.push(failure);
     }
@@ -193,5 +195,8 @@ export async function resolveImages(
   if (failures.length > 0) throw new ImagesError(failures);
   return images;
 }
+
+/** A cache that can't be written to is the one thing that goes wrong without a message of ours. */
+const hint = (error: unknown) => error instanceof Deno.errors.PermissionDenied ? "; PLUGBOARD_CACHE names another cache directory" : "";
 
 const shorten = (reference: string) => reference.length > 80 ? `${reference.slice(0, 77)}...` : reference;
