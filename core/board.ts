@@ -1,9 +1,53 @@
 /** A board manifest after parsing and checking: typed, defaults filled in, every option converted. */
-import type { Plugin } from "./plugin.ts";
+import type { Capability } from "./capability.ts";
+import type { DeviceTreeFragment } from "./device_tree.ts";
+import type { OptionSpecs } from "./options.ts";
+
+/** A memory window that a plugin claims. At domain scope an IPA window, at board scope a PA window. */
+export interface WindowResource {
+  readonly name: string;
+  readonly at: number;
+  readonly size: number;
+}
+
+/** An interrupt that a plugin drives. */
+export interface InterruptResource {
+  readonly name: string;
+  readonly intid: number;
+  readonly trigger: "level" | "edge";
+}
+
+/** What a plugin takes and shows, as data. */
+export interface Resources {
+  readonly windows?: readonly WindowResource[];
+  readonly interrupts?: readonly InterruptResource[];
+  readonly deviceTree?: readonly DeviceTreeFragment[];
+}
+
+/** What {@linkcode PluginDeclaration.resources} may look at besides the options. */
+export interface ResourceContext {
+  readonly board: Board;
+  /** The domain that gets the plugin; absent when declared at board scope. */
+  readonly domain?: DomainSpec;
+}
+
+/** What a plugin declares: all that is known of it without running it. */
+// deno-lint-ignore no-explicit-any -- a list of plugins holds plugins of every option type
+export interface PluginDeclaration<O = any> {
+  /** The name that manifests use. */
+  readonly name: string;
+  /** One sentence. */
+  readonly doc: string;
+  readonly options: OptionSpecs;
+  readonly needs?: readonly Capability<unknown>[];
+  readonly provides?: readonly Capability<unknown>[];
+  /** Pure: options in, data out. Called by `check`, `map` and `dtb` without anything else running. */
+  readonly resources?: (options: O, context: ResourceContext) => Resources;
+}
 
 /** A use of a plugin. */
 export interface PluginUse {
-  readonly plugin: Plugin;
+  readonly plugin: PluginDeclaration;
   /** Converted options. */
   readonly options: Readonly<Record<string, unknown>>;
   /** Where the manifest says it: `["domains", 0, "plugins", 1]`. */

@@ -1,14 +1,14 @@
 /** What must hold between the parts of a board: addresses, interrupts and capabilities. All of it is data; no plugin is set up. */
 import { hex } from "./address.ts";
-import type { Board, DomainSpec, PluginUse } from "./board.ts";
+import type { Board, DomainSpec, PluginUse, Resources } from "./board.ts";
 import type { Place } from "./diagnostics.ts";
 import { OptionError } from "./errors.ts";
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import { checkCapabilities } from "./capability_check.ts";
 import type { ShapedBoard } from "./manifest_shape.ts";
 import { ADDRESS_LIMIT, printSize } from "./option_values.ts";
-import type { Plugin, Resources } from "./plugin.ts";
+import type { Plugin } from "./plugin.ts";
 
 /** Something that takes addresses. */
 interface Claim {

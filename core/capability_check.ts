@@ -1,14 +1,15 @@
 /** Who provides what, and who needs what nobody provides. */
-import type { PluginUse } from "./board.ts";
+import type { PluginDeclaration, PluginUse } from "./board.ts";
 import type { Capability } from "./capability.ts";
 import { CpuEngine } from "./cpu_engine.ts";
 import type { Place } from "./diagnostics.ts";
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import { isWithin } from "./manifest_path.ts";
 import type { ShapedBoard } from "./manifest_shape.ts";
 import { MemoryBackend } from "./memory_backend.ts";
 import { orderByNeeds } from "./order.ts";
+import { pluginOf } from "./plugin.ts";
 import type { Plugin } from "./plugin.ts";
 import { SchedulerPolicy } from "./scheduler_policy.ts";
 import { Serial } from "./serial.ts";
@@ -56,7 +57,7 @@ interface Context {
 
 const useOf = (use: PluginUse, note?: string): Place => ({ path: [...use.path, "use"], note });
 
-function provided(uses: readonly PluginUse[], meant: readonly Plugin[], key: Capability<unknown>): boolean {
+function provided(uses: readonly PluginUse[], meant: readonly PluginDeclaration[], key: Capability<unknown>): boolean {
   return [...uses.map((use) => use.plugin), ...meant].some((plugin) => plugin.provides?.some((other) => other.name === key.name));
 }
 
@@ -91,7 +92,7 @@ function checkTwice(uses: readonly PluginUse[], scope: "board" | "domain", { fin
 function checkNeeds(
   uses: readonly PluginUse[],
   providers: readonly PluginUse[],
-  meant: readonly Plugin[],
+  meant: readonly PluginDeclaration[],
   scope: "board" | "domain",
   { available, findings, reported }: Context,
 ): void {
@@ -127,7 +128,7 @@ function suggestion(key: Capability<unknown>, available: ReadonlyMap<string, Plu
 function checkScope(use: PluginUse, findings: Findings): void {
   const { plugin } = use;
   const forBoard = plugin.provides?.find((key) => key.scope === "board");
-  if (!forBoard && (plugin.attach || plugin.resources)) return;
+  if (!forBoard && (pluginOf(use).attach || plugin.resources)) return;
   const why = forBoard ? `it provides ${forBoard.name} to the whole board` : "it has nothing to attach to a domain";
   findings.add(
     {

@@ -1,5 +1,5 @@
 /** Findings about a manifest, and how they are shown: file, line, column, the source line with a caret, a second place where two things collide. */
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 
 /** A place that a finding is about. */
 export interface Place {

@@ -1,8 +1,6 @@
 /** Errors of core that others handle: a mistake in the manifest, and a plugin that refuses an option. */
 import type { Finding } from "./diagnostics.ts";
-
-/** Where something stands in a manifest: `["domains", 0, "plugins", 1, "at"]`. */
-export type ManifestPath = readonly (string | number)[];
+import type { ManifestPath } from "./manifest_path.ts";
 
 /** A manifest with mistakes. Nothing was started. */
 export class ManifestError extends Error {

@@ -1,6 +1,6 @@
 /** Collects findings while a manifest is checked, and puts them into the order of the file. */
 import type { Finding, Place, Span } from "./diagnostics.ts";
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 import type { DocumentProblem } from "./manifest_document.ts";
 import type { ValueProblem } from "./option_values.ts";
 import { isWithin } from "./manifest_path.ts";

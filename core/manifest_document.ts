@@ -1,6 +1,6 @@
 /** The text of a manifest becomes plain data, with limits: what a hostile or broken file can do ends here. */
 import { parse } from "@std/yaml/parse";
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 
 /** Largest manifest, in characters. */
 export const MAX_CHARACTERS = 1 << 20;

@@ -1,6 +1,6 @@
 /** Values that the command line puts over those of the manifest: `--set domains.linux.vcpus=4`. */
 import { parse } from "@std/yaml/parse";
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings, OverrideSource } from "./findings.ts";
 import { isForbiddenKey } from "./manifest_document.ts";
 import type { OptionSpec } from "./options.ts";

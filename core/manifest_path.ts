@@ -1,5 +1,7 @@
 /** Paths into a manifest's data. */
-import type { ManifestPath } from "./errors.ts";
+
+/** Where something stands in a manifest: `["domains", 0, "plugins", 1, "at"]`. */
+export type ManifestPath = readonly (string | number)[];
 
 /** True when `prefix` leads to `path` or is it. */
 export function isWithin(path: ManifestPath, prefix: ManifestPath): boolean {

@@ -1,6 +1,6 @@
 /** From plain data to a typed `Board`: every key known, every value converted, defaults filled in. */
 import type { Board, DomainSpec, PluginUse } from "./board.ts";
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import { boardKeys, DEFAULT_RAM_BASE, domainKeys, ramFor, rangeKeys } from "./manifest_keys.ts";
 import { convertOption, describe, parseSize, wanted } from "./option_values.ts";

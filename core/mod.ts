@@ -36,6 +36,7 @@ export * from "./syndrome.ts";
 // Manifests.
 export { checkBoard, loadBoard, readManifest } from "./manifest.ts";
 export type { CheckedBoard, ManifestOptions } from "./manifest.ts";
+export type { ManifestPath } from "./manifest_path.ts";
 export { parseOverride } from "./manifest_overrides.ts";
 export type { Override } from "./manifest_overrides.ts";
 export { convertOption, parseDuration, parseInteger, parseInterrupt, parseSize, printSize, wanted } from "./option_values.ts";

@@ -8,6 +8,7 @@ import type { Domain } from "./domain.ts";
 import { OptionError } from "./errors.ts";
 import { PluginError } from "./plugin_errors.ts";
 import { orderByNeeds } from "./order.ts";
+import { pluginOf } from "./plugin.ts";
 import type { PhysicalBus, PhysicalMemory } from "./physical_memory.ts";
 import { randomBytes, randomState } from "./random.ts";
 import { Serial } from "./serial.ts";
@@ -97,7 +98,7 @@ export class PluginHost {
   /** Sets one plugin up at board scope. */
   async setupOne(use: PluginUse): Promise<Instance> {
     const { instance, context } = this.#instantiate(use, this.board);
-    await this.#call(instance, "setup", () => use.plugin.setup?.(context));
+    await this.#call(instance, "setup", () => pluginOf(use).setup?.(context));
     this.#checkProvided(instance, "board", this.board);
     return instance;
   }
@@ -121,7 +122,7 @@ export class PluginHost {
   /** Attaches one plugin to the scope's domain. */
   async attachOne(use: PluginUse, scope: Scope): Promise<Instance> {
     const { instance, context } = this.#instantiate(use, scope);
-    await this.#call(instance, "attach", () => use.plugin.attach?.(context as DomainContext<unknown, unknown>));
+    await this.#call(instance, "attach", () => pluginOf(use).attach?.(context as DomainContext<unknown, unknown>));
     this.#checkProvided(instance, "domain", scope);
     return instance;
   }
@@ -163,7 +164,7 @@ export class PluginHost {
     const label = domain ? `${domain.name}/${plugin.name}` : plugin.name;
     const twins = scope.instances.filter((other) => other.use.plugin === plugin).length;
     const owner = twins === 0 ? label : `${label}#${twins + 1}`;
-    const instance: Instance = { owner, use, state: plugin.state?.(options) };
+    const instance: Instance = { owner, use, state: pluginOf(use).state?.(options) };
     scope.instances.push(instance);
     const guard = (hook: string, callback: () => void) => {
       try {

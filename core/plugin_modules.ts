@@ -1,5 +1,5 @@
 /** Third-party plugins: `use: ./blinker.ts`, `use: jsr:@acme/blinker`, `use: https://…` import that module. */
-import type { ManifestPath } from "./errors.ts";
+import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import type { Plugin } from "./plugin.ts";
 
