@@ -571,7 +571,9 @@ export class Tier0 implements Semantics {
     const { f, imports } = this.place;
     this.place.spill();
     const status = f.local("i32");
-    f.set(status, call("i32", imports.system, i32.const(systemOps.indexOf(op)), this.i32Shared("word", (fields) => fields.word | 0)));
+    // These two are the same for every word; without it more operands fit.
+    const word = op === "fpTrap" || op === "spAlignment" ? i32.const(0) : this.i32Shared("word", (fields) => fields.word | 0);
+    f.set(status, call("i32", imports.system, i32.const(systemOps.indexOf(op)), word));
     f.if(status.value, () => {
       f.if(i32.eq(status.value, i32.const(1)), () => this.place.leave());
       this.place.stop();

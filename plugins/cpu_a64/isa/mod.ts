@@ -5,6 +5,11 @@ import { branches } from "./branches.ts";
 import { dataImmediate } from "./data_immediate.ts";
 import { dataRegister } from "./data_register.ts";
 import { loadsStores } from "./loads_stores.ts";
+import { simdCopy } from "./simd_copy.ts";
+import { simdImmediate } from "./simd_immediate.ts";
+import { simdLoadsStores } from "./simd_loads_stores.ts";
+import { simdPermute } from "./simd_permute.ts";
+import { simdThreeSame } from "./simd_three_same.ts";
 import { system } from "./system.ts";
 
 /** By encoding group, in the order in which the decoder asks them. */
@@ -15,6 +20,11 @@ export const groups: Readonly<Record<string, readonly Declaration[]>> = {
   loadsStores,
   atomics,
   dataRegister,
+  simdLoadsStores,
+  simdCopy,
+  simdImmediate,
+  simdPermute,
+  simdThreeSame,
 };
 
 /** All declarations. */

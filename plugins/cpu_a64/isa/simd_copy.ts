@@ -40,6 +40,8 @@ const duplicateGeneral = a64({
   fp: true,
   when: (f) => sizeOf(f) < 3 + f.Q,
   asm: (f) => `dup ${vector(f.Rd, sizeOf(f), f.Q)}, ${reg(+(sizeOf(f) === 3), f.Rn)}`,
+  // The bits of the index are ignored; assemblers write zeros.
+  unpredictable: (f) => indexOf(f) !== 0,
   emit(m, { Q, size, Rn, Rd }) {
     const lanes = lanesOf(m, size, Q);
     lanes.write(Rd, lanes.splatValue(m.x.read(Rn)));

@@ -3,7 +3,7 @@
  * `width` bits of a V register. A scalar is a vector of one element, so vector and
  * scalar forms share their semantics.
  */
-import { i16x8, i32, type I32, i32x4, type I64, i64x2, i8x16, type Register, type Semantics, type V128, v128 } from "./dsl.ts";
+import { i16x8, type I32, i32, i32x4, type I64, i64x2, i8x16, type Register, type Semantics, type V128, v128 } from "./dsl.ts";
 
 type Binary = (a: V128, b: V128) => V128;
 type Shift = (a: V128, by: I32) => V128;
@@ -243,7 +243,12 @@ export class Lanes {
    * other (part 0), or to the high half and keeps the other (part 1). A scalar clears all the rest.
    */
   writeNarrow(register: Register, part: number, value: V128): void {
-    if (part) return this.m.setV(register, new Lanes(this.m, this.size).pick(this.m.v(register), value, (i) => i < 8 >> this.size ? i : 2 * i));
+    if (part) {
+      return this.m.setV(
+        register,
+        new Lanes(this.m, this.size).pick(this.m.v(register), value, (i) => i < 8 >> this.size ? i : 2 * i),
+      );
+    }
     const inUse = Math.min(this.count, 8 >> this.size);
     this.m.setV(register, new Lanes(this.m, this.size).pick(value, zero, (i) => i < inUse ? 2 * i : (16 >> this.size) + i));
   }
@@ -274,4 +279,3 @@ export function low64(value: I64): V128 {
 export function half(value: V128, index: number): I64 {
   return i64x2.extract_lane(value, index);
 }
-

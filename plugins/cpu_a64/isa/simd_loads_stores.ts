@@ -1,5 +1,5 @@
 /** Arm ARM DDI 0487, "Loads and stores": single SIMD&FP registers and pairs. */
-import { a64, type Declaration, type Field, i64, type I64, type Raw, type Semantics, signed, type V128 } from "./dsl.ts";
+import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed, type V128 } from "./dsl.ts";
 import { offset, regSp, relative } from "./names.ts";
 import { baseAddress, registerOffset, registerOffsetText, spBase } from "./loads_stores.ts";
 import { scalar } from "./simd_names.ts";
@@ -95,7 +95,9 @@ const loadStorePair = a64({
   when: (f) => f.opc < 3,
   asm: (f) => {
     const name = `${f.L ? "ld" : "st"}${f.mode === 0 ? "np" : "p"}`;
-    const address = f.mode === 1 ? `[${regSp(1, f.Rn)}], #${pairOffset(f)}` : `[${regSp(1, f.Rn)}, #${pairOffset(f)}]${f.mode === 3 ? "!" : ""}`;
+    const address = f.mode === 1
+      ? `[${regSp(1, f.Rn)}], #${pairOffset(f)}`
+      : `[${regSp(1, f.Rn)}, #${pairOffset(f)}]${f.mode === 3 ? "!" : ""}`;
     return `${name} ${scalar(f.Rt, f.opc + 2)}, ${scalar(f.Rt2, f.opc + 2)}, ${address}`;
   },
   unpredictable: (f) => f.L === 1 && f.Rt === f.Rt2,
