@@ -202,10 +202,11 @@ export class Mmu {
     const { result } = this;
     const stage2 = this.#stage2;
     const ipa = result.ipa;
-    const status = stage2.translate(words, (ipa / 0x1_0000_0000) | 0, ipa | 0);
-    if (status !== OK) return this.#failStage2(status, access, false, ipa);
+    const slot = stage2.translate(words, (ipa / 0x1_0000_0000) | 0, ipa | 0, stage2.vmid(words));
+    if (slot < 0) return this.#failStage2(~slot, access, false, ipa);
 
-    const { leafLo, leafHi } = stage2;
+    const leafLo = stage2.leafLo[slot];
+    const leafHi = stage2.leafHi[slot];
     const hcrHi = words[this.#at.hcrEl2 + 1];
     const memAttr = (leafLo >>> 2) & 15;
     const forced = (hcrHi & e.HCR_HI_FWB) !== 0;
@@ -217,7 +218,7 @@ export class Mmu {
     const mask = el === 0 ? userMask : privilegedMask;
     const missing = rightsNeeded(access, el) & ~mask;
     if (missing !== 0) {
-      this.#failStage2(PERMISSION + stage2.level, access, false, ipa);
+      this.#failStage2(PERMISSION + stage2.level[slot], access, false, ipa);
       if (access === r.UPDATE && (missing & r.RIGHT_READ) !== 0) this.fault.write = false;
       return false;
     }
@@ -225,15 +226,15 @@ export class Mmu {
     result.rights &= mask;
     result.userRights &= userMask;
     result.privilegedRights &= privilegedMask;
-    result.pa = stage2.frameHi * 0x1_0000_0000 + ((stage2.frameLo | (ipa & 4095)) >>> 0);
-    if (stage2.sizeBits < result.sizeBits) result.sizeBits = stage2.sizeBits;
+    result.pa = stage2.frameHi[slot] * 0x1_0000_0000 + ((stage2.frameLo[slot] | (ipa & 4095)) >>> 0);
+    if (stage2.sizeBits[slot] < result.sizeBits) result.sizeBits = stage2.sizeBits[slot];
     const nonCacheable = (hcrHi & (access === r.FETCH ? e.HCR_HI_ID : e.HCR_HI_CD)) !== 0;
     result.attributes = forced
       ? a.combineForced(result.attributes, memAttr)
       : a.combine(result.attributes, a.decodeStage2(memAttr, nonCacheable));
     result.shareability = a.combineShareability(result.shareability, (leafLo >>> 8) & 3, result.attributes);
-    result.stage2Level = stage2.level;
-    result.stage2Address = stage2.leafAddress;
+    result.stage2Level = stage2.level[slot];
+    result.stage2Address = stage2.leafAddress[slot];
     result.stage2Lo = leafLo;
     result.stage2Hi = leafHi;
     return true;

@@ -62,6 +62,7 @@ export class Stage1 {
     let tableHi = regime.baseHi & 0xffff;
     let tableLo = regime.baseLo & (-1 << (3 + width));
     result.startLevel = level;
+    const vmid = nested ? stage2.vmid(words) : 0;
     for (let count = 0;; count++) {
       this.level = level;
       const bits = shift < 32 ? (vaHi << (32 - shift)) | (vaLo >>> shift) : vaHi >>> (shift - 32);
@@ -69,15 +70,15 @@ export class Stage1 {
       let addressLo = tableLo | ((bits & ((1 << width) - 1)) << 3);
       let offset;
       if (nested) {
-        const status = this.#entryThroughStage2(words, addressHi, addressLo);
-        if (status !== OK) {
+        const slot = this.#entryThroughStage2(words, addressHi, addressLo, vmid);
+        if (slot < 0) {
           this.stage2Fault = true;
           this.faultIpa = addressHi * 0x1_0000_0000 + (addressLo >>> 0);
-          return status;
+          return ~slot;
         }
-        addressHi = stage2.frameHi;
-        addressLo = stage2.frameLo | (addressLo & 4095);
-        offset = stage2.frameOffset;
+        addressHi = stage2.frameHi[slot];
+        addressLo = stage2.frameLo[slot] | (addressLo & 4095);
+        offset = stage2.frameOffset[slot];
       } else {
         offset = this.env.ramOffset(addressHi * 0x1_0000_0000 + ((addressLo & -4096) >>> 0));
       }
@@ -118,16 +119,17 @@ export class Stage1 {
     }
   }
 
-  /** Stage 2 of a table entry's address: must be readable, and not Device where HCR_EL2.PTW protects walks. */
-  #entryThroughStage2(words: Uint32Array, ipaHi: number, ipaLo: number): number {
+  /** Stage 2 of a table entry's address: must be readable, and not Device where HCR_EL2.PTW protects walks. A slot or `~status`. */
+  #entryThroughStage2(words: Uint32Array, ipaHi: number, ipaLo: number, vmid: number): number {
     const stage2 = this.stage2;
-    const status = stage2.translate(words, ipaHi, ipaLo);
-    if (status !== OK) return status;
-    if ((stage2.leafLo & d.S2AP_READ) === 0) return PERMISSION + stage2.level;
-    if (words[this.registers.hcrEl2] & HCR_PTW) {
+    const slot = stage2.translate(words, ipaHi, ipaLo, vmid);
+    if (slot < 0) return slot;
+    const leafLo = stage2.leafLo[slot];
+    if ((leafLo & d.S2AP_READ) === 0) return ~(PERMISSION + stage2.level[slot]);
+    if ((words[this.registers.hcrEl2] & HCR_PTW) !== 0) {
       const forced = (words[this.registers.hcrEl2 + 1] & HCR_HI_FWB) !== 0;
-      if (stage2IsDevice((stage2.leafLo >>> 2) & 15, forced)) return PERMISSION + stage2.level;
+      if (stage2IsDevice((leafLo >>> 2) & 15, forced)) return ~(PERMISSION + stage2.level[slot]);
     }
-    return OK;
+    return slot;
   }
 }

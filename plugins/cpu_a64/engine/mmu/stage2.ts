@@ -12,35 +12,26 @@ const NOTHING = -1;
 
 /**
  * Walks stage 2 and remembers results per 4 KiB of IPA, tagged by VMID, as a TLB may:
- * each stage 1 table entry costs a stage 2 translation.
+ * each stage 1 table entry costs a stage 2 translation. What a translation found stays in the
+ * cache's slot, whose number is the answer, so that callers copy only what they need.
  */
 export class Stage2 {
-  /** PA of the 4 KiB frame, in halves. */
-  frameHi = 0;
-  frameLo = 0;
+  /** PA of the 4 KiB frame, in halves, by slot. */
+  readonly frameHi: Int32Array = new Int32Array(CACHE_SIZE);
+  readonly frameLo: Int32Array = new Int32Array(CACHE_SIZE);
   /** Host offset of the frame, -1 when it isn't RAM. */
-  frameOffset = 0;
-  /** log2 of the leaf's size. */
-  sizeBits = 12;
-  /** Level of the leaf, or of the fault. */
-  level = 0;
-  /** PA and value of the leaf. */
-  leafAddress = 0;
-  leafLo = 0;
-  leafHi = 0;
+  readonly frameOffset: Float64Array = new Float64Array(CACHE_SIZE);
+  /** PA and value of the leaf, its level, and log2 of its size. */
+  readonly leafAddress: Float64Array = new Float64Array(CACHE_SIZE);
+  readonly leafLo: Int32Array = new Int32Array(CACHE_SIZE);
+  readonly leafHi: Int32Array = new Int32Array(CACHE_SIZE);
+  readonly level: Uint8Array = new Uint8Array(CACHE_SIZE);
+  readonly sizeBits: Uint8Array = new Uint8Array(CACHE_SIZE);
 
   /** IPA bits [43:12]; the rest of the key is in the tag. */
   readonly #pages = new Int32Array(CACHE_SIZE);
   /** VMID in [23:8], IPA bits [47:44] in [3:0]. */
   readonly #tags = new Int32Array(CACHE_SIZE).fill(NOTHING);
-  readonly #frameHi = new Int32Array(CACHE_SIZE);
-  readonly #frameLo = new Int32Array(CACHE_SIZE);
-  readonly #frameOffsets = new Float64Array(CACHE_SIZE);
-  readonly #leafAddresses = new Float64Array(CACHE_SIZE);
-  readonly #leafLo = new Int32Array(CACHE_SIZE);
-  readonly #leafHi = new Int32Array(CACHE_SIZE);
-  readonly #sizes = new Uint8Array(CACHE_SIZE);
-  readonly #levels = new Uint8Array(CACHE_SIZE);
 
   constructor(
     private readonly env: MmuEnvironment,
@@ -65,40 +56,24 @@ export class Stage2 {
     }
   }
 
-  /** Translates an IPA of at most 48 bits; returns {@linkcode OK} or a fault status. Rights are the caller's to check. */
-  translate(words: Uint32Array, hi: number, lo: number): number {
+  /**
+   * Translates an IPA of at most 48 bits. Returns the slot that holds the result, or a fault as
+   * `~status`, which is negative. Rights are the caller's to check. `vmid`: what {@linkcode vmid} said.
+   */
+  translate(words: Uint32Array, hi: number, lo: number, vmid: number): number {
     const page = (hi << 20) | (lo >>> 12);
-    const tag = (this.vmid(words) << 8) | (hi >>> 12);
+    const tag = (vmid << 8) | (hi >>> 12);
     const slot = (page ^ (page >>> 11)) & (CACHE_SIZE - 1);
-    if (this.#pages[slot] === page && this.#tags[slot] === tag) {
-      this.frameHi = this.#frameHi[slot];
-      this.frameLo = this.#frameLo[slot];
-      this.frameOffset = this.#frameOffsets[slot];
-      this.sizeBits = this.#sizes[slot];
-      this.level = this.#levels[slot];
-      this.leafAddress = this.#leafAddresses[slot];
-      this.leafLo = this.#leafLo[slot];
-      this.leafHi = this.#leafHi[slot];
-      return OK;
-    }
-    const status = this.#walk(words, hi, lo);
-    if (status === OK) {
-      this.frameOffset = this.env.ramOffset(this.frameHi * 0x1_0000_0000 + (this.frameLo >>> 0));
-      this.#pages[slot] = page;
-      this.#tags[slot] = tag;
-      this.#frameHi[slot] = this.frameHi;
-      this.#frameLo[slot] = this.frameLo;
-      this.#frameOffsets[slot] = this.frameOffset;
-      this.#sizes[slot] = this.sizeBits;
-      this.#levels[slot] = this.level;
-      this.#leafAddresses[slot] = this.leafAddress;
-      this.#leafLo[slot] = this.leafLo;
-      this.#leafHi[slot] = this.leafHi;
-    }
-    return status;
+    if (this.#pages[slot] === page && this.#tags[slot] === tag) return slot;
+    const status = this.#walk(words, hi, lo, slot);
+    if (status !== OK) return ~status;
+    this.#pages[slot] = page;
+    this.#tags[slot] = tag;
+    return slot;
   }
 
-  #walk(words: Uint32Array, hi: number, lo: number): number {
+  /** Fills a slot; returns {@linkcode OK} or a fault status. */
+  #walk(words: Uint32Array, hi: number, lo: number, slot: number): number {
     const vtcr = words[this.registers.vtcrEl2];
     const baseLo = words[this.registers.vttbrEl2];
     const baseHi = words[this.registers.vttbrEl2 + 1];
@@ -110,12 +85,10 @@ export class Stage2 {
     let shift = (3 - level) * stride + granule;
     let width = inputSize - shift;
     if (!startIsLegal(level, granule, inputSize, paBits) || width < 1 || width > stride + 4 || !fits(hi, lo, inputSize)) {
-      this.level = 0;
       return TRANSLATION;
     }
     const outputBits = d.outputSize(vtcr >>> 16, paBits);
     if (d.exceeds(baseHi, outputBits)) {
-      this.level = 0;
       return ADDRESS_SIZE;
     }
     const bigEndian = (words[this.registers.sctlrEl2] & SCTLR_EE) !== 0;
@@ -123,7 +96,6 @@ export class Stage2 {
     let table = d.addressOf(baseHi, baseLo, 3 + width);
     for (;;) {
       const address = table + d.bitsOf(hi, lo, shift, width) * 8;
-      this.level = level;
       const inFrame = address & 4095;
       const offset = this.env.ramOffset(address - inFrame);
       if (offset < 0) return EXTERNAL_ON_WALK + level;
@@ -140,13 +112,17 @@ export class Stage2 {
       if (d.exceeds(entryHi, outputBits)) return ADDRESS_SIZE + level;
       if (kind === 1 || level === 3) {
         if ((entryLo & d.ACCESS_FLAG_BIT) === 0) return ACCESS_FLAG + level;
-        this.leafAddress = address;
-        this.leafLo = entryLo;
-        this.leafHi = entryHi;
-        this.sizeBits = shift;
         const mask = -1 << shift;
-        this.frameHi = entryHi & 0xffff;
-        this.frameLo = ((entryLo & mask) | (lo & ~mask)) & -4096;
+        const frameHi = entryHi & 0xffff;
+        const frameLo = ((entryLo & mask) | (lo & ~mask)) & -4096;
+        this.frameHi[slot] = frameHi;
+        this.frameLo[slot] = frameLo;
+        this.frameOffset[slot] = this.env.ramOffset(frameHi * 0x1_0000_0000 + (frameLo >>> 0));
+        this.leafAddress[slot] = address;
+        this.leafLo[slot] = entryLo;
+        this.leafHi[slot] = entryHi;
+        this.level[slot] = level;
+        this.sizeBits[slot] = shift;
         return OK;
       }
       table = d.addressOf(entryHi, entryLo, granule);
