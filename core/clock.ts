@@ -4,6 +4,7 @@
 export interface Timer {
   /** Calls back at this virtual time (at once, on the next turn, when it has passed). Replaces an earlier deadline. */
   arm(atNs: number): void;
+  /** Takes the deadline back. */
   disarm(): void;
   /** The armed deadline. */
   readonly deadlineNs: number | undefined;

@@ -26,14 +26,21 @@ export interface Host {
 
 /** At board scope. */
 export interface BoardContext<O, S> {
+  /** Converted options, defaults filled in. */
   readonly options: O;
+  /** The plugin's state at this scope: plain data, kept by the framework. */
   readonly state: S;
+  /** The manifest, checked. */
   readonly board: Board;
+  /** Virtual time. */
   readonly clock: Clock;
   /** Deterministic random bytes from the board's seed. */
   random(bytes: number): Uint8Array;
+  /** The outside world. */
   readonly host: Host;
+  /** RAM and its frames. */
   readonly memory: PhysicalMemory;
+  /** The physical address map beside RAM. */
   readonly bus: PhysicalBus;
   /** Traps to EL2, board-wide claims. */
   readonly exceptions: Exceptions;
@@ -55,6 +62,7 @@ export interface BoardContext<O, S> {
 
 /** At domain scope: claims made through `exceptions` and `domain` hold for this domain only. */
 export interface DomainContext<O, S> extends BoardContext<O, S> {
+  /** The domain that it is attached to. */
   readonly domain: Domain;
   /**
    * Called after every plugin of the domain has attached and before the first vCPU

@@ -16,7 +16,9 @@ export interface Vcpu {
   readonly id: number;
   /** Within its domain, from 0. */
   readonly index: number;
+  /** Whose it is. */
   readonly domain: Domain;
+  /** Its registers. */
   readonly state: VcpuState;
   /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt. */
   readonly power: "off" | "runnable" | "blocked";
@@ -32,14 +34,21 @@ export interface Vcpu {
 
 /** One guest. */
 export interface Domain {
+  /** As the manifest names it; unique on the board. */
   readonly name: string;
+  /** What the manifest says. */
   readonly spec: DomainSpec;
+  /** By index. */
   readonly vcpus: readonly Vcpu[];
+  /** Its stage 2. */
   readonly space: AddressSpace;
   /** Guest RAM, IPA ranges. */
   readonly ram: readonly { readonly at: Ipa; readonly size: number }[];
+  /** How it ended; absent while it lives. */
+  readonly outcome?: Outcome;
   /** Copies bytes into guest RAM. Throws a `RangeError` outside it. */
   writeMemory(ipa: Ipa, bytes: Uint8Array): void;
+  /** Copies guest RAM out. Throws a `RangeError` outside it. */
   readMemory(ipa: Ipa, size: number): Uint8Array;
   /** Ends the domain: all its vCPUs stop before anyone hears of it. */
   end(outcome: Outcome): void;

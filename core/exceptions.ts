@@ -3,6 +3,7 @@ import type { Vcpu } from "./domain.ts";
 
 /** A trap, with its syndrome decoded once. */
 export interface Trap {
+  /** Whose trap. */
   readonly vcpu: Vcpu;
   /** ESR_EL2. */
   readonly esr: bigint;
@@ -31,7 +32,9 @@ export type Answer =
 
 /** A call through HVC or SMC: SMC Calling Convention (Arm DEN 0028). */
 export interface SmcccCall {
+  /** The caller. */
   readonly vcpu: Vcpu;
+  /** The instruction that it called with. */
   readonly conduit: "hvc" | "smc";
   /** W0. */
   readonly functionId: number;
@@ -46,6 +49,7 @@ export type SmcccResult = bigint | readonly bigint[] | "stopped" | "wait";
 export interface MmioHandler {
   /** `offset` from the window's start; `size` 1, 2, 4 or 8 bytes. */
   read(offset: number, size: number, vcpu: Vcpu | undefined): bigint | number;
+  /** `value` has no bits beyond `size`. */
   write(offset: number, size: number, value: bigint, vcpu: Vcpu | undefined): void;
 }
 

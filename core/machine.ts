@@ -10,6 +10,7 @@ import type { Domain, Outcome } from "./domain.ts";
 import { GuestDomain } from "./guest_domain.ts";
 import type { GuestVcpu } from "./guest_vcpu.ts";
 import { MemoryBackend } from "./memory_backend.ts";
+import type { PhysicalMemory } from "./physical_memory.ts";
 import { Pacer } from "./pacer.ts";
 import { PluginError } from "./plugin_errors.ts";
 import { PluginHost, Scope } from "./plugin_host.ts";
@@ -42,7 +43,9 @@ export interface MachineEnvironment {
 
 /** Why a machine stopped. */
 export interface StopReason {
+  /** `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
   readonly kind: "power-off" | "reboot" | "crash" | "idle-forever" | "timeout";
+  /** Whose end stopped the board. */
   readonly domain?: string;
   /** For people; several lines. */
   readonly report?: string;
@@ -65,8 +68,7 @@ const FIXED_BOOT_TIME = 1_700_000_000;
 
 /** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
 export class Machine {
-  /** RAM and who owns it. */
-  readonly memory: Ram;
+  readonly #ram: Ram;
   /** True after a {@linkcode runFor} that came back early: nothing happens before {@linkcode wakeAfterMs}, or before input. */
   waiting = false;
   /** While {@linkcode waiting}: milliseconds until time goes on by itself; `undefined`: only input helps. */
@@ -86,8 +88,13 @@ export class Machine {
   #scheduler!: Scheduler;
   #disposed = false;
 
-  private constructor(readonly board: Board, readonly environment: MachineEnvironment) {
-    this.memory = new Ram(board.memory);
+  private constructor(
+    /** What it was made from. */
+    readonly board: Board,
+    /** The world around it. */
+    readonly environment: MachineEnvironment,
+  ) {
+    this.#ram = new Ram(board.memory);
     this.#clock = new VirtualClock(() => this.#engine.kick());
     this.#serial = new SerialHub(this.#clock);
     this.#tracer = new Tracer(environment.onTrace?.bind(environment));
@@ -98,8 +105,8 @@ export class Machine {
       board,
       clock: this.#clock,
       serial: this.#serial,
-      memory: this.memory,
-      bus: new DeviceBus(this.memory),
+      memory: this.#ram,
+      bus: new DeviceBus(this.#ram),
       images: environment.images,
       bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
       trace: (kind, detail) => this.#tracer.trace(kind, detail),
@@ -119,17 +126,23 @@ export class Machine {
     return machine;
   }
 
+  /** RAM, and who owns it. */
+  get memory(): PhysicalMemory {
+    return this.#ram;
+  }
+
   /** Virtual time since boot, in nanoseconds. */
   get nowNs(): number {
     return this.#clock.nowNs;
   }
 
+  /** What it did so far. */
   get stats(): MachineStats {
     return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts };
   }
 
   /** Domains, also those that ended and weren't destroyed. */
-  get domains(): readonly GuestDomain[] {
+  get domains(): readonly Domain[] {
     return [...this.#domains.keys()];
   }
 
@@ -169,7 +182,7 @@ export class Machine {
     const domain = new GuestDomain(spec, {
       engine: this.#engine,
       backend: this.#backend,
-      memory: this.memory,
+      memory: this.#ram,
       listener: this.#scheduler,
       nextVcpuId() {
         let id = 0;
@@ -238,7 +251,7 @@ export class Machine {
       crashed: (vcpu, what) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent) }),
     });
     for (const spec of this.board.domains) await this.createDomain(spec);
-    this.memory.seal();
+    this.#ram.seal();
   }
 
   #require<T>(key: Capability<T>): T {

@@ -11,8 +11,14 @@ export interface Window<T> {
 
 /** Two claims collide. Carries both names, so that a checker can point at both. */
 export class OverlapError extends Error {
+  /** For whoever compares names. */
   override readonly name = "OverlapError";
-  constructor(message: string, readonly owners: readonly [string, string]) {
+  /** Made by core. */
+  constructor(
+    message: string,
+    /** Who came later, and who was there. */
+    readonly owners: readonly [string, string],
+  ) {
     super(message);
   }
 }

@@ -4,7 +4,9 @@ import type { MmioHandler } from "./exceptions.ts";
 
 /** RAM as the CPU engine sees it: a PA range at an offset of the shared memory. */
 export interface RamBank {
+  /** First address. */
   readonly base: Pa;
+  /** Bytes. */
   readonly size: number;
   /** Byte offset in {@linkcode PhysicalMemory.wasm}. */
   readonly hostOffset: number;
@@ -12,7 +14,9 @@ export interface RamBank {
 
 /** RAM, its frames and who owns them. */
 export interface PhysicalMemory {
+  /** What all RAM lies in. Its `buffer` changes while engines reserve. */
   readonly wasm: WebAssembly.Memory;
+  /** By the board's order. */
   readonly banks: readonly RamBank[];
   /** Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. */
   reserve(bytes: number): number;
@@ -22,6 +26,7 @@ export interface PhysicalMemory {
   isRam(pa: Pa, size: number): boolean;
   /** 64-bit little-endian, 8-byte aligned (page tables). */
   read64(pa: Pa): bigint;
+  /** The counterpart of {@linkcode read64}. */
   write64(pa: Pa, value: bigint): void;
   /**
    * Allocates `2^order` contiguous, naturally aligned, zeroed 4 KiB frames for an owner.
@@ -41,11 +46,14 @@ export interface PhysicalMemory {
   ownerOf(pa: Pa): { readonly owner: string; readonly references: number } | undefined;
   /** Frames held, by owner. */
   usage(): ReadonlyMap<string, number>;
+  /** Frames that nobody holds. */
   readonly freeFrames: number;
 }
 
 /** The physical address map beside RAM: board devices claim windows (pass-through reaches them with no exit). */
 export interface PhysicalBus {
+  /** Takes a window. Throws an `OverlapError` that names both owners; RAM counts. */
   claim(at: Pa, size: number, name: string, handler: MmioHandler): void;
+  /** Whose window an address is in. */
   find(pa: Pa): { readonly at: Pa; readonly name: string; readonly handler: MmioHandler } | undefined;
 }

@@ -15,8 +15,16 @@ export class ManifestError extends Error {
 
 /** A plugin threw where it mustn't. */
 export class PluginError extends Error {
+  /** For whoever compares names. */
   override readonly name = "PluginError";
-  constructor(readonly plugin: string, readonly hook: string, cause: unknown) {
+  /** Made by core. */
+  constructor(
+    /** Instance, as in `linux/pl011`. */
+    readonly plugin: string,
+    /** Which of its functions: `attach`, `timer rx`. */
+    readonly hook: string,
+    cause: unknown,
+  ) {
     super(`plugin ${plugin}, ${hook}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }

@@ -162,7 +162,7 @@ export class PluginHost {
     const { plugin, options } = use;
     const { domain } = scope;
     const label = domain ? `${domain.name}/${plugin.name}` : plugin.name;
-    const twins = scope.instances.filter((other) => other.use.plugin === plugin).length;
+    const twins = scope.instances.filter((other) => other.use.plugin.name === plugin.name).length;
     const owner = twins === 0 ? label : `${label}#${twins + 1}`;
     const instance: Instance = { owner, use, state: pluginOf(use).state?.(options) };
     scope.instances.push(instance);

@@ -11,8 +11,17 @@ import type { PhysicalMemory, RamBank } from "./physical_memory.ts";
 
 /** No block of that size is free. */
 export class OutOfFramesError extends Error {
+  /** For whoever compares names. */
   override readonly name = "OutOfFramesError";
-  constructor(readonly owner: string, readonly order: number, readonly freeFrames: number) {
+  /** Made by core. */
+  constructor(
+    /** Who asked. */
+    readonly owner: string,
+    /** For `2^order` frames. */
+    readonly order: number,
+    /** What is free, in smaller blocks. */
+    readonly freeFrames: number,
+  ) {
     super(`${owner} asked for ${2 ** order} contiguous frames of 4 KiB; ${freeFrames} frames are free, none of the blocks is that large`);
   }
 }

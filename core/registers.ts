@@ -55,6 +55,7 @@ export interface BlockOptions {
 
 /** A declared block. */
 export interface RegisterBlock<R extends Record<string, RegisterSpec>> {
+  /** As declared. */
   readonly specs: R;
   /** State after reset. */
   reset(): RegisterState<R>;

@@ -82,10 +82,11 @@ export function faultName(status: number): string {
 
 /** ISS of a data abort. Arm ARM DDI 0487, "ISS encoding for an exception from a Data Abort". */
 export interface DataAbort {
-  /** The fields below up to `wide` are valid. */
+  /** ISV: the fields below up to `wide` are valid. */
   readonly valid: boolean;
   /** 1, 2, 4 or 8 bytes. */
   readonly size: number;
+  /** SSE: a load extends the sign. */
   readonly signExtend: boolean;
   /** Register; 31 is XZR. */
   readonly register: number;
@@ -93,10 +94,13 @@ export interface DataAbort {
   readonly wide: boolean;
   /** FAR isn't valid. */
   readonly farNotValid: boolean;
+  /** CM: the instruction maintains caches. */
   readonly cacheMaintenance: boolean;
   /** The fault came from the walk of stage 1. */
   readonly stage1Walk: boolean;
+  /** WnR. */
   readonly write: boolean;
+  /** DFSC. */
   readonly status: number;
 }
 
@@ -118,10 +122,15 @@ export function dataAbort(iss: number): DataAbort {
 
 /** ISS of a trapped MSR, MRS or system instruction. */
 export interface SystemAccess {
+  /** op0, as printed. */
   readonly op0: number;
+  /** op1, as printed. */
   readonly op1: number;
+  /** CRn, as printed. */
   readonly CRn: number;
+  /** CRm, as printed. */
   readonly CRm: number;
+  /** op2, as printed. */
   readonly op2: number;
   /** Register; 31 is XZR. */
   readonly register: number;

@@ -8,6 +8,7 @@
  *     assertEquals(kit.output("console"), "A");
  */
 import type { Board, PluginUse } from "../board.ts";
+import { DeviceBus } from "../bus.ts";
 import type { Capability } from "../capability.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { CpuEngine } from "../cpu_engine.ts";
@@ -18,8 +19,6 @@ import { GuestDomain } from "../guest_domain.ts";
 import type { GuestVcpu } from "../guest_vcpu.ts";
 import { Interrupts } from "../interrupts.ts";
 import { MemoryBackend } from "../memory_backend.ts";
-import { WindowTable } from "../mmio.ts";
-import type { MmioHandler } from "../exceptions.ts";
 import type { Plugin } from "../plugin.ts";
 import { PluginHost, Scope } from "../plugin_host.ts";
 import { Ram } from "../ram.ts";
@@ -78,19 +77,12 @@ export class Bench {
       domains: [spec],
       ...options.board,
     };
-    const bus = new WindowTable<MmioHandler>("PA");
     this.host = new PluginHost({
       board: this.board,
       clock: this.clock,
       serial: this.#serial,
       memory: this.memory,
-      bus: {
-        claim: (at, size, name, handler) => bus.add(at, size, name, handler),
-        find: (pa) => {
-          const window = bus.find(pa);
-          return window && { at: window.at, name: window.name, handler: window.value };
-        },
-      },
+      bus: new DeviceBus(this.memory),
       images: options.images ?? new Map(),
       bootTimeSeconds: 1_700_000_000,
       trace: (kind, detail) => this.traced.push(`${kind}: ${detail()}`),
