@@ -7,6 +7,12 @@ import type { Terminal } from "./terminal.ts";
 /** Wall-clock length of a slice: short enough for keys, long enough to cost nothing. */
 const SLICE_MS = 20;
 
+/** What running needs of a machine. */
+export type Runnable = Pick<Machine, "runFor" | "serialInput" | "endInput" | "nowNs" | "waiting" | "wakeAfterMs">;
+
+/** What running needs of the terminal. */
+export type Console = Pick<Terminal, "ended" | "quit" | "take" | "wait">;
+
 /** When to give up. */
 export interface Limits {
   /** Virtual nanoseconds, and how the user wrote it. */
@@ -17,9 +23,9 @@ export interface Limits {
 
 /** Runs until something ends it. `port`: the serial port that the terminal is connected to. */
 export async function runMachine(
-  machine: Machine,
+  machine: Runnable,
   port: string | undefined,
-  terminal: Terminal,
+  terminal: Console,
   watcher: Watcher,
   limits: Limits,
 ): Promise<Ending> {

@@ -1,0 +1,72 @@
+import { assertEquals } from "@std/assert";
+import type { StopReason } from "../core/mod.ts";
+import { Watcher } from "./expectations.ts";
+import { runMachine } from "./runner.ts";
+import type { Console, Runnable } from "./runner.ts";
+
+/** A machine that takes a millisecond for each slice, and a user who types. */
+function fake(
+  options: { stopAfter?: number; reason?: StopReason; waiting?: boolean; print?: string; typed?: string; quitAt?: number } = {},
+) {
+  const watcher = new Watcher({ expect: ["ok"], refuse: [] });
+  const input: string[] = [];
+  let slices = 0;
+  let inputEnded = false;
+  const machine: Runnable = {
+    nowNs: 0,
+    waiting: options.waiting ?? false,
+    wakeAfterMs: undefined,
+    serialInput: (port, bytes) => void input.push(`${port}:${new TextDecoder().decode(bytes)}`),
+    endInput: () => void (inputEnded = true),
+    runFor(maxVirtualNs) {
+      slices++;
+      (this as { nowNs: number }).nowNs += Math.min(maxVirtualNs, 1e6);
+      if (options.print && slices === 3) watcher.see("console", new TextEncoder().encode(options.print));
+      return slices === options.stopAfter ? options.reason ?? { kind: "power-off" } : undefined;
+    },
+  };
+  let typed = options.typed ?? "";
+  const terminal: Console = {
+    ended: options.typed === undefined,
+    get quit() {
+      return slices === options.quitAt ? {} : undefined;
+    },
+    take() {
+      const bytes = new TextEncoder().encode(typed);
+      typed = "";
+      return bytes;
+    },
+    wait: () => Promise.resolve(),
+  };
+  return { machine, terminal, watcher, input, ended: () => inputEnded };
+}
+
+Deno.test("a run ends when the machine stops", async () => {
+  const { machine, terminal, watcher, ended } = fake({ stopAfter: 5, reason: { kind: "crash", report: "boom" } });
+  assertEquals(await runMachine(machine, "console", terminal, watcher, {}), { kind: "stopped", reason: { kind: "crash", report: "boom" } });
+  assertEquals(ended(), true);
+});
+
+Deno.test("a run ends with what was expected", async () => {
+  const { machine, terminal, watcher } = fake({ print: "ok" });
+  assertEquals(await runMachine(machine, "console", terminal, watcher, {}), { kind: "expected" });
+});
+
+Deno.test("a run ends at its limit of virtual time, to the nanosecond", async () => {
+  const { machine, terminal, watcher } = fake();
+  const ending = await runMachine(machine, "console", terminal, watcher, { virtual: { ns: 2_500_000, text: "2.5ms" } });
+  assertEquals(ending, { kind: "timeout", limit: "2.5ms of virtual time" });
+  assertEquals(machine.nowNs, 2_500_000);
+});
+
+Deno.test("a run ends at its limit of wall time, also while nothing happens", async () => {
+  const { machine, terminal, watcher } = fake({ waiting: true });
+  const ending = await runMachine(machine, "console", terminal, watcher, { wall: { ms: 5, text: "5ms" } });
+  assertEquals(ending, { kind: "timeout", limit: "5ms of wall time" });
+});
+
+Deno.test("keys reach the port, and the user may leave", async () => {
+  const { machine, terminal, watcher, input } = fake({ typed: "ls\n", quitAt: 4 });
+  assertEquals(await runMachine(machine, "console", terminal, watcher, {}), { kind: "quit" });
+  assertEquals(input, ["console:ls\n"]);
+});
