@@ -1,0 +1,231 @@
+/**
+ * Keeps a vCPU's list registers and the bitmaps in step: `fold` takes over what the guest acknowledged and ended, `flush` shows it what is
+ * pending and active. Outside of a run the list registers always mirror the bitmaps.
+ *
+ * When more interrupts want list registers than there are, pending ones come first, by priority. A maintenance interrupt tells when the
+ * pending ones are used up (NPIE), or when the guest ends an active one that has no list register (LRENPIE); EOIcount says how many.
+ */
+import type { VcpuState } from "../../core/mod.ts";
+import { Hcr, List, listRegisterNames, Vmcr } from "./ich.ts";
+import { MAX_LIST_REGISTERS, rowIndex, wordIndex } from "./state.ts";
+import type { GicState } from "./state.ts";
+
+/** Order of candidates: lower comes first. */
+const READY = 0;
+const ACTIVE = 1;
+/** Pending, but its group is off at the CPU interface. */
+const OFF = 2;
+const RANK_SHIFT = 18;
+const PRIORITY_SHIFT = 10;
+const INTID_MASK = 0x3ff;
+
+/** What {@linkcode ListRegisters.fold} found. */
+export const Folded = {
+  NOTHING: 0,
+  /** Something was acknowledged or ended. */
+  CHANGED: 1,
+  /** An SPI ended here that may be pending for another vCPU. */
+  RELEASED: 2,
+} as const;
+
+/** The list registers of all vCPUs of a domain. */
+export class ListRegisters {
+  /** Candidates of the flush in progress: rank, priority and INTID in one number. */
+  #keys: number[] = [];
+
+  /** `limit`: list registers to use, at most what the CPU has. */
+  constructor(private readonly state: GicState, private readonly limit: number) {}
+
+  /** Reads the list registers back. Cheap when none is in use. */
+  fold(v: number, cpu: VcpuState): number {
+    const { state } = this;
+    const used = state.listUsed[v];
+    let result: number = Folded.NOTHING;
+    for (let n = 0; n < used; n++) {
+      const slot = v * MAX_LIST_REGISTERS + n;
+      const before = state.listHigh[slot];
+      const after = Number(cpu.read(listRegisterNames[n]) >> 32n);
+      if (after === before) continue;
+      result |= Folded.CHANGED;
+      state.listHigh[slot] = after;
+      const intid = state.listLow[slot];
+      const acknowledged = (before & List.PENDING) !== 0 && (after & List.PENDING) === 0;
+      if (acknowledged) state.latch[wordIndex(state, v, intid >>> 5)] &= ~(1 << (intid & 31));
+      if ((after & List.ACTIVE) !== 0) state.active[rowIndex(state, v, intid >>> 5)] |= 1 << (intid & 31);
+      else result |= this.#deactivated(v, intid);
+    }
+    if (state.spilled[v].length > 0) result |= this.#foldEnded(v, cpu);
+    return result;
+  }
+
+  /** Shows the vCPU what is pending and active. True when it has a pending interrupt in a list register. */
+  flush(v: number, cpu: VcpuState): boolean {
+    const { state } = this;
+    state.dirty[v] = 0;
+    const keys = this.#keys;
+    keys.length = 0;
+    this.#collect(v);
+    if (keys.length === 0) {
+      if (state.listUsed[v] > 0 || state.spilled[v].length > 0) {
+        this.#clearFrom(v, 0, cpu);
+        state.spilled[v].length = 0;
+      }
+      this.#control(v, Hcr.EN | (state.trapDeactivate ? Hcr.TDIR : 0), cpu);
+      return false;
+    }
+    const vmcr = Number(cpu.read("ICH_VMCR_EL2") & 0xffff_ffffn);
+    if ((vmcr & Vmcr.VEOIM) !== 0 && !state.trapDeactivate) {
+      state.trapDeactivate = true;
+      state.dirty.fill(1);
+      state.dirty[v] = 0;
+    }
+    if (keys.length > this.limit) this.#demote(v, vmcr);
+    if (keys.length > 1) keys.sort((a, b) => a - b);
+    const count = Math.min(keys.length, this.limit);
+    let pending = false;
+    for (let n = 0; n < count; n++) {
+      const intid = keys[n] & INTID_MASK;
+      const high = this.#entry(v, intid);
+      if ((high & List.PENDING) !== 0) pending = true;
+      this.#write(v, n, intid, high, cpu);
+    }
+    this.#clearFrom(v, count, cpu);
+    state.listUsed[v] = count;
+    this.#control(v, this.#maintenance(v, count, vmcr), cpu);
+    return pending;
+  }
+
+  /** After a reset of the vCPU: nothing is known of its registers. */
+  forget(v: number): void {
+    const { state } = this;
+    state.listUsed[v] = this.limit;
+    state.listHigh.fill(0xffff_ffff, v * MAX_LIST_REGISTERS, (v + 1) * MAX_LIST_REGISTERS);
+    state.hcr[v] = 0xffff_ffff;
+    state.spilled[v].length = 0;
+  }
+
+  /** Everything that is active on this vCPU or deliverable to it. */
+  #collect(v: number): void {
+    const { state } = this;
+    const keys = this.#keys;
+    const forwarding = state.asleep[v] === 0 ? 0xffff_ffff : 0;
+    for (let word = 0; word < state.words; word++) {
+      const w = wordIndex(state, v, word);
+      const row = rowIndex(state, v, word);
+      const active = state.active[row];
+      let deliverable = (state.latch[w] | (state.line[w] & ~state.edge[w])) & state.enable[w] & state.target[row] & forwarding;
+      if (deliverable !== 0) deliverable &= this.#forwardedGroups(w) & ~this.#activeAnywhere(word, active);
+      for (let rest = active | deliverable; rest !== 0; rest &= rest - 1) {
+        const bit = 31 - Math.clz32(rest & -rest);
+        const rank = (active >>> bit & 1) !== 0 ? ACTIVE : READY;
+        keys.push(rank << RANK_SHIFT | state.priority[w * 32 + bit] << PRIORITY_SHIFT | word << 5 | bit);
+      }
+    }
+  }
+
+  /** Bits whose group the distributor forwards. */
+  #forwardedGroups(w: number): number {
+    const { control, group } = this.state;
+    return ((control & 1) !== 0 ? ~group[w] : 0) | ((control & 2) !== 0 ? group[w] : 0);
+  }
+
+  #activeAnywhere(word: number, own: number): number {
+    if (word === 0) return own;
+    const { state } = this;
+    let active = own;
+    for (let v = 0; v < state.vcpus; v++) active |= state.active[rowIndex(state, v, word)];
+    return active;
+  }
+
+  /** There isn't room for all: what the CPU interface won't signal goes last. */
+  #demote(v: number, vmcr: number): void {
+    const { state } = this;
+    const keys = this.#keys;
+    for (let n = 0; n < keys.length; n++) {
+      const intid = keys[n] & INTID_MASK;
+      const group = state.group[wordIndex(state, v, intid >>> 5)] >>> (intid & 31) & 1;
+      if (keys[n] >>> RANK_SHIFT === READY && (vmcr >>> group & 1) === 0) keys[n] |= OFF << RANK_SHIFT;
+    }
+  }
+
+  /** High word of the list register for an interrupt. */
+  #entry(v: number, intid: number): number {
+    const { state } = this;
+    const word = intid >>> 5;
+    const w = wordIndex(state, v, word);
+    const row = rowIndex(state, v, word);
+    const mask = 1 << (intid & 31);
+    const edge = (state.edge[w] & mask) !== 0;
+    const active = (state.active[row] & mask) !== 0;
+    const pending = ((state.latch[w] | (edge ? 0 : state.line[w])) & mask) !== 0;
+    // A level is sampled again when it ends, so it isn't pending and active in a list register.
+    const deliverable = pending && (!active ||
+      (edge && (state.enable[w] & state.target[row] & this.#forwardedGroups(w) & mask) !== 0 && state.asleep[v] === 0));
+    // Somebody must look when this one ends: the level may still be high, or the edge is for somebody else.
+    const notify = pending && (!edge || !deliverable);
+    return ((deliverable ? List.PENDING : 0) | (active ? List.ACTIVE : 0) | (notify ? List.EOI : 0) |
+      (state.group[w] & mask ? 1 << List.GROUP_SHIFT : 0) | state.priority[w * 32 + (intid & 31)] << List.PRIORITY_SHIFT) >>> 0;
+  }
+
+  /** Notes what found no list register, and says which maintenance interrupts tell when to look again. */
+  #maintenance(v: number, count: number, vmcr: number): number {
+    const { state } = this;
+    const keys = this.#keys;
+    const spilled = state.spilled[v];
+    spilled.length = 0;
+    let hcr = Hcr.EN | (state.trapDeactivate ? Hcr.TDIR : 0);
+    for (let n = count; n < keys.length; n++) {
+      const rank = keys[n] >>> RANK_SHIFT;
+      if (rank === ACTIVE) spilled.push(keys[n] & INTID_MASK);
+      else if (rank === READY) hcr |= Hcr.NPIE;
+    }
+    if (spilled.length > 0) hcr |= Hcr.LRENPIE;
+    if (keys.length > count) {
+      // Which interrupts matter changes with the groups' enables.
+      hcr |= (vmcr & Vmcr.VENG0) !== 0 ? Hcr.VGRP0_DIE : Hcr.VGRP0_EIE;
+      hcr |= ((vmcr & Vmcr.VENG1) !== 0 ? Hcr.VGRP0_DIE : Hcr.VGRP0_EIE) << 2;
+    }
+    return hcr;
+  }
+
+  /** The guest ended interrupts that had no list register: the first that were spilled. */
+  #foldEnded(v: number, cpu: VcpuState): number {
+    const { state } = this;
+    const count = Number(cpu.read("ICH_HCR_EL2") >> BigInt(Hcr.EOI_COUNT_SHIFT) & 0x1fn);
+    if (count === 0) return Folded.NOTHING;
+    let result: number = Folded.CHANGED;
+    for (const intid of state.spilled[v].splice(0, count)) result |= this.#deactivated(v, intid);
+    state.hcr[v] = 0xffff_ffff; // so that the count is written back as zero
+    return result;
+  }
+
+  #deactivated(v: number, intid: number): number {
+    const { state } = this;
+    const row = rowIndex(state, v, intid >>> 5);
+    const mask = 1 << (intid & 31);
+    if ((state.active[row] & mask) === 0) return Folded.NOTHING;
+    state.active[row] &= ~mask;
+    return (state.target[row] & mask) === 0 ? Folded.RELEASED : Folded.NOTHING;
+  }
+
+  #clearFrom(v: number, from: number, cpu: VcpuState): void {
+    const { state } = this;
+    for (let n = from; n < state.listUsed[v]; n++) this.#write(v, n, 0, 0, cpu);
+    if (from === 0) state.listUsed[v] = 0;
+  }
+
+  #write(v: number, n: number, low: number, high: number, cpu: VcpuState): void {
+    const { state } = this;
+    const slot = v * MAX_LIST_REGISTERS + n;
+    if (state.listHigh[slot] === high && state.listLow[slot] === low) return;
+    state.listLow[slot] = low;
+    state.listHigh[slot] = high;
+    cpu.write(listRegisterNames[n], BigInt(high) << 32n | BigInt(low));
+  }
+
+  #control(v: number, hcr: number, cpu: VcpuState): void {
+    if (this.state.hcr[v] === hcr) return;
+    this.state.hcr[v] = hcr;
+    cpu.write("ICH_HCR_EL2", BigInt(hcr));
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * GICv3: distributor and redistributors in software, interrupts delivered through the CPU's list registers.
+ * @module
+ */
+import { definePlugin, Interrupts } from "../../core/mod.ts";
+import type { Domain, InterruptLine, MmioHandler, Plugin } from "../../core/mod.ts";
+import { distributor } from "./distributor.ts";
+import { FRAME_SIZE, readFrame, writeFrame } from "./frame.ts";
+import { redistributor, REDISTRIBUTOR_SIZE } from "./redistributor.ts";
+import { decodeSgi, reaches } from "./sgi.ts";
+import { createState, emptyState, MAX_LIST_REGISTERS } from "./state.ts";
+import type { GicState } from "./state.ts";
+import { Vgic } from "./vgic.ts";
+
+/** Options. */
+export interface GicOptions {
+  readonly distributor: number;
+  readonly redistributors: number;
+  readonly spis: number;
+  readonly list_registers?: number;
+}
+
+/** The plugin. */
+export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicState>({
+  name: "gicv3",
+  doc: "GICv3 interrupt controller: SGIs, PPIs and SPIs with affinity routing.",
+  options: {
+    distributor: { kind: "address", default: 0x0800_0000, align: FRAME_SIZE, doc: "IPA of the distributor, 64 KiB." },
+    redistributors: { kind: "address", default: 0x080a_0000, align: FRAME_SIZE, doc: "IPA of the redistributors, 128 KiB for each vCPU." },
+    spis: { kind: "integer", default: 224, min: 32, max: 960, align: 32, doc: "Shared interrupts; their INTIDs start at 32." },
+    list_registers: { kind: "integer", optional: true, min: 1, max: 16, doc: "List registers to use, at most what the CPU model has." },
+  },
+  provides: [Interrupts],
+  resources(options, { domain }) {
+    if (domain === undefined) return {};
+    const size = domain.vcpus * REDISTRIBUTOR_SIZE;
+    return {
+      windows: [
+        { name: "distributor", at: options.distributor, size: FRAME_SIZE },
+        { name: "redistributors", at: options.redistributors, size },
+      ],
+      deviceTree: [{
+        under: "/",
+        properties: { "interrupt-parent": { cells: ["&gic"] } },
+        nodes: [{
+          name: `interrupt-controller@${options.distributor.toString(16)}`,
+          label: "gic",
+          properties: {
+            compatible: { text: "arm,gic-v3" },
+            "#interrupt-cells": { cells: [3] },
+            "#address-cells": { cells: [0] },
+            "interrupt-controller": true,
+            reg: { reg: [[options.distributor, FRAME_SIZE], [options.redistributors, size]] },
+          },
+        }],
+      }],
+    };
+  },
+  state: emptyState,
+  attach(context) {
+    const { options, state, domain, exceptions } = context;
+    Object.assign(state, createState(domain.vcpus.length, options.spis));
+    const has = Number(domain.vcpus[0].state.read("ICH_VTR_EL2") & 0x1fn) + 1;
+    const gic = new Vgic(state, domain.vcpus, Math.min(options.list_registers ?? MAX_LIST_REGISTERS, has, MAX_LIST_REGISTERS));
+    const frame = distributor(gic);
+    exceptions.claimMmio(options.distributor, FRAME_SIZE, "distributor", {
+      read: (offset, size) => readFrame(gic, frame, offset, size),
+      write: (offset, size, value) => writeFrame(gic, frame, offset, size, value),
+    });
+    exceptions.claimMmio(
+      options.redistributors,
+      domain.vcpus.length * REDISTRIBUTOR_SIZE,
+      "redistributors",
+      redistributorWindow(gic, domain),
+    );
+    for (const [register, group0] of [["ICC_SGI1R_EL1", false], ["ICC_ASGI1R_EL1", true], ["ICC_SGI0R_EL1", true]] as const) {
+      exceptions.claimRegister(register, {
+        write(sender, value) {
+          const request = decodeSgi(value);
+          for (const { index } of domain.vcpus) {
+            if (reaches(request, gic.affinity(index), index === sender.index)) gic.sendSgi(index, request.intid, group0);
+          }
+        },
+      });
+    }
+    exceptions.claimRegister("ICC_DIR_EL1", { write: (vcpu, value) => gic.deactivate(vcpu, Number(value & 0xff_ffffn)) });
+    context.onRun({
+      entry: (vcpu) => gic.entry(vcpu),
+      exit: (vcpu) => gic.exit(vcpu),
+      reset: (vcpu) => gic.reset(vcpu),
+    });
+    context.provide(Interrupts, inputs(gic));
+  },
+});
+
+function redistributorWindow(gic: Vgic, domain: Domain): MmioHandler {
+  const frames = domain.vcpus.map(({ index }) => redistributor(gic, index));
+  return {
+    read: (offset, size) => readFrame(gic, frames[Math.floor(offset / REDISTRIBUTOR_SIZE)], offset % REDISTRIBUTOR_SIZE, size),
+    write: (offset, size, value) =>
+      writeFrame(gic, frames[Math.floor(offset / REDISTRIBUTOR_SIZE)], offset % REDISTRIBUTOR_SIZE, size, value),
+  };
+}
+
+/** Hands out inputs, each once. */
+function inputs(gic: Vgic): Interrupts {
+  const taken = new Set<string>();
+  const line = (v: number, intid: number, first: number, end: number, name: string): InterruptLine => {
+    if (!Number.isInteger(intid) || intid < first || intid >= end) {
+      throw new RangeError(`${name}: INTID is not within ${first} to ${end - 1}`);
+    }
+    if (taken.has(name)) throw new RangeError(`${name} is taken`);
+    taken.add(name);
+    return { intid, set: (level) => gic.setLine(v, intid, level) };
+  };
+  return {
+    spi: (intid) => line(0, intid, 32, 32 * gic.state.words, `SPI with INTID ${intid}`),
+    ppi(v, intid) {
+      if (gic.vcpus[v] === undefined) throw new RangeError(`there is no vCPU ${v}`);
+      return line(v, intid, 16, 32, `PPI with INTID ${intid} of vCPU ${v}`);
+    },
+  };
+}
+
+export default gicv3;

@@ -1,0 +1,243 @@
+/**
+ * The GIC of one domain: what lines, registers and SGIs do to the bitmaps, and who has to look after it.
+ *
+ * A hostile guest can pend, route and configure its own interrupts as it likes; it reaches no other domain, and nothing here grows
+ * with what it does.
+ */
+import type { Vcpu } from "../../core/mod.ts";
+import { Vmcr } from "./ich.ts";
+import { Folded, ListRegisters } from "./list_registers.ts";
+import { rowIndex, wordIndex } from "./state.ts";
+import type { GicState } from "./state.ts";
+
+/** Implemented bits of a priority. */
+export const PRIORITY_MASK = 0xf8;
+/** HCR_EL2.FMO and IMO. */
+const VIRTUAL_INTERRUPTS = 0x18n;
+/** Interrupt_Routing_Mode of GICD_IROUTER, in its low word. */
+const ANY = 0x8000_0000;
+
+/** One domain's GIC. */
+export class Vgic {
+  readonly #lists: ListRegisters;
+  /** Affinity of each vCPU: Aff3 to Aff0, a byte each. */
+  readonly #affinities: readonly number[];
+
+  /** `listRegisters`: how many to use. */
+  constructor(readonly state: GicState, readonly vcpus: readonly Vcpu[], listRegisters: number) {
+    this.#lists = new ListRegisters(state, listRegisters);
+    this.#affinities = vcpus.map((vcpu) => {
+      const mpidr = vcpu.state.read("VMPIDR_EL2");
+      return Number(mpidr >> 8n & 0xff00_0000n | mpidr & 0xff_ffffn);
+    });
+  }
+
+  /** Aff3 to Aff0 of a vCPU, a byte each. */
+  affinity(v: number): number {
+    return this.#affinities[v];
+  }
+
+  // Around a run.
+
+  /** Before the vCPU runs. */
+  entry(vcpu: Vcpu): void {
+    const v = vcpu.index;
+    if (this.state.dirty[v] !== 0) this.#lists.flush(v, vcpu.state);
+    this.state.running[v] = 1;
+  }
+
+  /** After it ran. */
+  exit(vcpu: Vcpu): void {
+    const { state } = this;
+    const v = vcpu.index;
+    state.running[v] = 0;
+    const folded = this.#lists.fold(v, vcpu.state);
+    if (folded === Folded.NOTHING && state.dirty[v] === 0) return;
+    this.#takeLate(v);
+    this.#lists.flush(v, vcpu.state);
+    if ((folded & Folded.RELEASED) !== 0) this.refreshAll();
+  }
+
+  /** Its registers were reset: turns the virtual CPU interface on, drops what was pending or active for this vCPU alone. */
+  reset(vcpu: Vcpu): void {
+    const { state } = this;
+    const v = vcpu.index;
+    const cpu = vcpu.state;
+    state.latch[v] = 0;
+    for (let word = 0; word < state.words; word++) {
+      state.active[rowIndex(state, v, word)] = 0;
+      state.late[rowIndex(state, v, word)] = 0;
+    }
+    cpu.write("HCR_EL2", cpu.read("HCR_EL2") | VIRTUAL_INTERRUPTS);
+    for (const register of ["ICH_VMCR_EL2", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2"]) cpu.write(register, 0n);
+    this.#lists.forget(v);
+    this.#lists.flush(v, cpu);
+    this.refreshAll(); // SPIs that it had active may be pending for others
+  }
+
+  // Inputs.
+
+  /** Sets the level of an input. */
+  setLine(v: number, intid: number, level: boolean): void {
+    const { state } = this;
+    const w = wordIndex(state, v, intid >>> 5);
+    const mask = 1 << (intid & 31);
+    if (((state.line[w] & mask) !== 0) === level) return;
+    if (level) {
+      state.line[w] |= mask;
+      if ((state.edge[w] & mask) !== 0) this.#pend(v, intid);
+      else this.#chooseAny(intid);
+    } else {
+      state.line[w] &= ~mask;
+    }
+    this.#refresh(v, intid >>> 5, mask);
+  }
+
+  /** Makes edge-triggered interrupts pending (and level-sensitive ones, by software), or no longer so. */
+  setLatch(v: number, word: number, bits: number, pending: boolean): void {
+    const { state } = this;
+    const w = wordIndex(state, v, word);
+    if (pending) {
+      state.latch[w] |= bits;
+      for (let rest = bits; word > 0 && rest !== 0; rest &= rest - 1) this.#chooseAny(word << 5 | lowestBit(rest));
+    } else {
+      state.latch[w] &= ~bits;
+      state.late[rowIndex(state, v, word)] &= ~bits;
+    }
+    this.#refresh(v, word, bits);
+  }
+
+  /** Makes interrupts active by software, or ends them. */
+  setActive(v: number, word: number, bits: number, active: boolean): void {
+    const { state } = this;
+    if (word === 0) {
+      const row = rowIndex(state, v, 0);
+      if (active) state.active[row] |= bits;
+      else state.active[row] &= ~bits;
+    } else {
+      const already = this.activeBits(v, word);
+      for (let u = 0; u < state.vcpus; u++) {
+        const row = rowIndex(state, u, word);
+        if (!active) state.active[row] &= ~bits;
+        else state.active[row] |= state.target[row] & bits & ~already;
+      }
+      // Routed to nobody: it has to be active somewhere.
+      if (active) state.active[rowIndex(state, 0, word)] |= bits & ~this.activeBits(v, word);
+    }
+    this.refreshAll();
+  }
+
+  /** ICC_DIR_EL1, trapped: ends an interrupt wherever it is active. Ignored with EOImode 0. */
+  deactivate(vcpu: Vcpu, intid: number): void {
+    if (intid >= 32 * this.state.words || (vcpu.state.read("ICH_VMCR_EL2") & BigInt(Vmcr.VEOIM)) === 0n) return;
+    this.setActive(vcpu.index, intid >>> 5, 1 << (intid & 31), false);
+  }
+
+  /** A software generated interrupt. `forGroup0`: reaches those of group 0 only. */
+  sendSgi(v: number, intid: number, forGroup0: boolean): void {
+    const mask = 1 << intid;
+    if (forGroup0 && (this.state.group[v] & mask) !== 0) return;
+    this.state.latch[v] |= mask;
+    if (this.state.running[v] !== 0) this.state.late[rowIndex(this.state, v, 0)] |= mask;
+    this.refresh(v);
+  }
+
+  // What registers read.
+
+  /** Pending bits: latched, or high level inputs. */
+  pendingBits(v: number, word: number): number {
+    const { state } = this;
+    const w = wordIndex(state, v, word);
+    return (state.latch[w] | (state.line[w] & ~state.edge[w])) >>> 0;
+  }
+
+  /** Active bits, on whichever vCPU. */
+  activeBits(v: number, word: number): number {
+    const { state } = this;
+    if (word === 0) return state.active[rowIndex(state, v, 0)];
+    let bits = 0;
+    for (let u = 0; u < state.vcpus; u++) bits |= state.active[rowIndex(state, u, word)];
+    return bits >>> 0;
+  }
+
+  // Routing.
+
+  /** Works out which vCPU an SPI goes to: GICD_IROUTER changed, or who takes part did. */
+  route(intid: number): void {
+    const { state } = this;
+    const spi = intid - 32;
+    const low = state.routerLow[spi];
+    const any = (low & ANY) !== 0;
+    const affinity = (state.routerHigh[spi] << 24 | low & 0xff_ffff) >>> 0;
+    const target = any ? this.#participant() : this.#affinities.indexOf(affinity);
+    const mask = 1 << (intid & 31);
+    for (let v = 0; v < state.vcpus; v++) {
+      const row = rowIndex(state, v, intid >>> 5);
+      if (v === target) state.target[row] |= mask;
+      else state.target[row] &= ~mask;
+    }
+  }
+
+  // Consequences.
+
+  /** Something changed for this vCPU. */
+  refresh(v: number): void {
+    const vcpu = this.vcpus[v];
+    if (this.state.running[v] !== 0) {
+      this.state.dirty[v] = 1;
+      vcpu.kick();
+    } else if (this.#lists.flush(v, vcpu.state)) {
+      vcpu.kick();
+    }
+  }
+
+  /** Something changed that may concern every vCPU. */
+  refreshAll(): void {
+    for (let v = 0; v < this.state.vcpus; v++) this.refresh(v);
+  }
+
+  #refresh(v: number, word: number, bits: number): void {
+    if (word === 0) return this.refresh(v);
+    const { state } = this;
+    for (let u = 0; u < state.vcpus; u++) {
+      const row = rowIndex(state, u, word);
+      if (((state.target[row] | state.active[row]) & bits) !== 0) this.refresh(u);
+    }
+  }
+
+  /** An edge. One that comes while the vCPU runs must outlive the acknowledgement of the one before. */
+  #pend(v: number, intid: number): void {
+    const { state } = this;
+    const word = intid >>> 5;
+    const mask = 1 << (intid & 31);
+    state.latch[wordIndex(state, v, word)] |= mask;
+    this.#chooseAny(intid);
+    for (let u = 0; u < state.vcpus; u++) {
+      const row = rowIndex(state, u, word);
+      if (state.running[u] !== 0 && (word === 0 ? u === v : (state.target[row] & mask) !== 0)) state.late[row] |= mask;
+    }
+  }
+
+  #takeLate(v: number): void {
+    const { state } = this;
+    for (let word = 0; word < state.words; word++) {
+      const row = rowIndex(state, v, word);
+      if (state.late[row] === 0) continue;
+      state.latch[wordIndex(state, v, word)] |= state.late[row];
+      state.late[row] = 0;
+    }
+  }
+
+  /** An SPI of routing mode "any" goes to whoever takes part when it becomes pending. */
+  #chooseAny(intid: number): void {
+    if (intid >= 32 && (this.state.routerLow[intid - 32] & ANY) !== 0) this.route(intid);
+  }
+
+  #participant(): number {
+    return this.vcpus.findIndex((vcpu) => vcpu.power !== "off" && this.state.asleep[vcpu.index] === 0);
+  }
+}
+
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
