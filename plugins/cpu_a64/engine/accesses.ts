@@ -61,43 +61,46 @@ export class Accesses {
     readonly redirect: () => void,
   ) {}
 
-  load(size: number, unprivileged: number): number {
+  /** `flags`: bit 0 unprivileged; the rest is the size of an element, which is what must be aligned. */
+  load(size: number, flags: number): number {
     const { block } = this;
+    const unprivileged = flags & 1;
+    const unaligned = (block.get(at.ADDRESS) & ((flags >> 1) - 1)) !== 0;
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
     const scratch = block.address + at.SCRATCH;
     if (((lo & 4095) + size) > 4096) {
       // Each part for itself; nothing is visible before both are there.
       const first = 4096 - (lo & 4095);
-      if (!this.#readPart(lo, hi, first, scratch, unprivileged, true)) return 0;
-      return this.#readPart((lo + first) >>> 0, next(hi, lo, first), size - first, scratch + first, unprivileged, true) ? scratch : 0;
+      if (!this.#readPart(lo, hi, first, scratch, unprivileged, unaligned)) return 0;
+      return this.#readPart((lo + first) >>> 0, next(hi, lo, first), size - first, scratch + first, unprivileged, unaligned) ? scratch : 0;
     }
-    const unaligned = (lo & (size - 1)) !== 0;
     const host = this.#translate(lo, hi, READ, unprivileged, unaligned);
     if (host > 0) return host;
     if (host < 0) return 0;
     return this.#device(lo, hi, size, scratch, false) ? scratch : 0;
   }
 
-  store(size: number, unprivileged: number): number {
+  store(size: number, flags: number): number {
     const { block } = this;
+    const unprivileged = flags & 1;
+    const unaligned = (block.get(at.ADDRESS) & ((flags >> 1) - 1)) !== 0;
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
     const scratch = block.address + at.SCRATCH;
     if (((lo & 4095) + size) > 4096) {
       const first = 4096 - (lo & 4095);
       const lo2 = (lo + first) >>> 0, hi2 = next(hi, lo, first);
-      const one = this.#translate(lo, hi, WRITE, unprivileged, true);
+      const one = this.#translate(lo, hi, WRITE, unprivileged, unaligned);
       if (one < 0) return 0;
       if (one === 0) return this.#external(lo, hi, true);
-      const two = this.#translate(lo2, hi2, WRITE, unprivileged, true);
+      const two = this.#translate(lo2, hi2, WRITE, unprivileged, unaligned);
       if (two < 0) return 0;
       if (two === 0) return this.#external(lo2, hi2, true);
       this.#put(one, first, scratch);
       this.#put(two, size - first, scratch + first);
       return 1;
     }
-    const unaligned = (lo & (size - 1)) !== 0;
     const host = this.#translate(lo, hi, WRITE, unprivileged, unaligned);
     if (host < 0) return 0;
     if (host === 0) return this.#device(lo, hi, size, scratch, true) ? 1 : 0;

@@ -122,11 +122,12 @@ export class Cpu {
     const float = new SoftFloat(() => block.words, state + at.SCRATCH);
     this.interpreter = new Interpreter(
       memory.wasm,
-      { minimum: 1, maximum: MAX_PAGES },
+      // A true minimum spares the bounds checks of constant addresses, which the state block's are.
+      { minimum: memory.wasm.buffer.byteLength / 65536, maximum: MAX_PAGES },
       state,
       {
-        slowLoad: (size, unprivileged) => accesses.load(size, unprivileged),
-        slowStore: (size, unprivileged) => accesses.store(size, unprivileged),
+        slowLoad: (size, flags) => accesses.load(size, flags),
+        slowStore: (size, flags) => accesses.store(size, flags),
         slowAtomic: (size, write) => accesses.atomic(size, write),
         system: (op, word) => system.execute(op, word),
         softFloat: (op) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR))),

@@ -22,8 +22,8 @@ import { type Imports, type Place, type Slot, Tier0 } from "./tier0.ts";
 
 /** What the engine hands to generated code. Numbers are host addresses, sizes and `Status` values. */
 export interface EngineFunctions {
-  slowLoad(size: number, unprivileged: number): number;
-  slowStore(size: number, unprivileged: number): number;
+  slowLoad(size: number, flags: number): number;
+  slowStore(size: number, flags: number): number;
   slowAtomic(size: number, write: number): number;
   system(op: number, word: number): number;
   softFloat(op: number): void;
@@ -125,11 +125,13 @@ export class Interpreter {
 
   /** A handler as a function: record address in, `Status` out. */
   #handler(f: FunctionBuilder, imports: Imports, declaration: Declaration, known: Record<string, number>): readonly Slot[] {
+    const head = f.let(i64.load(f.params[0].value as I32));
     const place: Place = {
       f,
       imports,
       base: this.base,
       ip: f.params[0].value as I32,
+      head,
       records: i32.load(i32.const(0), this.base + at.RECORDS),
       spill() {},
       resume() {},
@@ -162,6 +164,7 @@ export class Interpreter {
     const records = f.local("i32");
     const budget = f.local("i32");
     const target = f.local("i64");
+    const head = f.local("i64");
     const status = f.local("i32");
     f.set(ip, word(at.IP));
     f.set(records, word(at.RECORDS));
@@ -185,6 +188,7 @@ export class Interpreter {
               imports: callees.imports,
               base,
               ip: ip.value,
+              head: head.value,
               records: records.value,
               spill,
               resume: () => f.set(budget, word(at.BUDGET)),
@@ -236,11 +240,12 @@ export class Interpreter {
                 this.#variants.set(key, { id, slots: tier.slots, declaration });
               });
             }
-            dispatch(f, i32.load16_u(ip.value), bodies, outOfLine);
+            f.set(head, i64.load(ip.value));
+            dispatch(f, i32.and(i32.wrap(head.value), i32.const(0xffff)), bodies, outOfLine);
           });
           // A handler of its own.
           spill();
-          f.set(status, callees.handler(i32.load16_u(ip.value), ip.value));
+          f.set(status, callees.handler(i32.and(i32.wrap(head.value), i32.const(0xffff)), ip.value));
           f.set(budget, word(at.BUDGET));
           f.if(i32.eqz(status.value), () => {
             f.set(ip, word(at.IP));

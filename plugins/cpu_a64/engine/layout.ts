@@ -21,7 +21,7 @@ export const DTLB_FRAME = 20;
 export const DTLB_FLAGS = 24;
 
 /** Instruction side: direct mapped entries of 16 bytes: tag, address of the records, flags. */
-export const ITLB_BITS = 7;
+export const ITLB_BITS = 9;
 export const ITLB_ENTRY_SHIFT = 4;
 export const ITLB_SIZE = 1 << (ITLB_BITS + ITLB_ENTRY_SHIFT);
 export const ITLB_TAG = 0;

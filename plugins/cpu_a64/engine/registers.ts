@@ -123,7 +123,7 @@ export class Registers {
     switch (register.hook) {
       case "pstate":
         writePstateRegister(block, name, Number(value & 0xffff_ffffn));
-        return Effect.context | Effect.interrupts;
+        return name === "PAN" || name === "UAO" ? Effect.context : Effect.interrupts;
       case "fp":
         if (name === "FPCR") block.set(at.FPCR, Number(value & 0xffff_ffffn) & (FPCR_MASK | (file.model.features.has("FP16") ? FZ16 : 0)));
         else block.set(at.FPSR, Number(value & 0xffff_ffffn) & FPSR_MASK);

@@ -140,9 +140,9 @@ export class SystemOperations {
     if (effect & Effect.context) parts.context.update();
     if (effect & Effect.exit) parts.exit();
     if (effect & Effect.interrupts) parts.updateInterrupts();
-    // The translation context may have changed under the present page: fetch anew.
-    if (effect & (Effect.exit | Effect.context)) return Status.stop;
-    return parts.interruptTaken() ? Status.stop : Status.next;
+    if (effect & Effect.exit) return Status.stop;
+    // A new translation context needs no stop: TLB pointers are in the block, and the page that executes must stay mapped.
+    return effect & Effect.interrupts && parts.interruptTaken() ? Status.stop : Status.next;
   }
 
   #msrImmediate(word: number): number {

@@ -25,13 +25,14 @@ import {
   Value,
 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
+import { hostFusesMultiplyAdd } from "./host_features.ts";
 import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_WRITE, RECORD_SIZE, RECORDS_PER_PAGE } from "./layout.ts";
 
 /** Functions of the engine that generated code calls. Each returns 0 for "leave the instruction" unless said otherwise. */
 export interface Imports {
-  /** (size, unprivileged) → host address of the data at ADDRESS (SCRATCH after a slow read). */
+  /** (size, flags) → host address of the data at ADDRESS (SCRATCH after a slow read). Flags: 1 unprivileged, plus the element size times 2. */
   readonly slowLoad: Callable;
-  /** (size, unprivileged): stores SCRATCH at ADDRESS. */
+  /** (size, flags): stores SCRATCH at ADDRESS. */
   readonly slowStore: Callable;
   /** (size) → host address for an atomic access at ADDRESS. */
   readonly slowAtomic: Callable;
@@ -49,6 +50,8 @@ export interface Place {
   readonly base: number;
   /** Address of the record. */
   readonly ip: I32;
+  /** Its first eight bytes: one load, and one check of the memory's bounds, for all operands in them. */
+  readonly head: I64;
   /** Address of the first record of the page. */
   readonly records: I32;
   /** Makes IP and BUDGET in the state block true. */
@@ -94,7 +97,8 @@ const PAGE_SPAN = RECORDS_PER_PAGE * RECORD_SIZE;
 export class Tier0 implements Semantics {
   readonly slots: Slot[] = [];
   readonly #named = new Map<string, Slot>();
-  #end = 2;
+  /** Bytes of the record that are in use, as a bit set; the handler's number is first. */
+  #taken = 3;
   #left = false;
 
   constructor(
@@ -127,29 +131,41 @@ export class Tier0 implements Semantics {
   #slot(key: string, bytes: 1 | 2 | 4 | 8, compute: (fields: Raw<string>) => number | bigint): Slot {
     const found = this.#named.get(key);
     if (found) return found;
-    const slot = { offset: this.#end, bytes, compute };
-    this.#end += bytes;
-    if (this.#end > RECORD_SIZE) throw new Error(`${this.declaration.bits}: operands take ${this.#end} bytes, a record has ${RECORD_SIZE}`);
+    let offset = 0;
+    const mask = (1 << bytes) - 1;
+    while (offset < RECORD_SIZE && (this.#taken >> offset) & mask) offset += bytes;
+    if (offset >= RECORD_SIZE) throw new Error(`${this.declaration.bits}: the operands don't fit a record`);
+    this.#taken |= mask << offset;
+    const slot = { offset, bytes, compute };
     this.slots.push(slot);
     this.#named.set(key, slot);
     return slot;
+  }
+
+  /** The operand in a slot, zero-extended. */
+  #operand({ offset, bytes }: Slot): I32 {
+    const { head, ip } = this.place;
+    if (offset >= 8) return bytes === 4 ? i32.load(ip, offset) : bytes === 2 ? i32.load16_u(ip, offset) : i32.load8_u(ip, offset);
+    const low = i32.wrap(offset ? i64.shr_u(head, i64.const(BigInt(offset * 8))) : head);
+    // The topmost operand needs no mask: the shift cleared what is above.
+    return offset + bytes === 8 || bytes === 4 ? low : i32.and(low, i32.const(2 ** (bytes * 8) - 1));
   }
 
   /** Offset of a register from the start of the state block. */
   #register(register: Register, kind: string, offsetOf: (n: number) => number): I32 {
     if (typeof register === "number") return i32.const(offsetOf(register));
     const { field, next = 0 } = register;
-    return i32.load16_u(this.place.ip, this.#slot(`${kind} ${field}+${next}`, 2, (fields) => offsetOf((fields[field] + next) & 31)).offset);
+    return this.#operand(this.#slot(`${kind} ${field}+${next}`, 2, (fields) => offsetOf((fields[field] + next) & 31)));
   }
 
   #anonymous = 0;
 
   i32(compute: (fields: Raw<string>) => number): I32 {
-    return i32.load(this.place.ip, this.#slot(`i32 ${this.#anonymous++}`, 4, compute).offset);
+    return this.#operand(this.#slot(`i32 ${this.#anonymous++}`, 4, compute));
   }
 
   u8(compute: (fields: Raw<string>) => number): I32 {
-    return i32.load8_u(this.place.ip, this.#slot(`u8 ${this.#anonymous++}`, 1, compute).offset);
+    return this.#operand(this.#slot(`u8 ${this.#anonymous++}`, 1, compute));
   }
 
   i64(compute: (fields: Raw<string>) => bigint): I64 {
@@ -302,13 +318,13 @@ export class Tier0 implements Semantics {
   }
 
   #mask(field: string): I32 {
-    return i32.load16_u(this.place.ip, this.#slot(`mask ${field}`, 2, (fields) => conditionMasks[fields[field]]).offset);
+    return this.#operand(this.#slot(`mask ${field}`, 2, (fields) => conditionMasks[fields[field]]));
   }
 
   // ---- memory
 
   /** Host address of a readable location, or a jump out. */
-  #readable(address: I64, size: number, unprivileged: boolean): I32 {
+  #readable(address: I64, size: number, unprivileged: boolean, element: number = size): I32 {
     const { f, base, imports } = this.place;
     const va = this.let(address);
     const host = f.local("i32");
@@ -319,7 +335,7 @@ export class Tier0 implements Semantics {
       () => {
         this.place.spill();
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
-        f.set(host, call("i32", imports.slowLoad, i32.const(size), i32.const(+unprivileged)));
+        f.set(host, call("i32", imports.slowLoad, i32.const(size), i32.const(+unprivileged | (element << 1))));
         f.if(i32.eqz(host.value), () => this.place.leave());
         this.place.resume();
       },
@@ -363,7 +379,21 @@ export class Tier0 implements Semantics {
     this.#write(address, 16, false, (host, offset) => this.place.f.store("v128", host, value, offset));
   }
 
-  #write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void): void {
+  loadPair(address: I64, log2: number): readonly [I64, I64] {
+    const host = this.#readable(address, 2 << log2, false, 1 << log2);
+    return [this.let(loadLane(log2, host, 0)), this.let(loadLane(log2, host, 1 << log2))];
+  }
+
+  storePair(address: I64, log2: number, [first, second]: readonly [I64, I64]): void {
+    const { f } = this.place;
+    this.#write(address, 2 << log2, false, (host, offset) => {
+      const to = f.let(host);
+      f.store(laneStores[log2], to, first, offset);
+      f.store(laneStores[log2], to, second, offset + (1 << log2));
+    }, 1 << log2);
+  }
+
+  #write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void, element: number = size): void {
     const { f, base, imports } = this.place;
     const va = this.let(address);
     const entry = this.#entry(va, unprivileged);
@@ -374,7 +404,7 @@ export class Tier0 implements Semantics {
         this.place.spill();
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
         put(i32.const(0), base + at.SCRATCH);
-        f.if(i32.eqz(call("i32", imports.slowStore, i32.const(size), i32.const(+unprivileged))), () => this.place.leave());
+        f.if(i32.eqz(call("i32", imports.slowStore, i32.const(size), i32.const(+unprivileged | (element << 1)))), () => this.place.leave());
         this.place.resume();
       },
     );
@@ -582,11 +612,11 @@ export class Tier0 implements Semantics {
   }
 
   i32Shared(name: string, compute: (fields: Raw<string>) => number): I32 {
-    return i32.load(this.place.ip, this.#slot(`shared ${name}`, 4, compute).offset);
+    return this.#operand(this.#slot(`shared ${name}`, 4, compute));
   }
 
   #index(index: (fields: Raw<string>, environment: DecodeEnvironment) => number): { fast: I32; slot: I32 } {
-    const n = i32.load16_s(this.place.ip, this.#slot("register index", 2, (fields) => index(fields, this.environment)).offset);
+    const n = this.let(this.#operand(this.#slot("register index", 2, (fields) => index(fields, this.environment))));
     return { fast: i32.load8_u(n, this.place.base + at.FAST_ACCESS), slot: i32.shl(n, i32.const(3)) };
   }
 
@@ -622,10 +652,14 @@ export class Tier0 implements Semantics {
     this.#store32(at.FPSR, i32.or(this.fpsr(), flags));
   }
 
-  softFloat(op: number, operands: readonly I64[]): I64 {
+  get hostFusesMultiplyAdd(): boolean {
+    return hostFusesMultiplyAdd();
+  }
+
+  softFloat(op: number | I32, operands: readonly I64[]): I64 {
     const { f, imports } = this.place;
     operands.forEach((operand, i) => this.#store64(at.SCRATCH + 8 * i, operand));
-    f.call(imports.softFloat, i32.const(op));
+    f.call(imports.softFloat, typeof op === "number" ? i32.const(op) : op);
     return this.let(this.#load64(at.SCRATCH));
   }
 

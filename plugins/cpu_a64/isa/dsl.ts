@@ -159,6 +159,9 @@ export interface Semantics<F extends string = string> {
   /** Zero-extended load of `1 << log2` bytes, 0 to 3. Leaves the instruction when it faults. */
   load(address: I64, log2: number, options?: AccessOptions): I64;
   load128(address: I64, options?: AccessOptions): V128;
+  /** Two neighbours of `1 << log2` bytes, 2 or 3, zero-extended. */
+  loadPair(address: I64, log2: number): readonly [I64, I64];
+  storePair(address: I64, log2: number, values: readonly [I64, I64]): void;
   store(address: I64, log2: number, value: I64, options?: AccessOptions): void;
   store128(address: I64, value: V128, options?: AccessOptions): void;
   /** Zeroes the 64-byte block that holds the address (DC ZVA). */
@@ -195,8 +198,10 @@ export interface Semantics<F extends string = string> {
   fpsr(): I32;
   /** ORs flags into FPSR. */
   raise(flags: I32): void;
-  /** Exact arithmetic of the slow path: operands are raw bits; see `engine/softfloat`. Updates FPSR. */
-  softFloat(op: number, operands: readonly I64[]): I64;
+  /** Exact arithmetic of the slow path: operands are raw bits; see `fp_op_code.ts`. Updates FPSR. */
+  softFloat(op: number | I32, operands: readonly I64[]): I64;
+  /** Whether the host's relaxed multiply-add of vectors rounds once. */
+  readonly hostFusesMultiplyAdd: boolean;
 
   /** A value for many uses. */
   let<T extends Type>(value: Value<T>): Value<T>;

@@ -157,17 +157,12 @@ const loadStorePair = a64({
     const base = baseAddress(m, Rn, sp);
     const moved = m.let(i64.add(base, i64.extend_s(m.i32((f) => signed(f.imm7, 7) << (f.opc === 2 ? 3 : 2)))));
     const address = mode === 1 ? base : moved;
-    const second = i64.add(address, i64.const(BigInt(1 << log2)));
     if (L) {
       const sign = opc === 1 ? 64 : undefined;
-      const a = m.load(address, log2);
-      const b = m.load(second, log2);
+      const [a, b] = m.loadPair(address, log2);
       m.x.write(Rt, extend(a, { load: true, log2, sign }));
       m.x.write(Rt2, extend(b, { load: true, log2, sign }));
-    } else {
-      m.store(address, log2, m.x.read(Rt));
-      m.store(second, log2, m.x.read(Rt2));
-    }
+    } else m.storePair(address, log2, [m.x.read(Rt), m.x.read(Rt2)]);
     if (mode & 1) m.x.writeSp(Rn, moved);
   },
 });

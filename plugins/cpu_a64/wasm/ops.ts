@@ -101,6 +101,7 @@ export const f32 = {
   convert_i32_u: unary<"i32", "f32">("f32")(0xb3),
   convert_i64_s: unary<"i64", "f32">("f32")(0xb4),
   convert_i64_u: unary<"i64", "f32">("f32")(0xb5),
+  const: (value: number): F32 => new Value("f32", 0x43, [], (out) => out.raw(new Uint8Array(new Float32Array([value]).buffer)), value),
   load: loader("f32", 2)(0x2a),
 };
 
@@ -115,11 +116,14 @@ export const f64 = {
   convert_i32_u: unary<"i32", "f64">("f64")(0xb8),
   convert_i64_s: unary<"i64", "f64">("f64")(0xb9),
   convert_i64_u: unary<"i64", "f64">("f64")(0xba),
+  const: (value: number): F64 => new Value("f64", 0x44, [], (out) => out.raw(new Uint8Array(new Float64Array([value]).buffer)), value),
   load: loader("f64", 3)(0x2b),
 };
 
 const vv = binary<"v128", "v128">("v128");
 const v1 = unary<"v128", "v128">("v128");
+/** Relaxed SIMD: whether `a * b + c` rounds once depends on the host. */
+const multiplyAdd = (code: number) => (a: V128, b: V128, c: V128): V128 => new Value("v128", SIMD | code, [a, b, c]);
 const simd = <K extends string>(codes: Record<K, number>) => table(shifted(codes, SIMD), vv);
 const simd1 = <K extends string>(codes: Record<K, number>) => table(shifted(codes, SIMD), v1);
 const test = <K extends string>(codes: Record<K, number>) => table(shifted(codes, SIMD), unary<"v128", "i32">("i32"));
@@ -226,6 +230,7 @@ export const f32x4 = {
   ...simd({ add: 0xe4, sub: 0xe5, mul: 0xe6, div: 0xe7, min: 0xe8, max: 0xe9, pmin: 0xea, pmax: 0xeb }),
   ...simd1({ abs: 0xe0, neg: 0xe1, sqrt: 0xe3, ceil: 0x67, floor: 0x68, trunc: 0x69, nearest: 0x6a }),
   ...simd1({ convert_i32x4_s: 0xfa, convert_i32x4_u: 0xfb, demote_f64x2_zero: 0x5e }),
+  relaxed_madd: multiplyAdd(0x105),
   splat: lf32.splat,
   extract_lane: lf32.extract("x"),
   replace_lane: lf32.replace_lane,
@@ -237,6 +242,7 @@ export const f64x2 = {
   ...simd({ add: 0xf0, sub: 0xf1, mul: 0xf2, div: 0xf3, min: 0xf4, max: 0xf5, pmin: 0xf6, pmax: 0xf7 }),
   ...simd1({ abs: 0xec, neg: 0xed, sqrt: 0xef, ceil: 0x74, floor: 0x75, trunc: 0x7a, nearest: 0x94 }),
   ...simd1({ promote_low_f32x4: 0x5f, convert_low_i32x4_s: 0xfe, convert_low_i32x4_u: 0xff }),
+  relaxed_madd: multiplyAdd(0x107),
   splat: lf64.splat,
   extract_lane: lf64.extract("x"),
   replace_lane: lf64.replace_lane,

@@ -6,7 +6,7 @@ import * as conversion from "./convert.ts";
 import { Environment, Rounding } from "./environment.ts";
 import * as estimate from "./estimate.ts";
 import { type Format, FORMATS } from "./format.ts";
-import { FpOp, variantIn } from "./op_code.ts";
+import { FpOp, variantIn } from "../../isa/fp_op_code.ts";
 
 type Operation = (format: Format, env: Environment, a: bigint, b: bigint, c: bigint, code: number) => bigint;
 

@@ -10,7 +10,7 @@
 import { FpcrBit, FpsrFlag, Rounding } from "./environment.ts";
 import { F16, F64, type Format, FORMATS } from "./format.ts";
 import { exponentOf, powerOfTwo, productError, redirect, roundToInteger, sumError, toOdd } from "./host_numbers.ts";
-import { FpOp, variantIn } from "./op_code.ts";
+import { FpOp, variantIn } from "../../isa/fp_op_code.ts";
 
 /** What {@linkcode HostPath.op} gives for operands that aren't ordinary. */
 export const DECLINED = -1;

@@ -2,7 +2,7 @@
 
 import { Rounding } from "./environment.ts";
 import { F16, F32, F64, type Format } from "./format.ts";
-import { FpOp, fpOpCode } from "./op_code.ts";
+import { FpOp, fpOpCode } from "../../isa/fp_op_code.ts";
 
 /** One instruction. Operands come in register numbers 0 to 2 (or x9), the result goes to number 0 (or x9). */
 export interface QemuRow {
