@@ -7,6 +7,8 @@ export interface Ignore {
   readonly fpsr?: number;
   /** FPCR bits. */
   readonly fpcr?: number;
+  /** V registers. */
+  readonly vectors?: boolean;
   /** The data window. */
   readonly memory?: boolean;
 }
@@ -30,7 +32,7 @@ export function differences(expected: Result, got: Result, ignore: Ignore = {}):
   note("FPCR", hex(a.fpcr & fpcrMask, 8), hex(b.fpcr & fpcrMask, 8));
   const mask = ~(ignore.fpsr ?? 0);
   note("FPSR", fpsr(a.fpsr & mask), fpsr(b.fpsr & mask));
-  for (let n = 0; n < 32; n++) note(`V${n}`, hex(a.v(n), 32), hex(b.v(n), 32));
+  for (let n = 0; n < 32 && !ignore.vectors; n++) note(`V${n}`, hex(a.v(n), 32), hex(b.v(n), 32));
   if (!ignore.memory) {
     const values = (result: Result) => new Map(result.written.map(({ offset, value }) => [offset, value]));
     const [before, after] = [values(expected), values(got)];

@@ -1,0 +1,59 @@
+/** Straight runs of random instructions against QEMU: what one leaves behind, the next one finds. */
+import { assertEquals } from "@std/assert";
+import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
+import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
+import { modelByName } from "../../plugins/cpu_a64/sysregs/mod.ts";
+import type { Case } from "../support/case.ts";
+import { describeCase, differences } from "../support/compare.ts";
+import { CODE_WORDS } from "../support/layout.ts";
+import { QemuUser } from "../support/qemu_user.ts";
+import { Random } from "../support/random.ts";
+import { missing, qemu } from "../support/toolchain.ts";
+import { BareMachine } from "./bare_machine.ts";
+import { randomCase, randomMemory } from "./case_generator.ts";
+import { findForms, type Form, randomWord } from "./forms.ts";
+import { isLoadStore } from "./memory_operands.ts";
+
+const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
+const SEQUENCES = 4000;
+
+const decoder = new Decoder(declarations, modelByName("max").features);
+
+/** Branches, exceptions and system instructions: bits 28:26 are 101. */
+const isComputation = ({ example }: Form) => !isLoadStore(example) && (example >>> 26 & 7) !== 5 && example >>> 16 !== 0;
+
+Deno.test({ name: "like QEMU: sequences", ignore: missing(qemu) }, async () => {
+  const { forms } = findForms(decoder);
+  const computations = forms.filter(isComputation);
+  const accesses = forms.filter(({ example }) => isLoadStore(example));
+  const random = new Random(`${seed} sequences`);
+  const memory = randomMemory(random);
+  const cases = Array.from({ length: SEQUENCES }, (_, i): Case => {
+    // The first may be an access, since its registers are prepared; its neighbours compute with what it loaded.
+    const start = randomCase(random, decoder, random.pick(random.chance(0.5) ? accesses : computations), memory, `sequence #${i}`);
+    const code = [...start.code];
+    while (code.length < CODE_WORDS - 1) {
+      const word = randomWord(random, decoder, random.pick(computations));
+      if (typeof word === "number") code.push(word);
+    }
+    return { ...start, code };
+  });
+  const oracle = new QemuUser(qemu.command);
+  try {
+    const expected = await oracle.run(cases);
+    const got = new BareMachine().run(cases);
+    const reports = cases.flatMap((test, i) => {
+      const lines = differences(expected[i], got[i], { memory: expected[i].ending === "abort", vectors: expected[i].ending === "abort" });
+      return lines.length
+        ? [[...describeCase(test), ...test.code.map((word) => `  ${decoder.disassemble(word)}`), ...lines].join("\n")]
+        : [];
+    });
+    assertEquals(
+      reports.length,
+      0,
+      `seed ${seed}: ${reports.length} of ${SEQUENCES} sequences differ\n${reports.slice(0, 2).join("\n\n")}`,
+    );
+  } finally {
+    oracle.close();
+  }
+});
