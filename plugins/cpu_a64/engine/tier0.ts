@@ -26,7 +26,6 @@ import {
 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { hostFusesMultiplyAdd } from "./host_features.ts";
-import { hostFusesMultiplyAdd } from "./host_features.ts";
 import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_WRITE, RECORD_SIZE, RECORDS_PER_PAGE } from "./layout.ts";
 
 /** Functions of the engine that generated code calls. Each returns 0 for "leave the instruction" unless said otherwise. */
