@@ -19,6 +19,7 @@ import { Interpreter } from "./interpreter.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu } from "./mmu/mod.ts";
+import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
@@ -74,7 +75,6 @@ export class Cpu {
   #waiting: "WFI" | "WFE" | undefined;
   #irq = false;
   #fiq = false;
-  #retiredBefore = 0;
   readonly #ticksPerSecond: bigint;
 
   constructor(readonly options: CpuOptions) {
@@ -91,6 +91,7 @@ export class Cpu {
       words: () => block.words,
       ramOffset: (pa) => ram.offset(pa),
       register: (name) => state + registerOffset(name),
+      features: { paBits: model.physicalAddressBits },
     });
     this.tlb = new Tlb(block, banks, BANKS);
     this.decoder = new Decoder(declarations, model.features);
@@ -101,7 +102,8 @@ export class Cpu {
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name));
     const counter = new CounterAndTimers(block, () => this.ticks());
-    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, () => BigInt(this.#retiredBefore + this.retiredNow()));
+    const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
+    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors);
     const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);
     const system = new SystemOperations({
       block,
@@ -243,7 +245,6 @@ export class Cpu {
       }
     } finally {
       this.lastRetired = this.retiredNow();
-      this.#retiredBefore += this.lastRetired;
       this.#running = false;
       block.set(at.EXCLUSIVE, 0);
     }

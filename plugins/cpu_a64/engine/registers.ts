@@ -15,6 +15,7 @@ import {
 import type { Block } from "./block.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
 import type { GicCpuInterface } from "./gic_cpu_interface.ts";
+import type { PerformanceMonitors } from "./performance_monitors.ts";
 import { readPstateRegister, writePstateRegister } from "./pstate.ts";
 import { CounterAndTimers } from "./counter.ts";
 
@@ -29,6 +30,7 @@ const offsets = {
   SCTLR_EL1: registerOffset("SCTLR_EL1"),
   HCR_EL2: registerOffset("HCR_EL2"),
   OSLSR_EL1: registerOffset("OSLSR_EL1"),
+  DBGCLAIMCLR_EL1: registerOffset("DBGCLAIMCLR_EL1"),
 };
 
 /** FPCR's bits without trapped exceptions; FZ16 with half precision. FPSR's QC and cumulative flags. */
@@ -44,7 +46,7 @@ export class Registers {
     readonly exceptions: ExceptionUnit,
     readonly gic: GicCpuInterface,
     readonly counter: CounterAndTimers,
-    readonly cycles: () => bigint,
+    readonly monitors: PerformanceMonitors,
   ) {}
 
   /** MRS. Undefined: an exception was taken. */
@@ -84,7 +86,7 @@ export class Registers {
       case "gic":
         return register.name === "ICC_SRE_EL2" ? block.get64(register.offset) : this.gic.readRegister(register.name);
       case "pmu":
-        return register.name === "PMCCNTR_EL0" ? BigInt.asUintN(64, this.cycles() + block.get64(register.offset)) : block.get64(register.offset);
+        return this.monitors.read(register.name);
       case "computed":
         return this.#computed(register, el);
       default:
@@ -137,12 +139,12 @@ export class Registers {
         else this.gic.writeRegister(name, value);
         return Effect.interrupts | Effect.exit;
       case "pmu":
-        // The cycle counter's slot holds its distance from the instructions retired.
-        if (name === "PMCCNTR_EL0") block.set64(register.offset, value - this.cycles());
-        else file.storeLong(block, register, value);
+        this.monitors.write(name, value);
         return Effect.none;
       case "debug":
-        if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
+        if (name === "DBGCLAIMSET_EL1") block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) | Number(value & 0xffn));
+        else if (name === "DBGCLAIMCLR_EL1") block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) & ~Number(value & 0xffn));
+        else if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
         else file.storeLong(block, register, value);
         return Effect.interrupts;
       case "mmu":

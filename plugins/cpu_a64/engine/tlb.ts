@@ -109,8 +109,8 @@ export class Tlb {
 
   /** Remembers that a cached page is part of a larger block. */
   noteBlock(bank: Bank, vaHi: number, vaLo: number, sizeBits: number): void {
-    if (sizeBits >= 30) bank.blocks30.add(vaHi * 4 + (vaLo >>> 30));
-    else if (sizeBits > 16) bank.blocks21.add(vaHi * 2048 + (vaLo >>> 21));
+    if (sizeBits >= 30) bank.blocks30.add(blockNumber(vaHi, vaLo, 30));
+    else if (sizeBits > 12) bank.blocks21.add(blockNumber(vaHi, vaLo, 21));
   }
 
   /** Empties banks that match. */
@@ -139,9 +139,7 @@ export class Tlb {
    * @param globalOnly entries of other ASIDs: only global ones go
    */
   invalidateVa(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
-    // Blocks with a tag in the top byte are found by their untagged address only; a tagged one clears everything.
-    if (bank.blocks21.size > 0 && hasBlock(bank.blocks21, vaHi, vaLo, 21)) return this.#clear(bank);
-    if (bank.blocks30.size > 0 && hasBlock(bank.blocks30, vaHi, vaLo, 30)) return this.#clear(bank);
+    if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const d = (bank.address + (((vaLo >>> 12) & DTLB_MASK) << DTLB_ENTRY_SHIFT)) >>> 2;
@@ -179,10 +177,8 @@ export class Tlb {
   }
 }
 
-function hasBlock(blocks: ReadonlySet<number>, vaHi: number, vaLo: number, bits: 21 | 30): boolean {
-  const scale = 2 ** (32 - bits);
-  if (blocks.has(vaHi * scale + (vaLo >>> bits))) return true;
-  const low = (vaHi & 0x00ff_ffff) * scale + (vaLo >>> bits);
-  for (const block of blocks) if (block % (2 ** 24 * scale) === low) return true;
-  return false;
+/** The number of the block of `1 << bits` bytes that holds a VA; a tag in the top byte doesn't count. */
+function blockNumber(vaHi: number, vaLo: number, bits: 21 | 30): number {
+  const hi = vaHi & (1 << 23) ? vaHi | 0xff00_0000 : vaHi & 0x00ff_ffff;
+  return hi * 2 ** (32 - bits) + (vaLo >>> bits);
 }

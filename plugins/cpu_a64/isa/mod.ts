@@ -5,11 +5,15 @@ import { branches } from "./branches.ts";
 import { dataImmediate } from "./data_immediate.ts";
 import { dataRegister } from "./data_register.ts";
 import { loadsStores } from "./loads_stores.ts";
+import { simdAcross } from "./simd_across.ts";
 import { simdCopy } from "./simd_copy.ts";
 import { simdImmediate } from "./simd_immediate.ts";
 import { simdLoadsStores } from "./simd_loads_stores.ts";
 import { simdPermute } from "./simd_permute.ts";
+import { simdShift } from "./simd_shift.ts";
+import { simdStructures } from "./simd_structures.ts";
 import { simdThreeSame } from "./simd_three_same.ts";
+import { simdTwoMisc } from "./simd_two_misc.ts";
 import { system } from "./system.ts";
 
 /** By encoding group, in the order in which the decoder asks them. */
@@ -25,6 +29,10 @@ export const groups: Readonly<Record<string, readonly Declaration[]>> = {
   simdImmediate,
   simdPermute,
   simdThreeSame,
+  simdShift,
+  simdTwoMisc,
+  simdAcross,
+  simdStructures,
 };
 
 /** All declarations. */

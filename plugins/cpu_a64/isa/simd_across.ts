@@ -20,25 +20,26 @@ interface Operation {
   readonly combine: (lanes: Lanes, a: V128, b: V128) => V128;
 }
 
-/** By U, then opcode. */
-const operations: readonly Record<number, Operation>[] = [0, 1].map((U) => ({
+/** By opcode. */
+const operations = (U: number): Readonly<Record<number, Operation>> => ({
   0b00011: { name: `${"su"[U]}addlv`, long: true, combine: (l, a, b) => l.add(a, b) },
   0b01010: { name: `${"su"[U]}maxv`, combine: (l, a, b) => l.max(a, b, U) },
   0b11010: { name: `${"su"[U]}minv`, combine: (l, a, b) => l.min(a, b, U) },
-  ...(U === 0 ? { 0b11011: { name: "addv", combine: (l: Lanes, a: V128, b: V128) => l.add(a, b) } } : {}),
-}));
+  0b11011: { name: "addv", combine: (l, a, b) => l.add(a, b) },
+});
+const byU = [operations(0), operations(1)];
 
 const acrossLanes = a64({
   bits: "0 Q U 01110 size:2 11000 opcode:5 10 Rn:5 Rd:5",
   known: ["Q", "U", "size", "opcode"],
   fp: true,
-  when: (f) => f.opcode in operations[f.U] && f.size < 2 + f.Q,
+  when: (f) => f.opcode in byU[f.U] && (f.U === 0 || f.opcode !== 0b11011) && f.size < 2 + f.Q,
   asm: (f) => {
-    const { name, long } = operations[f.U][f.opcode];
+    const { name, long } = byU[f.U][f.opcode];
     return `${name} ${scalar(f.Rd, f.size + +!!long)}, ${vector(f.Rn, f.size, f.Q)}`;
   },
   emit(m, { Q, U, size, opcode, Rn, Rd }) {
-    const { long, combine } = operations[U][opcode];
+    const { long, combine } = byU[U][opcode];
     const lanes = lanesOf(m, size, Q);
     const from = long ? new Lanes(lanes.m, size + 1, lanes.width) : lanes;
     const result = reduce(from, long ? lanes.addPairsLong(m.v(Rn), U) : m.v(Rn), (a, b) => combine(from, a, b));

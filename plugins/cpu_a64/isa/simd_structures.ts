@@ -1,8 +1,8 @@
 /** Arm ARM DDI 0487, "Advanced SIMD load/store multiple structures", "... single structure", and their post-indexed forms. */
-import { a64, type Declaration, type Field, i64, type I64, i8x16, type Raw, type Semantics, type V128 } from "./dsl.ts";
+import { a64, type Declaration, type Field, type I64, i64, i8x16, type Raw, type Semantics, type V128 } from "./dsl.ts";
 import { reg, regSp } from "./names.ts";
 import { baseAddress, spBase } from "./loads_stores.ts";
-import { lanesOf, low64 } from "./simd_lanes.ts";
+import { half, lanesOf, low64 } from "./simd_lanes.ts";
 import { elementLetter, list } from "./simd_names.ts";
 
 /** The n-th register of a list; lists wrap around. */
@@ -35,48 +35,130 @@ function memoryByte(r: number, at: number, elements: number, size: number): numb
   return (((at >> size) * elements + r) << size) + (at & ((1 << size) - 1));
 }
 
-/** Loads as many bytes as the registers hold, in pieces of at most 16. */
-function loadAll<F extends string>(m: Semantics<F>, address: I64, total: number): V128[] {
+/** Loads `total` bytes in pieces of 16, or of 8. */
+function loadPieces<F extends string>(m: Semantics<F>, address: I64, total: number, size: 8 | 16): V128[] {
   const pieces: V128[] = [];
-  for (let at = 0; at < total; at += 16) {
+  for (let at = 0; at < total; at += size) {
     const here = i64.add(address, i64.const(BigInt(at)));
-    pieces.push(total - at >= 16 ? m.load128(here) : m.let(low64(m.load(here, 3))));
+    pieces.push(size === 16 && total - at >= 16 ? m.load128(here) : m.let(low64(m.load(here, 3))));
   }
   return pieces;
 }
 
-function loadMultiple<F extends string>(m: Semantics<F>, address: I64, Rt: Field, Q: number, size: number, registers: number, elements: number): void {
+interface Multiple {
+  readonly Q: number;
+  readonly size: number;
+  readonly registers: number;
+  readonly elements: number;
+}
+
+function loadMultiple<F extends string>(m: Semantics<F>, address: I64, Rt: Field, { Q, size, registers, elements }: Multiple): void {
   const bytes = 8 << Q;
   if (elements === 1) {
-    // One structure after the other: each fills a register.
-    const values = Array.from({ length: registers }, (_, r) => {
-      const here = i64.add(address, i64.const(BigInt(r * bytes)));
-      return Q ? m.load128(here) : m.let(low64(m.load(here, 3)));
-    });
-    return values.forEach((value, r) => m.setV(nth(Rt, r), value));
+    return loadPieces(m, address, registers * bytes, Q ? 16 : 8).forEach((value, r) => m.setV(nth(Rt, r), value));
   }
-  const pieces = loadAll(m, address, registers * bytes);
+  const pieces = loadPieces(m, address, registers * bytes, 16);
+  if (pieces.length === 1) pieces.push(pieces[0]);
   const places = (r: number) => Array.from({ length: 16 }, (_, at) => at < bytes ? memoryByte(r, at, elements, size) : 0);
-  const values = Array.from({ length: registers }, (_, r) => gather(m as Semantics, pieces.length === 1 ? [pieces[0], pieces[0]] : pieces, places(r)));
+  const values = Array.from({ length: registers }, (_, r) => m.let(gather(m as Semantics, pieces, places(r))));
   values.forEach((value, r) => lanesOf(m, 0, Q).write(nth(Rt, r), value));
 }
 
-function storeMultiple<F extends string>(m: Semantics<F>, address: I64, Rt: Field, Q: number, size: number, registers: number, elements: number): void {
+function storeMultiple<F extends string>(m: Semantics<F>, address: I64, Rt: Field, { Q, size, registers, elements }: Multiple): void {
   const bytes = 8 << Q;
   const sources = Array.from({ length: registers }, (_, r) => m.let(m.v(nth(Rt, r))));
-  /** Which byte of which register lies at a place in memory: register in bits 4 and up. */
-  const source: number[] = [];
+  /** Which byte of which register comes to a place in memory; the register from bit 4 on. */
+  const places: number[] = [];
   for (let r = 0; r < registers; r++) {
-    for (let at = 0; at < bytes; at++) source[elements === 1 ? r * bytes + at : memoryByte(r, at, elements, size)] = r << 4 | at;
+    for (let at = 0; at < bytes; at++) places[elements === 1 ? r * bytes + at : memoryByte(r, at, elements, size)] = r << 4 | at;
   }
-  for (let at = 0; at < source.length; at += 16) {
+  const step = elements === 1 ? bytes : 16;
+  for (let at = 0; at < places.length; at += step) {
     const here = i64.add(address, i64.const(BigInt(at)));
-    const piece = source.slice(at, at + 16);
-    const whole = piece.length === 16;
-    while (piece.length < 16) piece.push(piece[0]);
-    const plain = piece.every((byte, i) => byte === (piece[0] & ~15 | i));
-    const value = plain ? sources[piece[0] >> 4] : gather(m as Semantics, sources.length === 1 ? [sources[0], sources[0]] : sources, piece);
-    if (whole) m.store128(here, value);
-    else m.store(here, 3, lowHalf(value));
+    const piece = Array.from({ length: 16 }, (_, i) => places[at + i] ?? 0);
+    const value = m.let(elements === 1 ? sources[at / step] : gather(m as Semantics, sources, piece));
+    if (step === 16 && places.length - at >= 16) m.store128(here, value);
+    else m.store(here, 3, half(value, 0));
   }
 }
+
+/** How the base moves: not at all, by the bytes accessed, by a register. */
+const steps = { none: 0, bytes: 1, register: 2 };
+const step = (f: Raw<"post" | "Rm">): number => f.post === 0 ? steps.none : f.Rm === 31 ? steps.bytes : steps.register;
+
+function moveBase<F extends string>(m: Semantics<F>, step: number, Rn: Field, Rm: Field, base: I64, bytes: number): void {
+  if (step === steps.none) return;
+  m.x.writeSp(Rn, i64.add(base, step === steps.bytes ? i64.const(BigInt(bytes)) : m.x.read(Rm)));
+}
+
+const moveText = (f: Raw<"post" | "Rm">, bytes: number) => f.post === 0 ? "" : f.Rm === 31 ? `, #${bytes}` : `, ${reg(1, f.Rm)}`;
+
+const multiple = a64({
+  bits: "0 Q 001100 post L 0 Rm:5 opcode:4 size:2 Rn:5 Rt:5",
+  known: ["Q", "post", "L", "opcode", "size"],
+  split: { ...spBase, step },
+  fp: true,
+  when: (f) => f.opcode in multiples && (f.post === 1 || f.Rm === 0) && (multiples[f.opcode].elements === 1 || f.size < 3 + f.Q),
+  asm: (f) => {
+    const { registers, elements } = multiples[f.opcode];
+    const address = `[${regSp(1, f.Rn)}]${moveText(f, registers * (8 << f.Q))}`;
+    return `${f.L ? "ld" : "st"}${elements} ${list(f.Rt, registers, f.size, f.Q)}, ${address}`;
+  },
+  emit(m, { Q, L, opcode, size, sp, step, Rm, Rn, Rt }) {
+    const what = { Q, size, ...multiples[opcode] };
+    const base = baseAddress(m, Rn, sp);
+    (L ? loadMultiple : storeMultiple)(m, base, Rt, what);
+    moveBase(m, step, Rn, Rm, base, what.registers * (8 << Q));
+  },
+});
+
+/** Opcode 3 above the number of elements: load to all lanes. */
+const REPLICATE = 3;
+
+type Single = Raw<"Q" | "R" | "scale" | "odd" | "S" | "size">;
+
+/** Element size and index of a single structure; `undefined`: unallocated. */
+function single(f: Pick<Single, "Q" | "S" | "size" | "scale">): { size: number; index: number } | undefined {
+  const index = f.Q << 3 | f.S << 2 | f.size;
+  if (f.scale === REPLICATE) return f.S ? undefined : { size: f.size, index: 0 };
+  if (f.scale === 0) return { size: 0, index };
+  if (f.scale === 1) return f.size & 1 ? undefined : { size: 1, index: index >> 1 };
+  if (f.size === 0) return { size: 2, index: index >> 2 };
+  return f.size === 1 && f.S === 0 ? { size: 3, index: f.Q } : undefined;
+}
+
+const elementsOf = (f: Pick<Single, "R" | "odd">): number => f.odd * 2 + f.R + 1;
+
+const singleStructure = a64({
+  bits: "0 Q 001101 post L R Rm:5 scale:2 odd S size:2 Rn:5 Rt:5",
+  known: ["Q", "post", "L", "R", "scale", "odd", "S", "size"],
+  split: { ...spBase, step },
+  fp: true,
+  when: (f) => (f.post === 1 || f.Rm === 0) && single(f) !== undefined && (f.scale !== REPLICATE || f.L === 1),
+  asm: (f) => {
+    const { size, index } = single(f)!;
+    const n = elementsOf(f);
+    const address = `[${regSp(1, f.Rn)}]${moveText(f, n << size)}`;
+    if (f.scale === REPLICATE) return `ld${n}r ${list(f.Rt, n, size, f.Q)}, ${address}`;
+    const registers = Array.from({ length: n }, (_, i) => `v${(f.Rt + i) & 31}.${elementLetter(size)}`);
+    return `${f.L ? "ld" : "st"}${n} {${registers.join(", ")}}[${index}], ${address}`;
+  },
+  emit(m, { Q, L, R, scale, odd, S, size: sizeField, sp, step, Rm, Rn, Rt }) {
+    const { size, index } = single({ Q, S, size: sizeField, scale })!;
+    const n = elementsOf({ R, odd });
+    const base = baseAddress(m, Rn, sp);
+    const places = Array.from({ length: n }, (_, i) => i64.add(base, i64.const(BigInt(i << size))));
+    if (L) {
+      const values = places.map((place) => m.load(place, size));
+      const lanes = lanesOf(m, size, Q);
+      values.forEach((value, i) => {
+        if (scale === REPLICATE) lanes.write(nth(Rt, i), lanes.splatValue(value));
+        else m.setVLane(nth(Rt, i), size, index, value);
+      });
+    } else places.forEach((place, i) => m.store(place, size, m.vLane(nth(Rt, i), size, index)));
+    moveBase(m, step, Rn, Rm, base, n << size);
+  },
+});
+
+/** All of them. */
+export const simdStructures: readonly Declaration[] = [multiple, singleStructure];

@@ -91,7 +91,8 @@ function text(f: Fields): string {
   const { name, shape, suffix } = find(f)!;
   // RBIT is about bytes, whatever its size says.
   const size = name === "rbit" ? 0 : f.size;
-  const register = (n: number, wider: boolean) => f.scalar ? scalar(n, size + +wider) : vector(n, size + +wider, wider && shape !== "pairs" ? 1 : f.Q);
+  const register = (n: number, wider: boolean) =>
+    f.scalar ? scalar(n, size + +wider) : vector(n, size + +wider, wider && shape !== "pairs" ? 1 : f.Q);
   const second = f.Q && !f.scalar && (shape === "narrow" || shape === "long") ? "2" : "";
   const after = shape === "long" ? `, #${8 << size}` : suffix;
   return `${name}${second} ${register(f.Rd, shape === "pairs" || shape === "long")}, ${register(f.Rn, shape === "narrow")}${after}`;
