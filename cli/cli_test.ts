@@ -29,7 +29,7 @@ async function withBoard(text: string, body: (file: string) => Promise<void>): P
 const usage: [string, string[], string][] = [
   ["an unknown verb", ["devicez"], 'Unknown command "devicez". Did you mean command "devices"?'],
   ["an unknown option", ["run", "x.yaml", "--timeut", "3s"], 'Unknown option "--timeut". Did you mean option "--timeout"?'],
-  ["a missing board", ["check"], "Missing argument: board"],
+  ["a missing board", ["check"], "Missing argument(s): board"],
   ["a number that isn't", ["x.yaml", "--smp", "two"], 'Option "--smp" must be of type "integer", but got "two".'],
   ["a time without a unit", ["x.yaml", "--timeout", "3"], "want a time with its unit"],
   ["an override without a value", ["check", "x.yaml", "--set", "seed"], "want PATH=VALUE"],
@@ -81,5 +81,5 @@ Deno.test("help and version end with 0", async () => {
   assertEquals(help.code, 0);
   for (const verb of ["run", "check", "dtb", "devices", "schema"]) assertStringIncludes(help.stdout, `  ${verb} `);
   const version = await plugboard("--version");
-  assertEquals([version.code, /^\d+\.\d+\.\d+\n$/.test(version.stdout)], [0, true]);
+  assertEquals([version.code, /^plugboard \d+\.\d+\.\d+\n$/.test(version.stdout)], [0, true]);
 });

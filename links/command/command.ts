@@ -62,7 +62,7 @@ export class Command {
   #result: CommandResult | undefined;
 
   constructor() {
-    this.#native.exitOverride().allowExcessArguments(false).helpCommand(false).configureOutput({ writeErr: () => {} });
+    this.#native.exitOverride().allowExcessArguments(true).helpCommand(false).configureOutput({ writeErr: () => {} });
     this.#native.action(async () => await this.#run());
   }
 
@@ -74,7 +74,11 @@ export class Command {
 
   /** The version that `-V, --version` prints. */
   version(version: string): this {
-    this.#target.#native.version(version, "-V, --version", "Show the version number for this program.");
+    this.#target.#native.version(
+      `${this.#target.#native.name()} ${version}`.trim(),
+      "-V, --version",
+      "Show the version number for this program.",
+    );
     return this;
   }
 
@@ -234,6 +238,10 @@ export class Command {
       const given = value.variadic ? native.args.slice(index) : native.args.slice(index, index + 1);
       args.push(...given.map((text) => convert(value, text, "Argument", value.name)));
     }
+    const rest = native.args.slice(this.#values.length);
+    if (rest.length > 0 && !this.#values.at(-1)?.variadic) {
+      throw new ValidationError(this.#children.length ? `Unknown command "${rest[0]}".` : `Too many arguments: ${rest.join(" ")}`);
+    }
     this.#result = { options, args, literal: [], cmd: this };
     if (this.#action) await this.#action.call(this, options, ...args);
     else native.outputHelp();
@@ -256,13 +264,11 @@ function translate(error: unknown): unknown {
     case "commander.unknownCommand":
       return new ValidationError(`Unknown command "${name}".${suffix}`);
     case "commander.missingArgument":
-      return new ValidationError(`Missing argument: ${name}`);
+      return new ValidationError(`Missing argument(s): ${name}`);
     case "commander.missingMandatoryOptionValue":
       return new ValidationError(`Missing required option "${flag}".`);
     case "commander.optionMissingArgument":
       return new ValidationError(`Missing value for option "${flag}".`);
-    case "commander.excessArguments":
-      return new ValidationError(`Too many arguments${message.slice(message.indexOf("."))}`);
     default:
       return new ValidationError(message);
   }

@@ -56,7 +56,6 @@ Deno.test("defaults and negated options", async () => {
 });
 
 const wrong: [string, string[]][] = [
-  ["an unknown option", ["b", "--nope"]],
   ["a number that isn't", ["b", "-n", "x"]],
   ["an integer that isn't", ["b", "--smp", "1.5"]],
   ["an option without its value", ["b", "--time"]],
@@ -66,6 +65,11 @@ const wrong: [string, string[]][] = [
 for (const [name, args] of wrong) {
   Deno.test(`refused: ${name}`, async () => void await assertRejects(() => parse(...args), ValidationError));
 }
+
+Deno.test("refused: an unknown option", async () => {
+  const command = new Command().throwErrors().option("--flag", "Flag.").arguments("<board:file>");
+  await assertRejects(() => command.parse(["b", "--flagg"]), ValidationError, 'Unknown option "--flagg". Did you mean option "--flag"?');
+});
 
 Deno.test("sub-commands get their own options, and the root too many arguments", async () => {
   let called = "";
