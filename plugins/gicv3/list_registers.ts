@@ -58,6 +58,11 @@ export class ListRegisters {
     return result;
   }
 
+  /** Not everything found a list register: what matters may change without one of them changing. */
+  crowded(v: number): boolean {
+    return (this.state.hcr[v] & ~(Hcr.EN | Hcr.TDIR)) !== 0;
+  }
+
   /** Shows the vCPU what is pending and active. True when it has a pending interrupt in a list register. */
   flush(v: number, cpu: VcpuState): boolean {
     const { state } = this;

@@ -52,7 +52,7 @@ export class Vgic {
     const v = vcpu.index;
     state.running[v] = 0;
     const folded = this.#lists.fold(v, vcpu.state);
-    if (folded === Folded.NOTHING && state.dirty[v] === 0) return;
+    if (folded === Folded.NOTHING && state.dirty[v] === 0 && !this.#lists.crowded(v)) return;
     this.#takeLate(v);
     this.#lists.flush(v, vcpu.state);
     if ((folded & Folded.RELEASED) !== 0) this.refreshAll();
