@@ -48,9 +48,9 @@ const rules: readonly Rule[] = [
     to: ["^core/mod\\.ts$", "^plugins/[a-z0-9_]+/mod\\.ts$"],
   },
   {
-    name: "tests of a plugin see what it sees, other plugins' doors and the test kit",
+    name: "tests of a plugin see what it sees, other plugins' doors, the hardware and the test kit",
     from: new RegExp(`^plugins/([a-z0-9_]+)/.*${test}`),
-    to: ["^core/", "^plugins/$1/", "^plugins/[a-z0-9_/]+/(contract|mod)\\.ts$", "^tests/support/"],
+    to: ["^core/", "^plugins/$1/", "^plugins/[a-z0-9_/]+/(contract|mod)\\.ts$", "^plugins/cpu_a64/engine/", "^tests/support/"],
   },
   { name: "wasm/ knows no Arm", from: /^plugins\/cpu_a64\/wasm\//, to: ["^plugins/cpu_a64/wasm/"] },
   {
