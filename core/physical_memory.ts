@@ -38,8 +38,8 @@ export interface PhysicalMemory {
   /** Takes one more reference to frames of an owner (a foreign mapping). Throws when they are somebody else's. */
   reference(owner: string, pa: Pa, size?: number): void;
   /**
-   * Drops a reference to each frame of a range (default: one frame); a frame is scrubbed and free when
-   * its last reference goes. Throws, and drops nothing, when a frame is free or somebody else's.
+   * Drops a reference to each frame of a range (default: one frame); a frame is free when its
+   * last reference goes, and scrubbed before it has an owner again. Throws, and drops nothing, when a frame is free or somebody else's.
    */
   release(owner: string, pa: Pa, size?: number): void;
   /** Who holds a frame, and how many references there are. */

@@ -1,8 +1,8 @@
 /**
  * Physical memory: RAM banks in one shared `WebAssembly.Memory`, frames with owners and references.
  *
- * Free frames are always zero. A frame that nobody ever wrote costs the host nothing,
- * so nothing here writes to memory that is zero already.
+ * A frame that had an owner is scrubbed before it gets another: freeing is quick, and
+ * a frame that nobody ever owned costs the host nothing.
  */
 import { hex, PAGE_SIZE } from "./address.ts";
 import { Buddy, MAX_ORDER } from "./buddy.ts";
@@ -38,6 +38,8 @@ interface Bank extends RamBank {
   /** Owner number of each frame; 0: free. */
   readonly owner: Uint16Array;
   readonly references: Uint32Array;
+  /** 1: had an owner, and may hold its bytes. */
+  readonly dirty: Uint8Array;
 }
 
 /** RAM of a board. */
@@ -71,6 +73,7 @@ export class Ram implements PhysicalMemory {
         buddy: new Buddy((at - origin) / PAGE_SIZE, frames),
         owner: new Uint16Array(frames),
         references: new Uint32Array(frames),
+        dirty: new Uint8Array(frames),
       };
       this.#banks.add(at, size, "RAM bank", bank);
       list.push(bank);
@@ -146,7 +149,7 @@ export class Ram implements PhysicalMemory {
     const number = this.#ownerNumbers.get(owner)!;
     for (let frame = first; frame < first + count; frame++) {
       if (--bank.references[frame] > 0) continue;
-      this.#scrub(bank.hostOffset + frame * PAGE_SIZE);
+      bank.dirty[frame] = 1;
       bank.owner[frame] = 0;
       this.#held[number]--;
       bank.buddy.release(bank.buddy.first + frame, 0);
@@ -176,6 +179,11 @@ export class Ram implements PhysicalMemory {
     bank.owner.fill(number, first, first + count);
     bank.references.fill(1, first, first + count);
     this.#held[number] += count;
+    for (let frame = first; frame < first + count; frame++) {
+      if (bank.dirty[frame] === 0) continue;
+      bank.dirty[frame] = 0;
+      new Uint8Array(this.wasm.buffer, bank.hostOffset + frame * PAGE_SIZE, PAGE_SIZE).fill(0);
+    }
   }
 
   /** Numbers of owners that hold nothing are used again, so that 2^16 is a limit on owners at one time. */
@@ -192,18 +200,6 @@ export class Ram implements PhysicalMemory {
     this.#held[number] = 0;
     this.#ownerNumbers.set(owner, number);
     return number;
-  }
-
-  /** Zeroes a frame, when it isn't zero: reading doesn't make the host allocate, writing does. */
-  #scrub(offset: number): void {
-    const words = new Float64Array(this.wasm.buffer, offset, PAGE_SIZE / 8);
-    const bits = new Int32Array(this.wasm.buffer, offset, PAGE_SIZE / 4);
-    for (let i = 0; i < bits.length; i++) {
-      if (bits[i] !== 0) {
-        words.fill(0);
-        return;
-      }
-    }
   }
 
   #owned(owner: string, pa: number, size: number, verb: string): { bank: Bank; first: number; count: number } {
