@@ -28,6 +28,7 @@ export function distributor(gic: Vgic): WordFrame {
   // SGIs and PPIs are the redistributors'.
   const shows = (word: number): boolean => word > 0 && word < state.words;
   return {
+    banks: 0,
     vcpu: 0,
     shows,
     read(offset) {

@@ -10,7 +10,9 @@ export const FRAME_SIZE = 0x1_0000;
 export interface WordFrame {
   read(offset: number): number;
   write(offset: number, value: number): void;
-  /** The vCPU whose bytes of IPRIORITYR it shows, and which words. */
+  /** Where IGROUPR, IPRIORITYR and their like are counted from. */
+  readonly banks: number;
+  /** The vCPU whose private INTIDs it shows, and which words of INTIDs. */
   readonly vcpu: number;
   readonly shows: Shown;
 }
@@ -24,9 +26,10 @@ export function readFrame(gic: Vgic, frame: WordFrame, offset: number, size: num
     case 8:
       return BigInt(frame.read(offset + 4)) << 32n | BigInt(frame.read(offset));
     default: {
-      if (!takesBytes(offset)) return 0;
+      const first = offset - frame.banks;
+      if (!takesBytes(first)) return 0;
       let value = 0;
-      for (let n = 0; n < size; n++) value |= readPriority(gic, frame.vcpu, offset + n, frame.shows) << 8 * n;
+      for (let n = 0; n < size; n++) value |= readPriority(gic, frame.vcpu, first + n, frame.shows) << 8 * n;
       return value;
     }
   }
@@ -41,9 +44,11 @@ export function writeFrame(gic: Vgic, frame: WordFrame, offset: number, size: nu
     case 8:
       frame.write(offset, Number(value & 0xffff_ffffn));
       return frame.write(offset + 4, Number(value >> 32n & 0xffff_ffffn));
-    default:
-      if (!takesBytes(offset)) return;
-      for (let n = 0; n < size; n++) writePriority(gic, frame.vcpu, offset + n, Number(value >> BigInt(8 * n) & 0xffn), frame.shows);
+    default: {
+      const first = offset - frame.banks;
+      if (!takesBytes(first)) return;
+      for (let n = 0; n < size; n++) writePriority(gic, frame.vcpu, first + n, Number(value >> BigInt(8 * n) & 0xffn), frame.shows);
+    }
   }
 }
 

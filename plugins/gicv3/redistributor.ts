@@ -21,6 +21,7 @@ export function redistributor(gic: Vgic, v: number): WordFrame {
   const { state } = gic;
   const shows = (word: number): boolean => word === 0;
   return {
+    banks: FRAME_SIZE,
     vcpu: v,
     shows,
     read(offset) {
