@@ -2,16 +2,19 @@
 import type { Declaration } from "./dsl.ts";
 import { atomics } from "./atomics.ts";
 import { branches } from "./branches.ts";
+import { crypto } from "./crypto.ts";
 import { dataImmediate } from "./data_immediate.ts";
 import { dataRegister } from "./data_register.ts";
 import { loadsStores } from "./loads_stores.ts";
 import { simdAcross } from "./simd_across.ts";
+import { simdByElement } from "./simd_by_element.ts";
 import { simdCopy } from "./simd_copy.ts";
 import { simdImmediate } from "./simd_immediate.ts";
 import { simdLoadsStores } from "./simd_loads_stores.ts";
 import { simdPermute } from "./simd_permute.ts";
 import { simdShift } from "./simd_shift.ts";
 import { simdStructures } from "./simd_structures.ts";
+import { simdThreeDifferent } from "./simd_three_different.ts";
 import { simdThreeSame } from "./simd_three_same.ts";
 import { simdTwoMisc } from "./simd_two_misc.ts";
 import { system } from "./system.ts";
@@ -29,10 +32,13 @@ export const groups: Readonly<Record<string, readonly Declaration[]>> = {
   simdImmediate,
   simdPermute,
   simdThreeSame,
+  simdThreeDifferent,
+  simdByElement,
   simdShift,
   simdTwoMisc,
   simdAcross,
   simdStructures,
+  crypto,
 };
 
 /** All declarations. */
