@@ -3,16 +3,14 @@
  * physical address, and through stage 2 to a physical address.
  */
 
-declare const kind: unique symbol;
-
 /** Virtual address: 64 bits, as the guest computes it. */
-export type Va = bigint & { readonly [kind]?: "VA" };
+export type Va = bigint & { readonly addressKind?: "VA" };
 
 /** Intermediate physical address: what stage 1 puts out; at most 48 bits. */
-export type Ipa = number & { readonly [kind]?: "IPA" };
+export type Ipa = number & { readonly addressKind?: "IPA" };
 
 /** Physical address: what stage 2 puts out; at most 48 bits. */
-export type Pa = number & { readonly [kind]?: "PA" };
+export type Pa = number & { readonly addressKind?: "PA" };
 
 /** Bytes in the smallest page, which is also the unit of frame ownership. */
 export const PAGE_SIZE = 4096;

@@ -5,27 +5,37 @@ import type { OptionSpecs } from "./options.ts";
 
 /** A memory window that a plugin claims. At domain scope an IPA window, at board scope a PA window. */
 export interface WindowResource {
+  /** For messages; the plugin's name or empty when there is only one. */
   readonly name: string;
+  /** First address. */
   readonly at: number;
+  /** Bytes. */
   readonly size: number;
 }
 
 /** An interrupt that a plugin drives. */
 export interface InterruptResource {
+  /** For messages; the plugin's name or empty when there is only one. */
   readonly name: string;
+  /** 16 to 31 private (PPI), 32 to 1019 shared (SPI). */
   readonly intid: number;
+  /** Level-sensitive or edge-triggered. */
   readonly trigger: "level" | "edge";
 }
 
 /** What a plugin takes and shows, as data. */
 export interface Resources {
+  /** Addresses that it serves. */
   readonly windows?: readonly WindowResource[];
+  /** Interrupts that it drives. */
   readonly interrupts?: readonly InterruptResource[];
+  /** What the guest's device tree says of it. */
   readonly deviceTree?: readonly DeviceTreeFragment[];
 }
 
 /** What {@linkcode PluginDeclaration.resources} may look at besides the options. */
 export interface ResourceContext {
+  /** The whole board. */
   readonly board: Board;
   /** The domain that gets the plugin; absent when declared at board scope. */
   readonly domain?: DomainSpec;
@@ -38,8 +48,11 @@ export interface PluginDeclaration<O = any> {
   readonly name: string;
   /** One sentence. */
   readonly doc: string;
+  /** What the manifest may say, by name. */
   readonly options: OptionSpecs;
+  /** Capabilities that it asks for. */
   readonly needs?: readonly Capability<unknown>[];
+  /** Capabilities that it hands out: board-wide ones in `setup`, a domain's in `attach`. */
   readonly provides?: readonly Capability<unknown>[];
   /** Pure: options in, data out. Called by `check`, `map` and `dtb` without anything else running. */
   readonly resources?: (options: O, context: ResourceContext) => Resources;
@@ -47,6 +60,7 @@ export interface PluginDeclaration<O = any> {
 
 /** A use of a plugin. */
 export interface PluginUse {
+  /** What it declares; `pluginOf` gives the hooks. */
   readonly plugin: PluginDeclaration;
   /** Converted options. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -56,19 +70,25 @@ export interface PluginUse {
 
 /** A domain as the manifest declares it. */
 export interface DomainSpec {
+  /** Unique on the board. */
   readonly name: string;
+  /** Virtual CPUs, at least 1. */
   readonly vcpus: number;
   /** Guest RAM: IPA and size in bytes. */
   readonly memory: readonly { readonly at: number; readonly size: number }[];
+  /** Plugins of this domain only, in the manifest's order. */
   readonly plugins: readonly PluginUse[];
 }
 
 /** A board. */
 export interface Board {
+  /** Name of the board. */
   readonly name: string;
+  /** What it is for, in a sentence; may be empty. */
   readonly doc: string;
   /** Manifest file, for messages. */
   readonly file: string;
+  /** Seeds everything random. */
   readonly seed: number;
   /** What a real-time clock shows at boot, in Unix seconds. */
   readonly bootTimeSeconds?: number;
@@ -82,5 +102,6 @@ export interface Board {
   readonly memory: readonly { readonly at: number; readonly size: number }[];
   /** Board-scope plugins, in the manifest's order. */
   readonly plugins: readonly PluginUse[];
+  /** The guests, in the manifest's order. */
   readonly domains: readonly DomainSpec[];
 }

@@ -30,9 +30,11 @@ export interface VcpuConfig {
 export interface VcpuState {
   /** X0 to X30; 31 reads zero and ignores writes (SRT's meaning in an ISS). */
   x(n: number): bigint;
+  /** Writes X0 to X30; the low 64 bits count. */
   setX(n: number, value: bigint): void;
   /** V0 to V31, 128 bits. */
   v(n: number): bigint;
+  /** Writes V0 to V31; the low 128 bits count. */
   setV(n: number, value: bigint): void;
   /** The PC while EL0 or EL1 runs. While EL2 handles an exception it is ELR_EL2. */
   pc: Va;
@@ -42,6 +44,7 @@ export interface VcpuState {
   pstate: bigint;
   /** A system register, without traps, as EL2 sees it: `read("ESR_EL2")`. Unknown names throw. */
   read(register: string): bigint;
+  /** Writes a system register, without traps. Unknown names throw. */
   write(register: string, value: bigint): void;
   /** Instructions retired since creation. */
   readonly retired: number;
@@ -53,6 +56,7 @@ export interface VcpuState {
   reset(): void;
   /** All registers as plain data; {@linkcode restore} takes it back. */
   save(): Uint8Array;
+  /** Takes back what {@linkcode save} gave. Throws for anything else. */
   restore(data: Uint8Array): void;
   /** Disassembly at a VA, for reports; `undefined` when it isn't mapped. */
   disassemble(va: Va): string | undefined;

@@ -27,7 +27,9 @@ export interface DeviceTreeNode {
   readonly name: string;
   /** For references: label `gic` is what `"&gic"` means. */
   readonly label?: string;
+  /** By name, in the order of the blob. */
   readonly properties: Readonly<Record<string, DeviceTreeValue>>;
+  /** Nodes below it. */
   readonly children?: readonly DeviceTreeNode[];
 }
 
@@ -35,6 +37,8 @@ export interface DeviceTreeNode {
 export interface DeviceTreeFragment {
   /** Path of the parent: `/`, `/chosen`, `/cpus`. */
   readonly under: string;
+  /** Nodes to add. */
   readonly nodes?: readonly DeviceTreeNode[];
+  /** Properties to add to the node itself. */
   readonly properties?: Readonly<Record<string, DeviceTreeValue>>;
 }

@@ -3,6 +3,7 @@ import type { ManifestPath } from "./manifest_path.ts";
 
 /** A place that a finding is about. */
 export interface Place {
+  /** Where the manifest says it. */
   readonly path: ManifestPath;
   /** Point at the key instead of the value. */
   readonly on?: "key";
@@ -22,11 +23,13 @@ export interface Span {
   readonly length: number;
   /** The whole source line. */
   readonly text: string;
+  /** A few words below the source line. */
   readonly note?: string;
 }
 
 /** One mistake. */
 export interface Finding {
+  /** An error keeps the board from starting. */
   readonly severity: "error" | "warning";
   /** Stable: `M0103`. */
   readonly code: string;

@@ -9,6 +9,7 @@ export class ManifestError extends Error {
   /** The manifest's file, as the caller named it. */
   readonly file: string;
 
+  /** `findings`: all of them; at least one is an error. */
   constructor(file: string, findings: readonly Finding[]) {
     super(findings.map((finding) => `${file}: ${finding.code}: ${finding.title}`).join("\n"));
     this.name = "ManifestError";
@@ -28,6 +29,7 @@ export class OptionError extends Error {
   /** The use of the plugin; `undefined` until the host fills it in. */
   path: ManifestPath | undefined;
 
+  /** `message`: what is wrong with the value. */
   constructor(option: string | undefined, message: string, path?: ManifestPath) {
     super(message);
     this.name = "OptionError";

@@ -16,9 +16,13 @@ export type MemoryType =
 
 /** What a mapping allows and how it behaves. */
 export interface Mapping {
+  /** Reads are allowed. */
   readonly read: boolean;
+  /** Writes are allowed. */
   readonly write: boolean;
+  /** Instruction fetches are allowed. */
   readonly execute: boolean;
+  /** How the memory behaves. */
   readonly type: MemoryType;
 }
 
@@ -42,6 +46,7 @@ export interface MemoryBackend {
   readonly name: string;
   /** True when IPA must equal PA (an MPU translates nothing). */
   readonly directMapOnly: boolean;
+  /** An empty address space. The name is for messages. Throws when identifiers or memory run out. */
   createAddressSpace(domainName: string): AddressSpace;
 }
 

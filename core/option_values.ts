@@ -10,8 +10,11 @@ export const ADDRESS_LIMIT = 2 ** 48;
 export interface ValueProblem {
   /** A code of {@linkcode Finding}. */
   readonly code: "M0103" | "M0104" | "M0105" | "M0106" | "M0107" | "M0406";
+  /** The value, as text. */
   readonly found: string;
+  /** What would fit, in words. */
   readonly wanted: string;
+  /** What to do about it. */
   readonly help?: string;
   /** Index in a list. */
   readonly index?: number;

@@ -23,14 +23,19 @@ export type OptionKind =
 
 /** One option. */
 export interface OptionSpec {
+  /** What kind of value it takes. */
   readonly kind: OptionKind;
   /** One sentence with units, shown by `devices` and in the editor. */
   readonly doc: string;
   /** Absent and no default: the option is required, unless `optional`. */
   readonly default?: unknown;
+  /** May be left out; the plugin then gets `undefined`. */
   readonly optional?: boolean;
+  /** What a `choice` may be. */
   readonly choices?: readonly string[];
+  /** The least value. */
   readonly min?: number;
+  /** The greatest value. */
   readonly max?: number;
   /** The value must be a multiple of this. */
   readonly align?: number;

@@ -6,7 +6,9 @@ import type { Capability } from "./capability.ts";
 export interface Schedulable {
   /** Unique on the board, from 0. */
   readonly id: number;
+  /** Name of its domain. */
   readonly domain: string;
+  /** Within its domain, from 0. */
   readonly index: number;
   /** Runnable and not running elsewhere. */
   readonly runnable: boolean;
@@ -14,6 +16,7 @@ export interface Schedulable {
 
 /** A decision: who runs next on a pCPU, and for how long at most. */
 export interface Decision {
+  /** `undefined`: the pCPU idles. */
   readonly vcpu: Schedulable | undefined;
   /** Virtual nanoseconds, above zero. */
   readonly sliceNs: number;
@@ -23,6 +26,7 @@ export interface Decision {
 export interface SchedulerPolicy {
   /** A vCPU came to the board. Throws a `RangeError` when the policy can't take it. */
   insert(vcpu: Schedulable): void;
+  /** It left the board. */
   remove(vcpu: Schedulable): void;
   /** It became runnable. */
   wake(vcpu: Schedulable): void;
@@ -32,6 +36,7 @@ export interface SchedulerPolicy {
   yield(vcpu: Schedulable): void;
   /** It ran for so long. */
   ran(vcpu: Schedulable, ns: number): void;
+  /** Who runs next on a pCPU, numbered from 0. `nowNs`: virtual time in nanoseconds. */
   decide(pcpu: number, nowNs: number): Decision;
 }
 

@@ -12,6 +12,7 @@ export interface SerialPort {
 
 /** Hands out ports by name. */
 export interface Serial {
+  /** The port of this name. Throws when another device has it. */
   open(name: string): SerialPort;
 }
 
