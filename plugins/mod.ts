@@ -6,6 +6,7 @@
 import type { Plugin } from "../core/mod.ts";
 import { cpuA64 } from "./cpu_a64/mod.ts";
 import { fdt } from "./fdt/mod.ts";
+import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv3 } from "./gicv3/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
@@ -15,4 +16,4 @@ import { schedulerNull } from "./scheduler_null/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
-export const plugins: readonly Plugin[] = [cpuA64, fdt, gicv3, linuxBoot, pl011, psci, schedulerFair, schedulerNull, vmsa];
+export const plugins: readonly Plugin[] = [cpuA64, fdt, genericTimer, gicv3, linuxBoot, pl011, psci, schedulerFair, schedulerNull, vmsa];
