@@ -3,7 +3,7 @@
  * read from a decoded record. Used for the handlers inside the interpreter's loop
  * and for those outside of it.
  */
-import type { Declaration, DecodeEnvironment, Field, IntegerOps, Raw, Register, Semantics, SystemOp } from "../isa/dsl.ts";
+import type { AccessOptions, Declaration, DecodeEnvironment, Field, IntegerOps, Raw, Register, Semantics, SystemOp } from "../isa/dsl.ts";
 import {
   atomic,
   call,
@@ -358,25 +358,31 @@ export class Tier0 implements Semantics {
     });
   }
 
-  load(address: I64, log2: number, options: { unprivileged?: boolean; ordered?: boolean } = {}): I64 {
+  load(address: I64, log2: number, options: AccessOptions = {}): I64 {
     const va = this.let(address);
     if (options.ordered) this.#checkAligned(va, 1 << log2);
-    const host = this.#readable(va, 1 << log2, options.unprivileged ?? false);
+    const host = this.#readable(va, 1 << log2, options.unprivileged ?? false, options.element);
     return this.let(loadLane(log2, host, 0));
   }
 
-  load128(address: I64): V128 {
-    return this.let(v128.load(this.#readable(address, 16, false)));
+  load128(address: I64, options: AccessOptions = {}): V128 {
+    return this.let(v128.load(this.#readable(address, 16, false, options.element)));
   }
 
-  store(address: I64, log2: number, value: I64, options: { unprivileged?: boolean; ordered?: boolean } = {}): void {
+  store(address: I64, log2: number, value: I64, options: AccessOptions = {}): void {
     const va = this.let(address);
     if (options.ordered) this.#checkAligned(va, 1 << log2);
-    this.#write(va, 1 << log2, options.unprivileged ?? false, (host, offset) => this.place.f.store(laneStores[log2], host, value, offset));
+    this.#write(
+      va,
+      1 << log2,
+      options.unprivileged ?? false,
+      (host, offset) => this.place.f.store(laneStores[log2], host, value, offset),
+      options.element,
+    );
   }
 
-  store128(address: I64, value: V128): void {
-    this.#write(address, 16, false, (host, offset) => this.place.f.store("v128", host, value, offset));
+  store128(address: I64, value: V128, options: AccessOptions = {}): void {
+    this.#write(address, 16, false, (host, offset) => this.place.f.store("v128", host, value, offset), options.element);
   }
 
   loadPair(address: I64, log2: number): readonly [I64, I64] {

@@ -70,6 +70,8 @@ export interface AccessOptions {
   readonly unprivileged?: boolean;
   /** Load-acquire or store-release; must be aligned to its size as Armv8.0 demands. */
   readonly ordered?: boolean;
+  /** Bytes of an element, where the access is of many: what must be aligned, if anything must. */
+  readonly element?: number;
 }
 
 /** Operations of one integer width. */

@@ -1,5 +1,5 @@
 /** Arm ARM DDI 0487, "Loads and stores": single SIMD&FP registers and pairs. */
-import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed, type V128 } from "./dsl.ts";
+import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed } from "./dsl.ts";
 import { offset, regSp, relative } from "./names.ts";
 import { baseAddress, registerOffset, registerOffsetText, spBase } from "./loads_stores.ts";
 import { scalar } from "./simd_names.ts";
@@ -11,18 +11,10 @@ const allocated = (f: { size: number; opc: number }): boolean => f.size === 0 ||
 
 /** Moves the low bytes between a V register and memory. */
 function transfer<F extends string>(m: Semantics<F>, load: number, log2: number, Rt: Field, address: I64): void {
-  if (load) put(m, log2, Rt, fetch(m, log2, address));
+  if (load && log2 === 4) m.setV(Rt, m.load128(address));
+  else if (load) m.setVLow64(Rt, m.load(address, log2));
   else if (log2 === 4) m.store128(address, m.v(Rt));
   else m.store(address, log2, m.vLane(Rt, log2, 0));
-}
-
-function fetch<F extends string>(m: Semantics<F>, log2: number, address: I64): I64 | V128 {
-  return log2 === 4 ? m.load128(address) : m.load(address, log2);
-}
-
-function put<F extends string>(m: Semantics<F>, log2: number, Rt: Field, value: I64 | V128): void {
-  if (log2 === 4) m.setV(Rt, value as V128);
-  else m.setVLow64(Rt, value as I64);
 }
 
 const name = (f: { opc: number }, stem: string) => `${f.opc & 1 ? "ld" : "st"}${stem}`;
@@ -107,13 +99,17 @@ const loadStorePair = a64({
     const moved = m.let(i64.add(base, i64.extend_s(m.i32(pairOffset))));
     const address = mode === 1 ? base : moved;
     const second = i64.add(address, i64.const(BigInt(1 << log2)));
-    if (L) {
-      const values = [fetch(m, log2, address), fetch(m, log2, second)];
-      put(m, log2, Rt, values[0]);
-      put(m, log2, Rt2, values[1]);
+    if (log2 < 4) {
+      // Neighbours of up to 16 bytes need one look-up.
+      if (L) m.loadPair(address, log2).forEach((value, i) => m.setVLow64(i ? Rt2 : Rt, value));
+      else m.storePair(address, log2, [m.vLane(Rt, log2, 0), m.vLane(Rt2, log2, 0)]);
+    } else if (L) {
+      const [a, b] = [m.load128(address), m.load128(second)];
+      m.setV(Rt, a);
+      m.setV(Rt2, b);
     } else {
-      transfer(m, 0, log2, Rt, address);
-      transfer(m, 0, log2, Rt2, second);
+      m.store128(address, m.v(Rt));
+      m.store128(second, m.v(Rt2));
     }
     if (mode & 1) m.x.writeSp(Rn, moved);
   },

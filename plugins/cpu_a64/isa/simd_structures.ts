@@ -36,11 +36,11 @@ function memoryByte(r: number, at: number, elements: number, size: number): numb
 }
 
 /** Loads `total` bytes in pieces of 16, or of 8. */
-function loadPieces<F extends string>(m: Semantics<F>, address: I64, total: number, size: 8 | 16): V128[] {
+function loadPieces<F extends string>(m: Semantics<F>, address: I64, total: number, size: 8 | 16, element: number): V128[] {
   const pieces: V128[] = [];
   for (let at = 0; at < total; at += size) {
     const here = i64.add(address, i64.const(BigInt(at)));
-    pieces.push(size === 16 && total - at >= 16 ? m.load128(here) : m.let(low64(m.load(here, 3))));
+    pieces.push(size === 16 && total - at >= 16 ? m.load128(here, { element }) : m.let(low64(m.load(here, 3, { element }))));
   }
   return pieces;
 }
@@ -55,9 +55,9 @@ interface Multiple {
 function loadMultiple<F extends string>(m: Semantics<F>, address: I64, Rt: Field, { Q, size, registers, elements }: Multiple): void {
   const bytes = 8 << Q;
   if (elements === 1) {
-    return loadPieces(m, address, registers * bytes, Q ? 16 : 8).forEach((value, r) => m.setV(nth(Rt, r), value));
+    return loadPieces(m, address, registers * bytes, Q ? 16 : 8, 1 << size).forEach((value, r) => m.setV(nth(Rt, r), value));
   }
-  const pieces = loadPieces(m, address, registers * bytes, 16);
+  const pieces = loadPieces(m, address, registers * bytes, 16, 1 << size);
   if (pieces.length === 1) pieces.push(pieces[0]);
   const places = (r: number) => Array.from({ length: 16 }, (_, at) => at < bytes ? memoryByte(r, at, elements, size) : 0);
   const values = Array.from({ length: registers }, (_, r) => m.let(gather(m as Semantics, pieces, places(r))));
@@ -73,12 +73,13 @@ function storeMultiple<F extends string>(m: Semantics<F>, address: I64, Rt: Fiel
     for (let at = 0; at < bytes; at++) places[elements === 1 ? r * bytes + at : memoryByte(r, at, elements, size)] = r << 4 | at;
   }
   const step = elements === 1 ? bytes : 16;
+  const element = 1 << size;
   for (let at = 0; at < places.length; at += step) {
     const here = i64.add(address, i64.const(BigInt(at)));
     const piece = Array.from({ length: 16 }, (_, i) => places[at + i] ?? 0);
     const value = m.let(elements === 1 ? sources[at / step] : gather(m as Semantics, sources, piece));
-    if (step === 16 && places.length - at >= 16) m.store128(here, value);
-    else m.store(here, 3, half(value, 0));
+    if (step === 16 && places.length - at >= 16) m.store128(here, value, { element });
+    else m.store(here, 3, half(value, 0), { element });
   }
 }
 

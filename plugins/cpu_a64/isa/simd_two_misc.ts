@@ -1,5 +1,6 @@
 /** Arm ARM DDI 0487, "Advanced SIMD two-register miscellaneous" and its scalar form: integers and bits. */
-import { a64, type Declaration, i32, i8x16, type Raw, type V128, v128 } from "./dsl.ts";
+import { a64, type Declaration, i32, i64, i8x16, type Raw, type V128, v128 } from "./dsl.ts";
+import { FpFormat, FpOp, fpOpCode } from "./fp_op_code.ts";
 import { addMixedSaturated, clampToHalf, type Narrowing } from "./simd_arithmetic.ts";
 import { Lanes, lanesOf } from "./simd_lanes.ts";
 import { elementLetter, scalar, vector } from "./simd_names.ts";
@@ -49,6 +50,10 @@ const saturating = (compute: (l: Lanes, a: V128) => V128) => (l: Lanes, a: V128)
 
 const narrowing = (kind: Narrowing) => (wide: Lanes, a: V128): V128 => clampToHalf(wide, a, kind);
 
+/** URECPE, URSQRTE. */
+const estimate = (op: number) => (l: Lanes, a: V128): V128 =>
+  l.map32(a, (e) => i32.wrap(l.m.softFloat(fpOpCode(op, FpFormat.Single), [i64.extend_u(e)])));
+
 define(0, 0b00000, "rev64", "bhs", reverse(8));
 define(1, 0b00000, "rev32", "bh", reverse(4));
 define(0, 0b00001, "rev16", "b", reverse(2));
@@ -74,6 +79,8 @@ define(1, 0b01001, "cmle", "bhsd", (l, a) => l.ge(l.splat(0), a, 0), withZero);
 define(0, 0b01010, "cmlt", "bhsd", (l, a) => l.negative(a), withZero);
 define(0, 0b01011, "abs", "bhsd", (l, a) => l.abs(a), { scalar: "d" });
 define(1, 0b01011, "neg", "bhsd", (l, a) => l.neg(a), { scalar: "d" });
+define(0, 0b11100, "urecpe", "s", estimate(FpOp.UnsignedRecipEstimate));
+define(1, 0b11100, "ursqrte", "s", estimate(FpOp.UnsignedRsqrtEstimate));
 define(0, 0b10010, "xtn", "bhs", (_, a) => a, { shape: "narrow" });
 define(1, 0b10010, "sqxtun", "bhs", narrowing("signedToUnsigned"), { shape: "narrow", scalar: "bhs" });
 define(1, 0b10011, "shll", "bhs", (l, a) => l.wide.shl(a, l.bits), { shape: "long" });
