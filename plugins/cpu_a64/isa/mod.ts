@@ -5,6 +5,10 @@ import { branches } from "./branches.ts";
 import { crypto } from "./crypto.ts";
 import { dataImmediate } from "./data_immediate.ts";
 import { dataRegister } from "./data_register.ts";
+import { fpArithmetic } from "./fp_arithmetic.ts";
+import { fpCompare } from "./fp_compare.ts";
+import { fpConvert } from "./fp_convert.ts";
+import { fpMove } from "./fp_move.ts";
 import { loadsStores } from "./loads_stores.ts";
 import { simdAcross } from "./simd_across.ts";
 import { simdByElement } from "./simd_by_element.ts";
@@ -27,6 +31,10 @@ export const groups: Readonly<Record<string, readonly Declaration[]>> = {
   loadsStores,
   atomics,
   dataRegister,
+  fpMove,
+  fpArithmetic,
+  fpCompare,
+  fpConvert,
   simdLoadsStores,
   simdCopy,
   simdImmediate,
