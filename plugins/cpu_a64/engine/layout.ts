@@ -8,7 +8,7 @@ export const RECORDS_PER_PAGE = 1024;
 export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 
 /** Data side of a TLB bank: direct mapped entries of 32 bytes. */
-export const DTLB_BITS = 8;
+export const DTLB_BITS = 9;
 export const DTLB_ENTRY_SHIFT = 5;
 export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
 /** In an entry: tag for reads, tag for writes (VA of the page, -1: invalid), and host address minus VA. */
