@@ -40,6 +40,8 @@ export interface VcpuState {
   pc: Va;
   /** The stack pointer in use. */
   sp: bigint;
+  /** The stack pointer of the guest's code, also while EL2 handles an exception. */
+  guestSp: bigint;
   /** PSTATE in SPSR format: NZCV, DAIF, EL and SP selection. */
   pstate: bigint;
   /** A system register, without traps, as EL2 sees it: `read("ESR_EL2")`. Unknown names throw. */
@@ -72,6 +74,25 @@ export interface RunWindow {
   readonly nsPerInstruction: number;
 }
 
+/** What a load or store moves. */
+export interface DescribedAccess {
+  /** A store. */
+  readonly write: boolean;
+  /** Registers that move, the one at the lowest address first. */
+  readonly transfers: readonly {
+    /** 31 is XZR. */
+    readonly register: number;
+    /** In bytes: 1, 2, 4 or 8. */
+    readonly size: number;
+    /** Loads: sign-extend, to 64 bits if `wide`, else to 32. */
+    readonly signExtend: boolean;
+    /** The register is 64 bits wide. */
+    readonly wide: boolean;
+  }[];
+  /** Base register (31 is SP) and its value afterwards. */
+  readonly writeback?: { readonly register: number; readonly value: bigint };
+}
+
 /** Executes guest code. */
 export interface CpuEngine {
   /** The CPU model, for instance `cortex-a57`. */
@@ -101,6 +122,11 @@ export interface CpuEngine {
   memoryWritten(pa: Pa, size: number): void;
   /** Takes a synchronous exception to EL1 in the vCPU's present context, as hardware would. */
   injectException(vcpu: VcpuState, exception: Injected): void;
+  /**
+   * Takes the load or store that caused the present data abort apart, when its syndrome doesn't (ISV is 0) and
+   * FAR_EL2 is its first byte. `undefined`: an instruction that can't be emulated (SIMD, exclusive, atomic).
+   */
+  describeAccess?(vcpu: VcpuState): DescribedAccess | undefined;
 }
 
 /** An exception that EL2 hands to EL1. */

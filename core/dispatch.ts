@@ -221,24 +221,41 @@ function mmio(trap: Trap, environment: DispatchEnvironment): Next {
   const window = environment.claims.window(ipa);
   if (window === undefined) return refuse("nothing is there", ipa);
   if (info.cacheMaintenance) return settle(vcpu, "advance");
-  if (!info.valid) return refuse(`${window.name}: the access isn't a plain load or store (ISV is 0)`, ipa);
+  const described = info.valid
+    ? { write: info.write, transfers: [info], writeback: undefined }
+    : environment.engine.describeAccess?.(state);
+  if (described === undefined) return refuse(`${window.name}: the access isn't a load or store that can be emulated`, ipa);
+  const { size } = described.transfers[0];
   const offset = ipa - window.at;
-  if (offset + info.size > window.size) return refuse(`${info.size} bytes reach beyond the end of ${window.name}`, ipa);
-  if (offset % info.size !== 0) return refuse(`unaligned access to ${window.name}`, ipa, ALIGNMENT_FAULT);
+  if (offset + size * described.transfers.length > window.size) return refuse(`the access reaches beyond the end of ${window.name}`, ipa);
+  if (offset % size !== 0) return refuse(`unaligned access to ${window.name}`, ipa, ALIGNMENT_FAULT);
   const { owner, handler } = window.value;
-  const bits = info.size * 8;
+  const bits = size * 8;
   try {
-    if (info.write) {
-      handler.write(offset, info.size, BigInt.asUintN(bits, state.x(info.register)), vcpu);
-    } else {
-      const raw = handler.read(offset, info.size, vcpu);
+    // Nothing is written to a register before every part is there.
+    const loaded = described.transfers.map(({ register }, index): bigint => {
+      const at = offset + index * size;
+      if (described.write) {
+        handler.write(at, size, BigInt.asUintN(bits, state.x(register)), vcpu);
+        return 0n;
+      }
+      const raw = handler.read(at, size, vcpu);
       if (typeof raw !== "bigint" && typeof raw !== "number") throw new BadAnswer(`the value is a ${typeof raw}; want a number or bigint`);
-      const value = BigInt(raw);
-      const extended = info.signExtend ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
-      state.setX(info.register, BigInt.asUintN(info.wide ? 64 : 32, extended));
+      return BigInt(raw);
+    });
+    if (!described.write) {
+      described.transfers.forEach(({ register, signExtend, wide }, index) => {
+        const extended = signExtend ? BigInt.asIntN(bits, loaded[index]) : BigInt.asUintN(bits, loaded[index]);
+        state.setX(register, BigInt.asUintN(wide ? 64 : 32, extended));
+      });
+    }
+    if (described.writeback) {
+      const { register, value } = described.writeback;
+      if (register === 31) state.guestSp = value;
+      else state.setX(register, value);
     }
   } catch (error) {
-    environment.failed(owner, `${direction} at offset ${hex(offset)}, ${info.size} bytes`, error);
+    environment.failed(owner, `${direction} at offset ${hex(offset)}, ${size} bytes`, error);
     return "stopped";
   }
   return settle(vcpu, "advance");

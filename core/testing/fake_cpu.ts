@@ -20,6 +20,7 @@ export class FakeVcpuState implements VcpuState {
   readonly registers: Map<string, bigint> = new Map();
   pc = 0n;
   sp = 0n;
+  guestSp = 0n;
   pstate = 0x3c5n;
   retired = 0;
   /** What {@linkcode wakeupPending} says. */

@@ -1,7 +1,8 @@
 /** The CPU engine: vCPUs time-shared on a physical CPU of this host thread. */
-import type { CpuEngine, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../../../core/mod.ts";
+import type { CpuEngine, DescribedAccess, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../../../core/mod.ts";
 import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
+import { describeAccess } from "./access_description.ts";
 import { Cpu, type CpuOptions } from "./cpu.ts";
 import { EC } from "./syndrome.ts";
 import { A64Vcpu } from "./vcpu.ts";
@@ -82,12 +83,15 @@ export class A64Engine implements CpuEngine {
     const lo = Number(exception.va & 0xffff_ffffn), hi = Number((exception.va >> 32n) & 0xffff_ffffn);
     const fromEl0 = (Number((vcpu as A64Vcpu).read("SPSR_EL2")) & 0xc) === 0;
     const isFetch = exception.access === "fetch";
-    const ec = isFetch
-      ? (fromEl0 ? EC.instructionAbortLower : EC.instructionAbortSame)
-      : fromEl0
-      ? EC.dataAbortLower
-      : EC.dataAbortSame;
+    const ec = isFetch ? (fromEl0 ? EC.instructionAbortLower : EC.instructionAbortSame) : fromEl0 ? EC.dataAbortLower : EC.dataAbortSame;
     exceptions.inject({ ec, iss: exception.status | (exception.access === "write" ? 1 << 6 : 0), farLo: lo, farHi: hi });
+  }
+
+  describeAccess(vcpu: VcpuState): DescribedAccess | undefined {
+    const state = vcpu as A64Vcpu;
+    const word = state.instruction(state.pc);
+    const described = word === undefined ? undefined : describeAccess(word, (n) => n === 31 ? state.guestSp : state.x(n));
+    return described?.address === state.read("FAR_EL2") ? described : undefined;
   }
 
   /** Name of the register that an ISS of EC 0x18 speaks of. */

@@ -118,7 +118,19 @@ export class A64Vcpu implements VcpuState {
     tlb.invalidate((bank) => bank.vcpu === this.number);
   }
 
-  disassemble(va: Va): string | undefined {
+  /** SP of the code that EL2 interrupted: by SPSR_EL2's mode, while EL2 handles an exception. */
+  get guestSp(): bigint {
+    if (this.enter().block.get(at.EL) !== 2) return this.sp;
+    return this.read((this.read("SPSR_EL2") & 0xfn) === 5n ? "SP_EL1" : "SP_EL0");
+  }
+
+  set guestSp(value: bigint) {
+    if (this.enter().block.get(at.EL) !== 2) this.sp = value;
+    else this.write((this.read("SPSR_EL2") & 0xfn) === 5n ? "SP_EL1" : "SP_EL0", value);
+  }
+
+  /** The instruction word at a VA, read as the interrupted code would; `undefined` where nothing is mapped. */
+  instruction(va: Va): number | undefined {
     const cpu = this.enter();
     const el = cpu.block.get(at.EL);
     const guestEl = el === 2 ? Number((this.read("SPSR_EL2") >> 2n) & 3n) : el;
@@ -126,6 +138,11 @@ export class A64Vcpu implements VcpuState {
     const lo = Number(va & 0xffff_fffcn);
     if (!cpu.mmu.translate(hi, lo, guestEl, READ, 0)) return undefined;
     const host = cpu.accesses.ram.offset(cpu.mmu.result.pa);
-    return host < 0 ? undefined : cpu.decoder.disassemble(cpu.block.words[host >>> 2]);
+    return host < 0 ? undefined : cpu.block.words[host >>> 2];
+  }
+
+  disassemble(va: Va): string | undefined {
+    const word = this.instruction(va);
+    return word === undefined ? undefined : this.cpu.decoder.disassemble(word);
   }
 }
