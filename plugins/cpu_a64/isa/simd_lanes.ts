@@ -48,14 +48,16 @@ const multiplyHigh = [
   [i64x2.extmul_high_i32x4_s, i64x2.extmul_high_i32x4_u],
 ];
 
+const addPairs = [
+  [i16x8.extadd_pairwise_i8x16_s, i16x8.extadd_pairwise_i8x16_u],
+  [i32x4.extadd_pairwise_i16x8_s, i32x4.extadd_pairwise_i16x8_u],
+];
+
 /** FPSR.QC. */
 const QC_BIT = 27;
 
 /** Zero. */
 export const zero: V128 = v128.const(0n, 0n);
-
-/** Log2 of the bytes of an element. */
-export type Size = 0 | 1 | 2 | 3;
 
 /** Operations on elements of `1 << size` bytes. Operands that are used twice are put into locals here. */
 export class Lanes {
@@ -255,6 +257,7 @@ export class Lanes {
 
   /** Sums of neighbours, twice as wide. */
   addPairsLong(a: V128, U: number): V128 {
+    if (this.size < 2) return addPairs[this.size][U](a);
     const { wide } = this;
     const once = this.let(a);
     return wide.add(wide.shr(wide.shl(once, this.bits), this.bits, U), wide.shr(once, this.bits, U));
