@@ -39,13 +39,12 @@ export const Status = {
   INVALID_PARAMETERS: BigInt.asUintN(64, -2n),
   DENIED: BigInt.asUintN(64, -3n),
   ALREADY_ON: BigInt.asUintN(64, -4n),
-  ON_PENDING: BigInt.asUintN(64, -5n),
   INTERNAL_FAILURE: BigInt.asUintN(64, -6n),
   INVALID_ADDRESS: BigInt.asUintN(64, -9n),
 } as const;
 
 /** What AFFINITY_INFO returns. */
-export const AffinityState = { ON: 0n, OFF: 1n, ON_PENDING: 2n } as const;
+export const AffinityState = { ON: 0n, OFF: 1n } as const;
 
 /** PSCI 1.1, as PSCI_VERSION returns it. */
 export const PSCI_VERSION_1_1 = 0x0001_0001n;

@@ -6,7 +6,6 @@ import { definePlugin } from "../../core/mod.ts";
 import type { Plugin } from "../../core/mod.ts";
 import { PowerControl } from "./contract.ts";
 import { architectureCall, architectureRanges, PowerController, psciRanges } from "./power.ts";
-import type { PsciState } from "./power.ts";
 
 /** Options. */
 export interface PsciOptions {
@@ -14,7 +13,7 @@ export interface PsciOptions {
 }
 
 /** The plugin. */
-export const psci: Plugin<PsciOptions, PsciState> = definePlugin<PsciOptions, PsciState>({
+export const psci: Plugin<PsciOptions, undefined> = definePlugin<PsciOptions, undefined>({
   name: "psci",
   doc: "PSCI 1.1: starts and stops vCPUs, powers the domain off or resets it.",
   options: {
@@ -38,15 +37,11 @@ export const psci: Plugin<PsciOptions, PsciState> = definePlugin<PsciOptions, Ps
       }],
     }],
   }),
-  state: () => ({ pending: [] }),
-  attach({ options, state, domain, exceptions, provide, onRun }) {
-    const controller = new PowerController(domain, state);
+  attach({ options, domain, exceptions, provide }) {
+    const controller = new PowerController(domain);
     const conduits = [options.conduit];
     for (const [from, to] of psciRanges) exceptions.claimCalls(from, to, conduits, (call) => controller.call(call));
     for (const [from, to] of architectureRanges) exceptions.claimCalls(from, to, conduits, architectureCall);
-    onRun({
-      entry: (vcpu) => controller.entered(vcpu),
-    });
     provide(PowerControl, { method: options.conduit });
   },
 });

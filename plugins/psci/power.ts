@@ -9,15 +9,9 @@ import { AffinityState, implemented, Psci, PSCI_VERSION_1_1, SMC64, Smccc, SMCCC
 /** Aff3 and Aff2 to Aff0 of MPIDR_EL1. */
 const AFFINITY = 0xff_00ff_ffffn;
 
-/** State, plain data. */
-export interface PsciState {
-  /** vCPU indices that CPU_ON started and that have not run since. */
-  pending: number[];
-}
-
 /** Answers the PSCI and SMCCC calls of a domain. */
 export class PowerController {
-  constructor(private readonly domain: Domain, private readonly state: PsciState) {}
+  constructor(private readonly domain: Domain) {}
 
   /** A PSCI call. Unknown functions return NOT_SUPPORTED. */
   call(call: SmcccCall): SmcccResult {
@@ -50,18 +44,13 @@ export class PowerController {
     }
   }
 
-  /** The vCPU is about to run: it is no longer "pending". */
-  entered(vcpu: Vcpu): void {
-    if (this.state.pending.length > 0) this.state.pending = this.state.pending.filter((index) => index !== vcpu.index);
-  }
-
   private cpuOn(target: bigint, entry: bigint, contextId: bigint): SmcccResult {
     const vcpu = this.find(target);
     if (!vcpu) return Status.INVALID_PARAMETERS;
     if (!this.executable(entry)) return Status.INVALID_ADDRESS;
-    if (vcpu.power !== "off") return this.state.pending.includes(vcpu.index) ? Status.ON_PENDING : Status.ALREADY_ON;
+    // Power-up takes no time, so nobody ever sees ON_PENDING.
+    if (vcpu.power !== "off") return Status.ALREADY_ON;
     vcpu.start(entry, contextId);
-    this.state.pending.push(vcpu.index);
     return Status.SUCCESS;
   }
 
@@ -80,8 +69,7 @@ export class PowerController {
     if (BigInt.asUintN(32, level) !== 0n) return Status.INVALID_PARAMETERS; // optional since PSCI 1.0
     const vcpu = this.find(target);
     if (!vcpu) return Status.INVALID_PARAMETERS;
-    if (vcpu.power === "off") return AffinityState.OFF;
-    return this.state.pending.includes(vcpu.index) ? AffinityState.ON_PENDING : AffinityState.ON;
+    return vcpu.power === "off" ? AffinityState.OFF : AffinityState.ON;
   }
 
   private end(vcpu: Vcpu, outcome: { kind: "power-off" } | { kind: "reboot" }): "stopped" {
