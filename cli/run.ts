@@ -38,7 +38,7 @@ export function command(done: Done): Command {
     .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
     .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
     .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
-    .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does.")
+    .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does and as a terminal as input implies.")
     .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first.")
     .option("--trace", "Print trace events to standard error.")
     .option("-q, --quiet", "Print nothing but the guest's console, and errors.") as unknown as Command;
@@ -50,7 +50,11 @@ export function command(done: Done): Command {
 async function run(options: RunOptions, file: string): Promise<number> {
   const limits = limitsOf(options);
   const overrides = overridesOf(options);
-  if (options.realtime) overrides.push({ flag: "--realtime", path: "time", value: "host" });
+  // Somebody sits at a terminal: an idle guest must not race through virtual time while they think.
+  const interactive = Deno.stdin.isTerminal() && !options.expect?.length;
+  if (options.realtime || interactive) {
+    overrides.push({ flag: options.realtime ? "--realtime" : "a terminal", path: "time", value: "host" });
+  }
   const loaded = await load(file, overrides);
   if (loaded.findings.length) printFindings(loaded.findings);
   const { board } = loaded;
