@@ -1,9 +1,8 @@
 /** Arm ARM DDI 0487, "Data Processing -- Scalar Floating-Point and Advanced SIMD": scalar arithmetic. */
 import { a64, type Declaration, type I64, i64 } from "./dsl.ts";
-import { compute, DOUBLE, HALF, readBits, widthOf } from "./fp_compute.ts";
-import { FpOp } from "./fp_op_code.ts";
+import { compute, readBits, widthOf } from "./fp_compute.ts";
 import { float, halfFeature, isFormat } from "./fp_names.ts";
-import { arithmetic, FLUSH, type Operation, ROUNDING, roundToIntegral } from "./fp_operations.ts";
+import { arithmetic, type Operation, resize, roundToIntegral } from "./fp_operations.ts";
 
 const oneSource: Readonly<Record<number, { name: string; bits?: (value: I64, sign: bigint) => I64; operation?: Operation }>> = {
   0b000000: { name: "fmov", bits: (value) => value },
@@ -34,23 +33,6 @@ const dataProcessing1 = a64({
   },
 });
 
-/** FCVT between precisions. */
-function conversion(target: number): Operation {
-  const slow = { op: FpOp.Convert, variant: { target } };
-  if (target === HALF) return slow;
-  if (target === DOUBLE) {
-    return { ...slow, clear: FLUSH, host: (x, a) => ({ value: x.resize(a), silent: () => x.eq(a, a) }) };
-  }
-  return {
-    ...slow,
-    clear: ROUNDING | FLUSH,
-    host(x, a) {
-      const r = x.let(x.resize(a));
-      return { value: r, right: () => x.normalResized(r), silent: () => x.isResized(a, r) };
-    },
-  };
-}
-
 const convert = a64({
   bits: "00011110 ftype:2 1 0001 opc:2 10000 Rn:5 Rd:5",
   known: ["ftype", "opc"],
@@ -58,7 +40,7 @@ const convert = a64({
   when: (f) => isFormat(f) && f.opc !== 2 && f.opc !== f.ftype,
   asm: (f) => `fcvt ${float(f.opc, f.Rd)}, ${float(f.ftype, f.Rn)}`,
   emit(m, { ftype, opc, Rn, Rd }) {
-    m.setVLow64(Rd, compute(m, conversion(opc), ftype, [readBits(m, Rn, ftype)]));
+    m.setVLow64(Rd, compute(m, resize(opc), ftype, [readBits(m, Rn, ftype)]));
   },
 });
 

@@ -4,7 +4,7 @@
  */
 import { a64, type Declaration, type Raw } from "./dsl.ts";
 import { compute, readBits } from "./fp_compute.ts";
-import { convertInteger, integerCode, powerOfTwo } from "./fp_integer.ts";
+import { convertInteger, fixedPoint, fromInteger, powerOfTwo } from "./fp_integer.ts";
 import { float, halfFeature, isFormat } from "./fp_names.ts";
 import { toInteger } from "./fp_operations.ts";
 import { reg } from "./names.ts";
@@ -48,9 +48,9 @@ const toFixed = a64({
   asm: (f) => `fcvtz${suffix(f.U)} ${reg(f.sf, f.Rd)}, ${float(f.ftype, f.Rn)}, #${fraction(f)}`,
   emit(m, { sf, ftype, U, Rn, Rd }) {
     const to = { size: sizes[sf], unsigned: U === 1 };
-    const code = m.i32((f) => integerCode(toInteger("Z", to), ftype, fraction(f)));
-    const scale = powerOfTwo(m, ftype, m.u8(fraction));
-    m.x.write(Rd, compute(m, toInteger("Z", to, scale), ftype, [readBits(m, Rn, ftype)], code));
+    const fixed = fixedPoint(m, toInteger("Z", to), ftype, fraction);
+    const operation = toInteger("Z", to, powerOfTwo(m, ftype, fixed.bits));
+    m.x.write(Rd, compute(m, operation, ftype, [readBits(m, Rn, ftype)], fixed.code));
   },
 });
 
@@ -63,7 +63,8 @@ const fromFixed = a64({
   asm: (f) => `${f.U ? "u" : "s"}cvtf ${float(f.ftype, f.Rd)}, ${reg(f.sf, f.Rn)}, #${fraction(f)}`,
   emit(m, { sf, ftype, U, Rn, Rd }) {
     const from = { size: sizes[sf], unsigned: U === 1 };
-    m.setVLow64(Rd, convertInteger(m, ftype, from, m.x.read(Rn), fraction));
+    const fixed = fixedPoint(m, fromInteger(from), ftype, fraction);
+    m.setVLow64(Rd, convertInteger(m, ftype, from, m.x.read(Rn), fixed));
   },
 });
 

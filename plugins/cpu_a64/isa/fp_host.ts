@@ -51,12 +51,16 @@ export interface Host<T extends Type = Type, M extends Type = Type> {
   multiplyAdd(a: Value<T>, b: Value<T>, c: Value<T>): { value: Value<T>; right: Value<M> };
   /** To an integer; the number is one, and in range. */
   toInteger(a: Value<T>, to: IntegerKind): Value;
+}
+
+/** What only scalars have. */
+export interface ScalarHost<T extends Type = Type> extends Host<T, "i32"> {
   /** To the other precision, double or single. */
   resize(a: Value<T>): Value;
   /** Whether a resized number is neither tiny nor infinite. */
-  normalResized(a: Value): Value<M>;
+  normalResized(a: Value): I32;
   /** Whether `resized` is just `a`. */
-  isResized(a: Value<T>, resized: Value): Value<M>;
+  isResized(a: Value<T>, resized: Value): I32;
 }
 
 /** Whether `r`, which is `a + b` rounded, is exact: Knuth's sum of the error. Not so for infinities and NaNs. */
@@ -95,7 +99,7 @@ const scalarTruth = {
 const BELOW_SINGLE = 0x1fff_ffffn, HALF_WAY = 0x1000_0000n;
 
 /** Single precision. */
-export function singleHost(m: Semantics): Host<"f32", "i32"> {
+export function singleHost(m: Semantics): ScalarHost<"f32"> {
   const { promote } = f64;
   return {
     ...f32,
@@ -122,10 +126,10 @@ export function singleHost(m: Semantics): Host<"f32", "i32"> {
 }
 
 /** Double precision. */
-export function doubleHost(m: Semantics): Host<"f64", "i32"> {
+export function doubleHost(m: Semantics): ScalarHost<"f64"> {
   /** Zeros at the end of the significand. */
   const zeros = (a: F64): I64 => i64.ctz(i64.or(i64.reinterpret_f64(a), i64.const(1n << 52n)));
-  const host: Host<"f64", "i32"> = {
+  const host: ScalarHost<"f64"> = {
     ...f64,
     ...scalarTruth,
     let: (value) => m.let(value),

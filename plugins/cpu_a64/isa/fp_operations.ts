@@ -6,8 +6,8 @@
  * inexact but neither overflows nor may be tiny raises IXC alone, which is no news once it is set; an exact one raises nothing.
  */
 import { type I32, i32, select, type Value } from "./dsl.ts";
-import { FpOp, type FpVariant } from "./fp_op_code.ts";
-import { finite, type Host, type IntegerKind, isSum } from "./fp_host.ts";
+import { FpFormat, FpOp, type FpVariant } from "./fp_op_code.ts";
+import { finite, type Host, type IntegerKind, isSum, type ScalarHost } from "./fp_host.ts";
 
 /** FPCR fields which the host knows nothing of: RMode, FZ. */
 export const ROUNDING = 3 << 22, FLUSH = 1 << 24;
@@ -32,7 +32,9 @@ export interface Operation {
   readonly after?: "neg" | "abs";
   /** FPCR fields that must be clear for `host`. */
   readonly clear?: number;
-  readonly host?: (x: Host, a: Value, b: Value, c: Value) => HostResult;
+  host?(x: Host, a: Value, b: Value, c: Value): HostResult;
+  /** Needs a fused multiply-add: scalars have one, vectors where the host does. */
+  readonly fused?: boolean;
   /** Vectors have no such operation on the host: element by element. */
   readonly scalarOnly?: boolean;
 }
@@ -97,13 +99,19 @@ function fusedSum(x: Host, a: Value, b: Value, c: Value): HostResult {
   };
 }
 
-const mulAdd: Operation = { op: FpOp.MulAdd, clear: NEAREST, host: fusedSum };
+const mulAdd: Operation = { op: FpOp.MulAdd, clear: NEAREST, fused: true, host: fusedSum };
 
-const recipStep: Operation = { op: FpOp.RecipStep, clear: NEAREST, host: (x, a, b) => fusedSum(x, x.let(x.neg(a)), b, x.const(2)) };
+const recipStep: Operation = {
+  op: FpOp.RecipStep,
+  clear: NEAREST,
+  fused: true,
+  host: (x, a, b) => fusedSum(x, x.let(x.neg(a)), b, x.const(2)),
+};
 
 const rsqrtStep: Operation = {
   op: FpOp.RsqrtStep,
   clear: NEAREST,
+  fused: true,
   host(x, a, b) {
     const twice = fusedSum(x, x.let(x.neg(a)), b, x.const(3));
     const r = x.let(x.mul(twice.value, x.const(0.5)));
@@ -220,6 +228,20 @@ export function roundToIntegral(letter: string): Operation {
     host(x, a) {
       const r = x.let(x.nearest(a));
       return { value: r, right: () => x.eq(r, r), silent: () => x.eq(r, a) };
+    },
+  };
+}
+
+/** FCVT to the precision `target`, of scalars. */
+export function resize(target: number): Operation {
+  const slow = { op: FpOp.Convert, variant: { target } };
+  if (target === FpFormat.Half) return slow;
+  return {
+    ...slow,
+    clear: target === FpFormat.Double ? FLUSH : NEAREST,
+    host(x: ScalarHost, a) {
+      const r = x.let(x.resize(a));
+      return { value: r, right: () => x.normalResized(r), silent: () => x.isResized(a, r) };
     },
   };
 }

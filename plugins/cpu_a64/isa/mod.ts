@@ -13,6 +13,12 @@ import { loadsStores } from "./loads_stores.ts";
 import { simdAcross } from "./simd_across.ts";
 import { simdByElement } from "./simd_by_element.ts";
 import { simdCopy } from "./simd_copy.ts";
+import { simdFpAcross } from "./simd_fp_across.ts";
+import { simdFpByElement } from "./simd_fp_by_element.ts";
+import { simdFpFixed } from "./simd_fp_integer.ts";
+import { simdFpResize } from "./simd_fp_resize.ts";
+import { simdFpThreeSame } from "./simd_fp_three_same.ts";
+import { simdFpTwoMisc } from "./simd_fp_two_misc.ts";
 import { simdImmediate } from "./simd_immediate.ts";
 import { simdLoadsStores } from "./simd_loads_stores.ts";
 import { simdPermute } from "./simd_permute.ts";
@@ -46,6 +52,12 @@ export const groups: Readonly<Record<string, readonly Declaration[]>> = {
   simdTwoMisc,
   simdAcross,
   simdStructures,
+  simdFpThreeSame,
+  simdFpTwoMisc,
+  simdFpByElement,
+  simdFpFixed,
+  simdFpResize,
+  simdFpAcross,
   crypto,
 };
 
