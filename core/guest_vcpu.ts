@@ -1,7 +1,6 @@
 /** A vCPU: its architectural state, its power state, and who hears when that changes. */
 import type { CpuEngine, Injected, VcpuState } from "./cpu_engine.ts";
-import type { Vcpu } from "./domain.ts";
-import type { GuestDomain } from "./guest_domain.ts";
+import type { Domain, Vcpu } from "./domain.ts";
 import type { Schedulable } from "./scheduler_policy.ts";
 
 /** Who hears of changes: the scheduler. */
@@ -10,6 +9,12 @@ export interface VcpuListener {
   slept(vcpu: GuestVcpu): void;
   /** An interrupt may be pending. */
   kicked(vcpu: GuestVcpu): void;
+}
+
+/** What a vCPU needs of its domain, beyond what plugins see. */
+export interface VcpuOwner extends Domain {
+  /** The vCPU's registers were reset: EL2's software has to set its own again. */
+  vcpuReset(vcpu: GuestVcpu): void;
 }
 
 /** EL1h with D, A, I and F masked, in SPSR format. */
@@ -32,7 +37,7 @@ export class GuestVcpu implements Vcpu {
   constructor(
     readonly id: number,
     readonly index: number,
-    readonly domain: GuestDomain,
+    readonly domain: VcpuOwner,
     readonly engine: CpuEngine,
     readonly listener: VcpuListener,
   ) {

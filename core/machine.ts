@@ -78,7 +78,7 @@ export class Machine {
   readonly #host: PluginHost;
   readonly #tracer: Tracer;
   readonly #exits = new Map<string, number>();
-  readonly #domains = new Map<GuestDomain, Scope>();
+  readonly #domains = new Map<Domain, Scope>();
   readonly #ended: GuestDomain[] = [];
   readonly #wallMs: () => number;
   readonly #pacer: Pacer | undefined;
@@ -331,11 +331,11 @@ export class Machine {
     for (const victim of domain ? [domain] : this.domains) victim.end({ kind: "crash", report });
   }
 
-  #claims(domain: GuestDomain): ClaimTable {
+  #claims(domain: Domain): ClaimTable {
     return this.#domains.get(domain)!.claims;
   }
 
-  #dispatchEnvironment(domain: GuestDomain): DispatchEnvironment {
+  #dispatchEnvironment(domain: Domain): DispatchEnvironment {
     return {
       claims: this.#claims(domain),
       engine: this.#engine,

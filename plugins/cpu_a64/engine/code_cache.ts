@@ -3,7 +3,7 @@
  * records are made one straight run at a time. Writes to such a page come through
  * the slow path, which resets the records that they touch.
  */
-import { type Decoder } from "../isa/decoder.ts";
+import type { Decoder } from "../isa/decoder.ts";
 import type { Block } from "./block.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { PAGE_END } from "./interpreter.ts";

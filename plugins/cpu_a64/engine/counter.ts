@@ -1,6 +1,7 @@
 /** The system counter and the timers' registers as instructions see them. Conditions and deadlines: `timers.ts`. */
 import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
+import { readControl, readTimerValue, virtualCount, writeControl, writeTimerValue } from "./timers.ts";
 
 const CNTVOFF_EL2 = registerOffset("CNTVOFF_EL2");
 
@@ -36,25 +37,23 @@ export class CounterAndTimers {
     }
     const timer = byRegister.get(name);
     if (!timer) return undefined;
-    const left = this.block.get64(timer.cvalSlot) - this.#now(timer.isVirtual);
-    if (name === timer.tval) return BigInt.asUintN(32, left);
     if (name === timer.cval) return undefined;
-    // ISTATUS is bit 2.
-    const ctl = this.block.get64(timer.ctlSlot) & 3n;
-    return ctl & 1n && this.#now(timer.isVirtual) >= this.block.get64(timer.cvalSlot) ? ctl | 4n : ctl;
+    const cval = this.block.get64(timer.cvalSlot);
+    const count = this.#now(timer.isVirtual);
+    return name === timer.tval ? readTimerValue(cval, count) : readControl(this.block.get64(timer.ctlSlot), cval, count);
   }
 
   /** False: the slot takes the value as it is. */
   write(name: string, value: bigint): boolean {
     const timer = byRegister.get(name);
     if (!timer) return false;
-    if (name === timer.tval) this.block.set64(timer.cvalSlot, this.#now(timer.isVirtual) + BigInt.asIntN(32, value));
-    else if (name === timer.ctl) this.block.set64(timer.ctlSlot, value & 3n);
+    if (name === timer.tval) this.block.set64(timer.cvalSlot, writeTimerValue(value, this.#now(timer.isVirtual)));
+    else if (name === timer.ctl) this.block.set64(timer.ctlSlot, writeControl(value));
     else return false;
     return true;
   }
 
   #now(isVirtual: boolean): bigint {
-    return isVirtual ? BigInt.asUintN(64, this.ticks() - this.block.get64(CNTVOFF_EL2)) : this.ticks();
+    return isVirtual ? virtualCount(this.ticks(), this.block.get64(CNTVOFF_EL2)) : this.ticks();
   }
 }

@@ -24,8 +24,8 @@ import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import { SystemOperations } from "./system_operations.ts";
+import { ticksAt } from "./timers.ts";
 import { Tlb } from "./tlb.ts";
-import type { A64Vcpu } from "./vcpu.ts";
 
 /** Translation contexts whose TLB entries are kept. */
 const BANKS = 64;
@@ -49,6 +49,16 @@ export interface CpuOptions {
   readonly sendEvent: () => void;
 }
 
+/** What a physical CPU knows of the vCPU in its block. */
+export interface Occupant {
+  /** Unique among the vCPUs of an engine. */
+  readonly number: number;
+  /** The block's content while another one is in it. */
+  readonly saved: Uint8Array;
+  /** Instructions retired before the present run. */
+  readonly retired: number;
+}
+
 /** One physical CPU. */
 export class Cpu {
   readonly block: Block;
@@ -63,7 +73,7 @@ export class Cpu {
   readonly file: RegisterFile;
   readonly accesses: Accesses;
   readonly interpreter: Interpreter;
-  #inside: A64Vcpu | undefined;
+  #inside: Occupant | undefined;
   /** Instructions retired by each vCPU are counted outside; this is the present run. */
   lastRetired = 0;
   #window: RunWindow = { budget: 0, startNs: 0, nsPerInstruction: 1 };
@@ -75,11 +85,9 @@ export class Cpu {
   #waiting: "WFI" | "WFE" | undefined;
   #irq = false;
   #fiq = false;
-  readonly #ticksPerSecond: bigint;
 
   constructor(readonly options: CpuOptions) {
     const { memory, bus, model } = options;
-    this.#ticksPerSecond = BigInt(options.counterFrequencyHz);
     const state = memory.reserve(at.STATE_SIZE);
     const banks = memory.reserve(BANKS * BANK_SIZE);
     const records = memory.reserve(CODE_PAGES * RECORD_PAGE_STRIDE);
@@ -153,7 +161,7 @@ export class Cpu {
   }
 
   /** Puts a vCPU's registers into the block. */
-  enter(vcpu: A64Vcpu): void {
+  enter(vcpu: Occupant): void {
     const { block } = this;
     block.refresh();
     if (this.#inside === vcpu) return;
@@ -167,7 +175,7 @@ export class Cpu {
   }
 
   /** The vCPU is gone. */
-  leave(vcpu: A64Vcpu): void {
+  leave(vcpu: Occupant): void {
     if (this.#inside === vcpu) this.#inside = undefined;
   }
 
@@ -179,8 +187,7 @@ export class Cpu {
   /** The physical counter, now. */
   ticks(): bigint {
     const { startNs, nsPerInstruction } = this.#window;
-    const ns = Math.floor(startNs + this.retiredNow() * nsPerInstruction);
-    return BigInt(ns) * this.#ticksPerSecond / 1_000_000_000n;
+    return ticksAt(startNs + this.retiredNow() * nsPerInstruction, this.options.counterFrequencyHz);
   }
 
   /** Makes PC true while generated code is under way. */

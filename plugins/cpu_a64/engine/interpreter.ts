@@ -5,20 +5,11 @@
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
 import type { Decoded, Decoder } from "../isa/decoder.ts";
-import {
-  call,
-  type Callable,
-  callIndirect,
-  type FunctionBuilder,
-  type I32,
-  i32,
-  i64,
-  type I64,
-  ModuleBuilder,
-} from "../wasm/mod.ts";
+import { call, type Callable, callIndirect, type FunctionBuilder, type I32, i32, type I64, i64, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
-import { type Imports, type Place, type Slot, Tier0 } from "./tier0.ts";
+import type { Imports, Place, Slot } from "./place.ts";
+import { Tier0 } from "./tier0.ts";
 
 /** What the engine hands to generated code. Numbers are host addresses, sizes and `Status` values. */
 export interface EngineFunctions {

@@ -3,7 +3,7 @@ import * as at from "../state.ts";
 import { registerOffset, type SystemInstruction, type TlbOperation } from "../sysregs/mod.ts";
 import type { Accesses } from "./accesses.ts";
 import type { Block } from "./block.ts";
-import { type Mmu } from "./mmu/mod.ts";
+import type { Mmu } from "./mmu/mod.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
 import type { Bank, Tlb } from "./tlb.ts";
 

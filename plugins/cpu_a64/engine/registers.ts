@@ -17,7 +17,7 @@ import type { ExceptionUnit } from "./exceptions.ts";
 import type { GicCpuInterface } from "./gic_cpu_interface.ts";
 import type { PerformanceMonitors } from "./performance_monitors.ts";
 import { readPstateRegister, writePstateRegister } from "./pstate.ts";
-import { CounterAndTimers } from "./counter.ts";
+import type { CounterAndTimers } from "./counter.ts";
 
 /** What an access changed that the caller must see to. */
 export const Effect = { none: 0, context: 1, interrupts: 2, exit: 4 } as const;

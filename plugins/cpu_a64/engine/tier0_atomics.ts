@@ -1,0 +1,157 @@
+/** Tier 0: atomic operations, and the exclusive monitor. */
+import type { Semantics } from "../isa/dsl.ts";
+import { atomic, call, type I32, i32, type I64, i64, select } from "../wasm/mod.ts";
+import * as at from "../state.ts";
+import { DTLB_ADDEND, DTLB_WRITE } from "./layout.ts";
+import { Tier0Memory } from "./tier0_memory.ts";
+import { laneStores, loadLane } from "./tier0_state.ts";
+
+/** Atomic and exclusive accesses of one variant. */
+export abstract class Tier0Atomics extends Tier0Memory {
+  /** Host address of a naturally aligned, writable location, or a jump out. */
+  #atomicHost(address: I64, size: number): I32 {
+    const { f, base, imports } = this.place;
+    const va = this.let(address);
+    const host = f.local("i32");
+    const entry = this.entry(va, false);
+    const aligned = i64.eqz(i64.and(va, i64.const(BigInt(size - 1))));
+    f.if(
+      i32.and(aligned, i64.eq(i64.and(va, i64.const(-4096n)), i64.load(entry, DTLB_WRITE))),
+      () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))),
+      () => {
+        this.place.spill();
+        f.store("i64", i32.const(0), va, base + at.ADDRESS);
+        f.set(host, call("i32", imports.slowAtomic, i32.const(size), i32.const(1)));
+        f.if(i32.eqz(host.value), () => this.place.leave());
+        this.place.resume();
+      },
+    );
+    return host.value;
+  }
+
+  atomic(op: Parameters<Semantics["atomic"]>[0], address: I64, log2: number, value: I64): I64 {
+    const { f } = this.place;
+    const operand = this.let(value);
+    const host = this.#atomicHost(address, 1 << log2);
+    const plain = op === "clr" ? "and" : op;
+    if (plain === "add" || plain === "sub" || plain === "and" || plain === "or" || plain === "xor" || plain === "xchg") {
+      const by = op === "clr" ? i64.xor(operand, i64.const(-1n)) : operand;
+      return this.let(log2 === 3 ? atomic.rmw64(plain)(host, by) : i64.extend_u(atomic.rmw32(plain, log2)(host, i32.wrap(by))));
+    }
+    // Minimum and maximum: a compare-and-swap loop.
+    const old = f.local("i64");
+    const seen = f.local("i64");
+    const width = 8n << BigInt(log2);
+    const extended = (v: I64) => op.startsWith("s") ? i64.shr_s(i64.shl(v, i64.const(64n - width)), i64.const(64n - width)) : v;
+    const masked = (v: I64) => log2 === 3 ? v : i64.and(v, i64.const((1n << width) - 1n));
+    f.set(seen, loadLane(log2, host, 0));
+    f.loop((again) => {
+      f.set(old, seen.value);
+      const a = extended(old.value);
+      const b = extended(masked(operand));
+      const keep = { smax: i64.ge_s(a, b), smin: i64.le_s(a, b), umax: i64.ge_u(a, b), umin: i64.le_u(a, b) }[op as "smax"];
+      f.set(seen, swap(log2, host, old.value, select(keep, old.value, masked(operand))));
+      f.brIf(again, i64.ne(seen.value, old.value));
+    });
+    return old.value;
+  }
+
+  compareAndSwap(address: I64, log2: number, expected: I64, replacement: I64): I64 {
+    const from = this.let(expected);
+    const to = this.let(replacement);
+    return this.let(swap(log2, this.#atomicHost(address, 1 << log2), from, to));
+  }
+
+  compareAndSwapPair(address: I64, log2: number, expected: readonly [I64, I64], replacement: readonly [I64, I64]): readonly [I64, I64] {
+    const { f } = this.place;
+    const [e0, e1] = expected.map((v) => this.let(v));
+    const [r0, r1] = replacement.map((v) => this.let(v));
+    const host = this.#atomicHost(address, 2 << log2);
+    if (log2 === 2) {
+      const join = (low: I64, high: I64) => i64.or(i64.and(low, i64.const(0xffff_ffffn)), i64.shl(high, i64.const(32n)));
+      const old = this.let(atomic.cmpxchg64(host, join(e0, e1), join(r0, r1)));
+      return [i64.and(old, i64.const(0xffff_ffffn)), i64.shr_u(old, i64.const(32n))];
+    }
+    // 128 bits: no such operation in WebAssembly; one host thread runs all vCPUs of a machine.
+    const low = this.let(i64.load(host, 0));
+    const high = this.let(i64.load(host, 8));
+    f.if(i32.and(i64.eq(low, e0), i64.eq(high, e1)), () => {
+      f.store("i64", host, r0, 0);
+      f.store("i64", host, r1, 8);
+    });
+    return [low, high];
+  }
+
+  loadExclusive(address: I64, log2: number): I64 {
+    const host = this.#exclusiveHost(address, 1 << log2);
+    const value = this.let(loadLane(log2, host, 0));
+    this.#monitor(host, 1 << log2, value);
+    return value;
+  }
+
+  loadExclusivePair(address: I64, log2: number): readonly [I64, I64] {
+    const host = this.#exclusiveHost(address, 2 << log2);
+    const low = this.let(loadLane(log2, host, 0));
+    const high = this.let(loadLane(log2, host, 1 << log2));
+    this.#monitor(host, 2 << log2, low);
+    this.store64(at.EXCLUSIVE_HIGH, high);
+    return [low, high];
+  }
+
+  /** Readable and aligned. */
+  #exclusiveHost(address: I64, size: number): I32 {
+    const va = this.let(address);
+    this.checkAligned(va, size);
+    return this.readable(va, size, false);
+  }
+
+  #monitor(host: I32, size: number, low: I64): void {
+    this.store32(at.EXCLUSIVE, host);
+    this.store32(at.EXCLUSIVE_SIZE, i32.const(size));
+    this.store64(at.EXCLUSIVE_LOW, low);
+  }
+
+  storeExclusive(address: I64, log2: number, value: I64): I32 {
+    const { f } = this.place;
+    const failed = f.local("i32");
+    const to = this.let(value);
+    const host = this.#atomicHost(address, 1 << log2);
+    f.set(failed, i32.const(1));
+    f.if(this.#monitored(host, 1 << log2), () => {
+      const expected = this.let(this.load64(at.EXCLUSIVE_LOW));
+      f.set(failed, i64.ne(swap(log2, host, expected, to), expected));
+    });
+    this.store32(at.EXCLUSIVE, i32.const(0));
+    return failed.value;
+  }
+
+  storeExclusivePair(address: I64, log2: number, values: readonly [I64, I64]): I32 {
+    const { f } = this.place;
+    const failed = f.local("i32");
+    const [low, high] = values.map((v) => this.let(v));
+    const host = this.#atomicHost(address, 2 << log2);
+    f.set(failed, i32.const(1));
+    f.if(this.#monitored(host, 2 << log2), () => {
+      const same = i32.and(
+        i64.eq(loadLane(log2, host, 0), this.load64(at.EXCLUSIVE_LOW)),
+        i64.eq(loadLane(log2, host, 1 << log2), this.load64(at.EXCLUSIVE_HIGH)),
+      );
+      f.if(same, () => {
+        f.store(laneStores[log2], host, low, 0);
+        f.store(laneStores[log2], host, high, 1 << log2);
+        f.set(failed, i32.const(0));
+      });
+    });
+    this.store32(at.EXCLUSIVE, i32.const(0));
+    return failed.value;
+  }
+
+  #monitored(host: I32, size: number): I32 {
+    return i32.and(i32.eq(this.load32(at.EXCLUSIVE), host), i32.eq(this.load32(at.EXCLUSIVE_SIZE), i32.const(size)));
+  }
+}
+
+function swap(log2: number, host: I32, expected: I64, replacement: I64): I64 {
+  if (log2 === 3) return atomic.cmpxchg64(host, expected, replacement);
+  return i64.extend_u(atomic.cmpxchg32(log2)(host, i32.wrap(expected), i32.wrap(replacement)));
+}

@@ -1,0 +1,126 @@
+/** Tier 0: loads and stores, with the TLB look-up in line. */
+import type { AccessOptions } from "../isa/dsl.ts";
+import { call, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
+import * as at from "../state.ts";
+import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_WRITE } from "./layout.ts";
+import { laneStores, loadLane, Tier0State } from "./tier0_state.ts";
+
+/** Memory accesses of one variant. */
+export abstract class Tier0Memory extends Tier0State {
+  /** Host address of a readable location, or a jump out. */
+  protected readable(address: I64, size: number, unprivileged: boolean, element: number = size): I32 {
+    const { f, base, imports } = this.place;
+    const va = this.let(address);
+    const host = f.local("i32");
+    const entry = this.entry(va, unprivileged);
+    f.if(
+      i64.eq(pageOf(va, size), i64.load(entry, DTLB_READ)),
+      () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))),
+      () => {
+        this.place.spill();
+        f.store("i64", i32.const(0), va, base + at.ADDRESS);
+        f.set(host, call("i32", imports.slowLoad, i32.const(size), i32.const(+unprivileged | (element << 1))));
+        f.if(i32.eqz(host.value), () => this.place.leave());
+        this.place.resume();
+      },
+    );
+    return host.value;
+  }
+
+  protected entry(va: I64, unprivileged: boolean): I32 {
+    const index = i32.and(
+      i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - DTLB_ENTRY_SHIFT)))),
+      i32.const(((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT),
+    );
+    return this.let(i32.add(this.load32(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB), index));
+  }
+
+  protected checkAligned(va: I64, size: number): void {
+    if (size === 1) return;
+    const { f, base, imports } = this.place;
+    f.if(i32.wrap(i64.and(va, i64.const(BigInt(size - 1)))), () => {
+      this.place.spill();
+      f.store("i64", i32.const(0), va, base + at.ADDRESS);
+      f.if(i32.eqz(call("i32", imports.slowAtomic, i32.const(size), i32.const(0))), () => this.place.leave());
+    });
+  }
+
+  load(address: I64, log2: number, options: AccessOptions = {}): I64 {
+    const va = this.let(address);
+    if (options.ordered) this.checkAligned(va, 1 << log2);
+    const host = this.readable(va, 1 << log2, options.unprivileged ?? false, options.element);
+    return this.let(loadLane(log2, host, 0));
+  }
+
+  load128(address: I64, options: AccessOptions = {}): V128 {
+    return this.let(v128.load(this.readable(address, 16, false, options.element)));
+  }
+
+  store(address: I64, log2: number, value: I64, options: AccessOptions = {}): void {
+    const va = this.let(address);
+    if (options.ordered) this.checkAligned(va, 1 << log2);
+    this.#write(
+      va,
+      1 << log2,
+      options.unprivileged ?? false,
+      (host, offset) => this.place.f.store(laneStores[log2], host, value, offset),
+      options.element,
+    );
+  }
+
+  store128(address: I64, value: V128, options: AccessOptions = {}): void {
+    this.#write(address, 16, false, (host, offset) => this.place.f.store("v128", host, value, offset), options.element);
+  }
+
+  loadPair(address: I64, log2: number): readonly [I64, I64] {
+    const host = this.readable(address, 2 << log2, false, 1 << log2);
+    return [this.let(loadLane(log2, host, 0)), this.let(loadLane(log2, host, 1 << log2))];
+  }
+
+  storePair(address: I64, log2: number, [first, second]: readonly [I64, I64]): void {
+    const { f } = this.place;
+    this.#write(address, 2 << log2, false, (host, offset) => {
+      const to = f.let(host);
+      f.store(laneStores[log2], to, first, offset);
+      f.store(laneStores[log2], to, second, offset + (1 << log2));
+    }, 1 << log2);
+  }
+
+  #write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void, element: number = size): void {
+    const { f, base, imports } = this.place;
+    const va = this.let(address);
+    const entry = this.entry(va, unprivileged);
+    f.if(
+      i64.eq(pageOf(va, size), i64.load(entry, DTLB_WRITE)),
+      () => put(i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va)), 0),
+      () => {
+        this.place.spill();
+        f.store("i64", i32.const(0), va, base + at.ADDRESS);
+        put(i32.const(0), base + at.SCRATCH);
+        f.if(i32.eqz(call("i32", imports.slowStore, i32.const(size), i32.const(+unprivileged | (element << 1)))), () => this.place.leave());
+        this.place.resume();
+      },
+    );
+  }
+
+  zeroBlock(address: I64): void {
+    const { f } = this.place;
+    const va = this.let(i64.and(address, i64.const(-64n)));
+    const entry = this.entry(va, false);
+    f.if(
+      i64.eq(i64.and(va, i64.const(-4096n)), i64.load(entry, DTLB_WRITE)),
+      () => {
+        const host = this.let(i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va)));
+        for (let i = 0; i < 64; i += 16) f.store("v128", host, v128.const(0n, 0n), i);
+      },
+      () => this.system("sys"),
+    );
+  }
+
+  abstract system(op: "sys"): void;
+}
+
+/** Page of the access's last byte: differs from the page of the first when it crosses. */
+function pageOf(va: I64, size: number): I64 {
+  return i64.and(size === 1 ? va : i64.add(va, i64.const(BigInt(size - 1))), i64.const(-4096n));
+}
