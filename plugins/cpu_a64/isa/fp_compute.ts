@@ -1,8 +1,8 @@
 /** Computes an operation on scalars: by the host where that is right, else by the slow path. */
 import { f32, f64, type I32, i32, type I64, i64, type Semantics, type Value } from "./dsl.ts";
-import { doubleHost, type Host, singleHost } from "./fp_host.ts";
+import { doubleHost, type Host, isUnflushed, singleHost } from "./fp_host.ts";
 import { fpOpCode } from "./fp_op_code.ts";
-import type { Operation } from "./fp_operations.ts";
+import { FLUSH, type Operation } from "./fp_operations.ts";
 
 /** FPSR.IXC. */
 const IXC = 1 << 4;
@@ -30,7 +30,7 @@ export function isClearAndInexact(m: Semantics, fields: number): I32 {
 /** IXC is set. */
 export const isInexact = (m: Semantics): I32 => i32.shr_u(i32.and(m.fpsr(), i32.const(IXC)), i32.const(4));
 
-/** Emits the choice between the host's result and the slow path. */
+/** Emits the choice between the host's result and the slow path. The first test is the common case, the second all that is certain. */
 export function choosePath(
   m: Semantics,
   x: Host,
@@ -41,12 +41,19 @@ export function choosePath(
 ): void {
   const { clear = 0, host } = operation;
   const [a, b, c] = operands;
-  const { value, right, silent } = host!(x, a, b, c);
-  if (!right) return m.if(i32.and(isClear(m, clear), x.all(silent())), () => take(value), slow);
-  m.if(i32.and(isClearAndInexact(m, clear), x.all(right())), () => take(value), () => {
-    const known = x.either(silent(), x.both(x.truth(isInexact(m)), right()));
-    m.if(i32.and(isClear(m, clear), x.all(known)), () => take(value), slow);
-  });
+  const { value, right, silent, unflushed } = host!(x, a, b, c);
+  const take1 = () => take(value);
+  const take2 = () => {
+    let certain = right ? x.either(silent(), x.both(x.truth(isInexact(m)), right())) : silent();
+    if (clear & FLUSH) {
+      let safe = operands.map((operand) => isUnflushed(x, operand)).reduce((one, other) => x.both(one, other));
+      if (unflushed) safe = x.both(safe, unflushed());
+      certain = x.both(certain, x.either(x.truth(isClear(m, FLUSH)), safe));
+    }
+    m.if(i32.and(isClear(m, clear & ~FLUSH), x.all(certain)), take1, slow);
+  };
+  if (right) m.if(i32.and(isClearAndInexact(m, clear), x.all(right())), take1, take2);
+  else m.if(i32.and(isClear(m, clear), x.all(silent())), take1, clear & FLUSH ? take2 : slow);
 }
 
 /** Flips signs as the operation wants, on bits. */

@@ -43,8 +43,12 @@ export interface Host<T extends Type = Type, M extends Type = Type> {
   copysign(magnitude: Value<T>, sign: Value<T>): Value<T>;
   const(value: number): Value<T>;
   let<V extends Type>(value: Value<V>): Value<V>;
+  /** The least normal number. */
+  readonly least: number;
   /** Normal, and not the least normal number, to which a lesser one may have been rounded. */
   normal(a: Value<T>): Value<M>;
+  /** For certain not a signalling NaN. */
+  quiet(a: Value<T>): Value<M>;
   /** Whether `c` is for certain `a * b`, unrounded. */
   isProduct(a: Value<T>, b: Value<T>, c: Value<T>): Value<M>;
   /** `a * b + c`, and where it was rounded once. */
@@ -72,6 +76,17 @@ export function isSum(x: Host, a: Value, b: Value, r: Value): Value {
 /** Finite. */
 export function finite(x: Host, a: Value): Value {
   return x.lt(x.abs(a), x.const(Infinity));
+}
+
+/** Not denormal, so that FPCR.FZ changes nothing. */
+export function isUnflushed(x: Host, a: Value): Value {
+  return x.either(x.ge(x.abs(a), x.const(x.least)), x.eq(a, x.const(0)));
+}
+
+/** Infinite because an operand is. */
+export function isInfinityOf(x: Host, r: Value, a: Value, b: Value): Value {
+  const infinite = (value: Value) => x.eq(x.abs(value), x.const(Infinity));
+  return x.both(infinite(r), x.either(infinite(a), infinite(b)));
 }
 
 /** A zero as the product of a zero. */
@@ -106,7 +121,10 @@ export function singleHost(m: Semantics): ScalarHost<"f32"> {
     ...scalarTruth,
     let: (value) => m.let(value),
     fill: (mask) => i32.sub(i32.const(0), mask),
+    least: 2 ** -126,
     normal: normalSingle,
+    // Signalling NaNs have an exponent of ones, then a zero, then something.
+    quiet: (a) => i32.ge_u(i32.sub(i32.shl(i32.reinterpret_f32(a), i32.const(1)), i32.const(-0x0100_0000 + 1)), i32.const(0x0080_0000 - 1)),
     // Products of singles are exact in double precision.
     isProduct: (a, b, c) => f64.eq(f64.mul(promote(a), promote(b)), promote(c)),
     multiplyAdd(a, b, c) {
@@ -134,7 +152,10 @@ export function doubleHost(m: Semantics): ScalarHost<"f64"> {
     ...scalarTruth,
     let: (value) => m.let(value),
     fill: (mask) => i64.extend_s(i32.sub(i32.const(0), mask)),
+    least: 2 ** -1022,
     normal: normalDouble,
+    quiet: (a) =>
+      i64.ge_u(i64.sub(i64.shl(i64.reinterpret_f64(a), i64.const(1n)), i64.const((2047n << 53n) + 1n)), i64.const((1n << 52n) - 1n)),
     isProduct(a, b, c) {
       const short = i64.ge_u(i64.add(zeros(a), zeros(b)), i64.const(53n));
       const product = i32.and(i32.and(short, f64.eq(f64.mul(a, b), c)), host.normal(c));

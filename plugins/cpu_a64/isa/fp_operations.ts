@@ -7,7 +7,7 @@
  */
 import { type I32, i32, select, type Value } from "./dsl.ts";
 import { FpFormat, FpOp, type FpVariant } from "./fp_op_code.ts";
-import { finite, type Host, type IntegerKind, isSum, type ScalarHost } from "./fp_host.ts";
+import { finite, type Host, type IntegerKind, isInfinityOf, isSum, isUnflushed, type ScalarHost } from "./fp_host.ts";
 
 /** FPCR fields which the host knows nothing of: RMode, FZ. */
 export const ROUNDING = 3 << 22, FLUSH = 1 << 24;
@@ -19,6 +19,8 @@ export interface HostResult {
   readonly right?: () => Value;
   /** The value is right and raises no flags. */
   readonly silent: () => Value;
+  /** The value isn't tiny: FPCR.FZ doesn't flush it. Absent where none is. */
+  readonly unflushed?: () => Value;
 }
 
 /** One operation on numbers of one precision. */
@@ -41,12 +43,21 @@ export interface Operation {
 
 const NEAREST = ROUNDING | FLUSH;
 
+function sum(x: Host, a: Value, b: Value, r: Value): HostResult {
+  return {
+    value: r,
+    right: () => finite(x, r),
+    silent: () => x.either(x.both(finite(x, r), isSum(x, a, b, r)), isInfinityOf(x, r, a, b)),
+    unflushed: () => isUnflushed(x, r),
+  };
+}
+
 const add: Operation = {
   op: FpOp.Add,
   clear: NEAREST,
   host(x, a, b) {
     const r = x.let(x.add(a, b));
-    return { value: r, right: () => finite(x, r), silent: () => x.both(finite(x, r), isSum(x, a, b, r)) };
+    return sum(x, a, b, r);
   },
 };
 
@@ -55,7 +66,7 @@ const sub: Operation = {
   clear: NEAREST,
   host(x, a, b) {
     const r = x.let(x.sub(a, b));
-    return { value: r, right: () => finite(x, r), silent: () => x.both(finite(x, r), isSum(x, a, x.neg(b), r)) };
+    return sum(x, a, x.neg(b), r);
   },
 };
 
@@ -64,7 +75,12 @@ const mul: Operation = {
   clear: NEAREST,
   host(x, a, b) {
     const r = x.let(x.mul(a, b));
-    return { value: r, right: () => x.normal(r), silent: () => x.isProduct(a, b, r) };
+    return {
+      value: r,
+      right: () => x.normal(r),
+      silent: () => x.either(x.isProduct(a, b, r), isInfinityOf(x, r, a, b)),
+      unflushed: () => isUnflushed(x, r),
+    };
   },
 };
 
@@ -73,7 +89,12 @@ const div: Operation = {
   clear: NEAREST,
   host(x, a, b) {
     const r = x.let(x.div(a, b));
-    return { value: r, right: () => x.normal(r), silent: () => x.both(finite(x, r), x.isProduct(r, b, a)) };
+    return {
+      value: r,
+      right: () => x.normal(r),
+      silent: () => x.both(finite(x, r), x.isProduct(r, b, a)),
+      unflushed: () => isUnflushed(x, r),
+    };
   },
 };
 
@@ -96,6 +117,7 @@ function fusedSum(x: Host, a: Value, b: Value, c: Value): HostResult {
       const product = x.let(x.mul(a, b));
       return x.both(x.both(finite(x, r), x.isProduct(a, b, product)), x.both(x.eq(x.add(product, c), r), isSum(x, product, c, r)));
     },
+    unflushed: () => isUnflushed(x, r),
   };
 }
 
@@ -119,6 +141,7 @@ const rsqrtStep: Operation = {
       value: r,
       right: () => x.both(twice.right!(), x.normal(r)),
       silent: () => x.both(twice.silent(), x.normal(r)),
+      unflushed: () => isUnflushed(x, r),
     };
   },
 };
@@ -150,16 +173,17 @@ function test(op: number, holds: (x: Host, a: Value, b: Value) => Value): Operat
   };
 }
 
-/** FCMP and FCMPE: NZCV. */
+/** FCMP and FCMPE: NZCV, 0b0011 for NaNs. */
 function compare(op: number): Operation {
   return {
     op,
     clear: FLUSH,
     host(x, a, b) {
-      const [equal, less] = [x.eq(a, b), x.lt(a, b)] as I32[];
+      const [equal, less, greater] = [x.eq(a, b), x.lt(a, b), x.gt(a, b)] as I32[];
+      const unequal = select(less, i32.const(0b1000), select(greater, i32.const(0b0010), i32.const(0b0011)));
       return {
-        value: select(equal, i32.const(0b0110), select(less, i32.const(0b1000), i32.const(0b0010))),
-        silent: () => x.both(x.eq(a, a), x.eq(b, b)),
+        value: select(equal, i32.const(0b0110), unequal),
+        silent: () => op === FpOp.Compare ? x.both(x.quiet(a), x.quiet(b)) : x.both(x.eq(a, a), x.eq(b, b)),
       };
     },
   };
@@ -241,7 +265,12 @@ export function resize(target: number): Operation {
     clear: target === FpFormat.Double ? FLUSH : NEAREST,
     host(x: ScalarHost, a) {
       const r = x.let(x.resize(a));
-      return { value: r, right: () => x.normalResized(r), silent: () => x.isResized(a, r) };
+      return {
+        value: r,
+        right: () => x.normalResized(r),
+        silent: () => x.isResized(a, r),
+        unflushed: () => x.either(x.normalResized(r), x.eq(a, x.const(0))),
+      };
     },
   };
 }

@@ -29,6 +29,8 @@ export function vectorHost(m: Semantics, double: boolean, lanes: number): Host<"
     copysign: (magnitude, from) => v128.bitselect(from, magnitude, sign),
     const: constant,
     let: (value) => m.let(value),
+    least,
+    quiet: (a) => operations.eq(a, a),
     normal(a) {
       const magnitude = m.let(operations.abs(a));
       return v128.and(operations.gt(magnitude, constant(least)), operations.lt(magnitude, constant(Infinity)));
