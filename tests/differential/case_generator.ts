@@ -57,7 +57,7 @@ function randomRegisters(random: Random, word: number): Registers {
   registers.nzcv = random.below(16);
   registers.fpsr = random.chance(0.8) ? 0 : random.u32() & FPSR_FLAGS;
   registers.fpcr = randomFpcr(random, word);
-  const pool = new LanePool(random, random.pick(laneKinds));
+  const pool = new LanePool(random, laneKind(random, word));
   const pointers = isLoadStore(word);
   // Where the register fields of every encoding are, and the registers that follow in lists.
   for (const low of [0, 5, 10, 16]) {
@@ -69,6 +69,14 @@ function randomRegisters(random: Random, word: number): Registers {
   pool.fill(registers.vector(word >>> 16 & 15));
   if (random.chance(0.05)) registers.setX(word >>> 16 & 31, registers.x(word >>> 5 & 31));
   return registers;
+}
+
+/** What vectors hold: often what the word's ftype or sz field says. */
+function laneKind(random: Random, word: number): LaneKind {
+  if (!isFloatOrVector(word) || random.chance(0.5)) return random.pick(laneKinds);
+  const isScalar = (word >>> 28 & 5) === 1;
+  if (isScalar) return (["f32", "f64", "f32", "f16"] as const)[word >>> 22 & 3];
+  return word >>> 22 & 1 ? "f64" : random.pick(["f32", "f32", "f16"]);
 }
 
 function randomFpcr(random: Random, word: number): number {

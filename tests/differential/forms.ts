@@ -15,8 +15,8 @@ export interface Form {
   readonly example: number;
 }
 
-/** How often a form's fields are drawn before we say that no word fits. */
-const ATTEMPTS = 3000;
+/** How often a form's fields are drawn before we say that no word fits its condition; that those which fit can't be compared. */
+const ATTEMPTS = 500, COMPARABLE_ATTEMPTS = 3000;
 
 /** What a search for words found. */
 export interface FoundForms {
@@ -60,12 +60,14 @@ function combinations({ fields, known }: Declaration): Record<string, number>[] 
 export function randomWord(random: Random, decoder: Decoder, form: Form): number | string | undefined {
   const { declaration, index, known } = form;
   let reason: string | undefined;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  let limit = isSystem(declaration.value) ? COMPARABLE_ATTEMPTS : ATTEMPTS;
+  for (let attempt = 0; attempt < limit; attempt++) {
     const word = isSystem(declaration.value) ? systemWord(random) : fill(random, form);
     if (((word & declaration.mask) >>> 0) !== declaration.value) continue;
     const fields = extract(declaration, word);
     if (!declaration.known.every((name) => fields[name] === known[name])) continue;
     if (declaration.when && !declaration.when(fields)) continue;
+    limit = COMPARABLE_ATTEMPTS;
     const skip = skipReason(word);
     if (skip) reason = skip;
     else if (declaration.unpredictable?.(fields) && !chosenByHand(word)) reason ??= "CONSTRAINED UNPREDICTABLE";
@@ -82,8 +84,8 @@ function fill(random: Random, { declaration, known }: Form): number {
     let value: number;
     if (name in known) value = known[name];
     else if (width === 5 && /^R/.test(name)) {
-      // Often the same register twice, or number 31.
-      if (!random.chance(0.12)) register = random.chance(0.1) ? 31 : random.below(32);
+      // Often the same register twice, or number 31, or 0, which a form may demand.
+      if (!random.chance(0.12)) register = random.chance(0.2) ? random.pick([0, 31]) : random.below(32);
       value = register;
     } else value = field(random, width);
     word |= value << low;

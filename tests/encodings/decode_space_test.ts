@@ -11,7 +11,7 @@ import { skipReason } from "../differential/skips.ts";
 import { makeCase } from "../support/case.ts";
 import { QemuUser } from "../support/qemu_user.ts";
 import { Random } from "../support/random.ts";
-import { disassemble, missing, qemu } from "../support/toolchain.ts";
+import { disassemble, disassembler, missing, qemu } from "../support/toolchain.ts";
 
 const WORDS_PER_FORM = 24;
 
@@ -25,7 +25,10 @@ function incomparable(word: number): string | undefined {
   return skipReason(word);
 }
 
-Deno.test({ name: "decoder: UNDEFINED where QEMU says so", ignore: missing(qemu) }, async () => {
+/** "Advanced SIMD two-register miscellaneous (FP16)": QEMU 7.2 dies of an assertion on unallocated ones. */
+const isHalfTwoMisc = (word: number) => ((word & 0x8f7e_0c00) >>> 0) === 0x0e78_0800;
+
+Deno.test({ name: "decoder: UNDEFINED where QEMU says so", ignore: missing(qemu, disassembler) }, async () => {
   const decoder = new Decoder(declarations, modelByName("max").features);
   const random = new Random("decode space");
   const words = new Set<number>();
@@ -35,6 +38,7 @@ Deno.test({ name: "decoder: UNDEFINED where QEMU says so", ignore: missing(qemu)
       if (typeof word !== "number") continue;
       for (let flips = 1 + random.below(3); flips > 0; flips--) word = (word ^ 1 << random.below(32)) >>> 0;
       const decoded = decoder.decode(word);
+      if (!decoded && isHalfTwoMisc(word)) continue;
       if (!incomparable(word) && !decoded?.declaration.unpredictable?.(decoded.fields)) words.add(word);
     }
   }
@@ -44,13 +48,15 @@ Deno.test({ name: "decoder: UNDEFINED where QEMU says so", ignore: missing(qemu)
     const results = await oracle.run(list.map((word) => makeCase(word.toString(16), [word])));
     const wrong = list.filter((word, i) => (results[i].ending === "UNDEFINED") !== (decoder.decode(word) === undefined));
     const texts = disassemble(wrong);
-    const lines = wrong.map((word, i) => {
+    const lines = wrong.flatMap((word, i) => {
+      // QEMU ignores bits of a few half-precision encodings that make them unallocated: objdump's word counts.
+      if (!decoder.decode(word) && /; undefined$/.test(texts[i])) return [];
       const declared = decoder.decode(word)
         ? `declared as "${decoder.disassemble(word)}", UNDEFINED in QEMU`
         : "not declared, executes in QEMU";
       return `${word.toString(16).padStart(8, "0")} ${texts[i]}: ${declared}`;
     });
-    assertEquals(wrong.length, 0, `${wrong.length} of ${list.length}\n${lines.slice(0, 60).join("\n")}`);
+    assertEquals(lines.length, 0, `${lines.length} of ${list.length}\n${lines.slice(0, 60).join("\n")}`);
   } finally {
     oracle.close();
   }

@@ -1,0 +1,96 @@
+/** A guest and somebody at its console who reads, types, and runs virtual time in slices, so that a session repeats to the instruction. */
+import { assert } from "@std/assert";
+import { boot } from "../../mod.ts";
+import type { BootOptions, Machine, StopReason } from "../../mod.ts";
+
+/** Virtual time between two looks at the console. */
+const SLICE_NS = 1_000_000;
+/** No session of ours takes so long: whatever does hangs. */
+const WALL_LIMIT_MS = 120_000;
+/** What a failure shows of the console. */
+const TAIL = 2000;
+
+/** One run of a board. */
+export class Session {
+  /** What the guest printed so far. */
+  console = "";
+  /** Why it stopped, when it did. */
+  stopped: StopReason | undefined;
+  readonly #decoder = new TextDecoder();
+  readonly #began = performance.now();
+  #machine!: Machine;
+  /** How much of the console {@linkcode until} has passed. */
+  #read = 0;
+
+  private constructor() {}
+
+  /** Builds a board: a manifest's path or text. */
+  static async start(board: string, options: Omit<BootOptions, "onSerial"> = {}): Promise<Session> {
+    const session = new Session();
+    session.#machine = await boot(board, {
+      ...options,
+      onSerial: (_port, bytes) => void (session.console += session.#decoder.decode(bytes, { stream: true })),
+    });
+    return session;
+  }
+
+  /** The machine behind it. */
+  get machine(): Machine {
+    return this.#machine;
+  }
+
+  /** Runs until the console shows a text, from where the last such call ended. Fails when the guest ends before, or after `limitNs`. */
+  until(text: string, limitNs: number = 20e9): void {
+    const endNs = this.machine.nowNs + limitNs;
+    for (;;) {
+      const at = this.console.indexOf(text, this.#read);
+      if (at >= 0) {
+        this.#read = at + text.length;
+        return;
+      }
+      assert(this.stopped === undefined, this.#complaint(`the guest ended (${this.stopped?.kind}) before it printed ${JSON.stringify(text)}`));
+      assert(this.machine.nowNs < endNs, this.#complaint(`${JSON.stringify(text)} didn't come in ${limitNs / 1e9} s of virtual time`));
+      this.#slice(endNs);
+    }
+  }
+
+  /** Types, now. */
+  type(text: string): void {
+    this.machine.serialInput("console", new TextEncoder().encode(text));
+  }
+
+  /** Types a line at the shell's prompt, and returns what the guest answers before the next one. */
+  command(line: string, prompt: string = "\n# "): string {
+    this.type(`${line}\n`);
+    // The terminal echoes the line; a carriage return may have folded it.
+    this.until("\n");
+    const from = this.#read - 1;
+    this.until(prompt);
+    this.#read -= 2;
+    return this.console.slice(from, this.#read).replaceAll("\r", "").trim();
+  }
+
+  /** Runs to the end. Fails after `limitNs`. */
+  finish(limitNs: number = 20e9): StopReason {
+    const endNs = this.machine.nowNs + limitNs;
+    while (this.stopped === undefined) {
+      assert(this.machine.nowNs < endNs, this.#complaint(`no end in ${limitNs / 1e9} s of virtual time`));
+      this.#slice(endNs);
+    }
+    return this.stopped;
+  }
+
+  [Symbol.dispose](): void {
+    this.#machine.dispose();
+  }
+
+  #slice(endNs: number): void {
+    assert(performance.now() - this.#began < WALL_LIMIT_MS, this.#complaint("the session takes too long on this machine's clock"));
+    // No limit of wall-clock time: it would cut slices where the host is slow, and the run would differ.
+    this.stopped = this.machine.runFor(Math.min(SLICE_NS, endNs - this.machine.nowNs), Infinity);
+  }
+
+  #complaint(what: string): string {
+    return `${what}\n${this.stopped?.report ?? ""}\n--- the console's end ---\n${this.console.slice(-TAIL)}`;
+  }
+}
