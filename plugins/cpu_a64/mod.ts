@@ -22,7 +22,12 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
   name: "cpu_a64",
   doc: "AArch64 CPU engine that generates WebAssembly.",
   options: {
-    model: { kind: "choice", doc: "CPU model: its identification registers and features.", choices: models.map((m) => m.name), default: "cortex-a57" },
+    model: {
+      kind: "choice",
+      doc: "CPU model: its identification registers and features.",
+      choices: models.map((m) => m.name),
+      default: "cortex-a57",
+    },
     counter_frequency: { kind: "integer", doc: "CNTFRQ_EL0 in Hz.", default: 62_500_000, min: 1_000_000, max: 1_000_000_000 },
     el3: {
       kind: "choice",

@@ -12,8 +12,16 @@ export function hostFusesMultiplyAdd(): boolean {
 function probe(): boolean {
   const module = new ModuleBuilder({ minimum: 1, maximum: 1 });
   module.function([], "i32", (f) => {
-    const doubles = f64x2.relaxed_madd(f64x2.splat(f64.const(1 + 2 ** -27)), f64x2.splat(f64.const(1 - 2 ** -27)), f64x2.splat(f64.const(-1)));
-    const singles = f32x4.relaxed_madd(f32x4.splat(f32.const(1 + 2 ** -12)), f32x4.splat(f32.const(1 - 2 ** -12)), f32x4.splat(f32.const(-1)));
+    const doubles = f64x2.relaxed_madd(
+      f64x2.splat(f64.const(1 + 2 ** -27)),
+      f64x2.splat(f64.const(1 - 2 ** -27)),
+      f64x2.splat(f64.const(-1)),
+    );
+    const singles = f32x4.relaxed_madd(
+      f32x4.splat(f32.const(1 + 2 ** -12)),
+      f32x4.splat(f32.const(1 - 2 ** -12)),
+      f32x4.splat(f32.const(-1)),
+    );
     const doubleFuses = f64.eq(f64x2.extract_lane(doubles, 0), f64.const(-(2 ** -54)));
     f.return(i32.and(doubleFuses, f32.eq(f32x4.extract_lane(singles, 0), f32.const(-(2 ** -24)))));
   }, "probe");

@@ -108,7 +108,8 @@ export class Registers {
       case "DCZID_EL0": {
         // DZP: DC ZVA is prohibited at EL0 by SCTLR_EL1.DZE, below EL2 by HCR_EL2.TDZ.
         const now = block.get(at.EL);
-        const prohibited = (now === 0 && !(block.get(offsets.SCTLR_EL1) & (1 << 14))) || (now < 2 && block.get(offsets.HCR_EL2) & (1 << 28));
+        const prohibited = (now === 0 && !(block.get(offsets.SCTLR_EL1) & (1 << 14))) ||
+          (now < 2 && block.get(offsets.HCR_EL2) & (1 << 28));
         return block.get64(register.offset) | (prohibited ? 16n : 0n);
       }
       case "ISR_EL1":
@@ -143,8 +144,9 @@ export class Registers {
         return Effect.none;
       case "debug":
         if (name === "DBGCLAIMSET_EL1") block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) | Number(value & 0xffn));
-        else if (name === "DBGCLAIMCLR_EL1") block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) & ~Number(value & 0xffn));
-        else if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
+        else if (name === "DBGCLAIMCLR_EL1") {
+          block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) & ~Number(value & 0xffn));
+        } else if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
         else file.storeLong(block, register, value);
         return Effect.interrupts;
       case "mmu":
@@ -171,8 +173,9 @@ export class Registers {
     const { block, file } = this;
     for (const register of registers) {
       const present = !register.feature || file.model.features.has(register.feature);
-      block.bytes[block.address + FAST_ACCESS + register.index] = present ? fastAccess(register, file.storable[register.index] === 1, block) : 0;
+      block.bytes[block.address + FAST_ACCESS + register.index] = present
+        ? fastAccess(register, file.storable[register.index] === 1, block)
+        : 0;
     }
   }
 }
-

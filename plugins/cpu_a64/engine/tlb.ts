@@ -84,7 +84,16 @@ export class Tlb {
   }
 
   /** Caches a translation of one page for data. Pass `writable` false for pages that hold decoded code. */
-  fillData(bank: Bank, vaHi: number, vaLo: number, host: number, frame: number, readable: boolean, writable: boolean, global: boolean): void {
+  fillData(
+    bank: Bank,
+    vaHi: number,
+    vaLo: number,
+    host: number,
+    frame: number,
+    readable: boolean,
+    writable: boolean,
+    global: boolean,
+  ): void {
     const entry = (bank.address + (((vaLo >>> 12) & DTLB_MASK) << DTLB_ENTRY_SHIFT)) >>> 2;
     const { words } = this.block;
     const page = vaLo & ~0xfff;

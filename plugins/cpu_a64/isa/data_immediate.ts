@@ -56,7 +56,9 @@ const logicalImmediate = a64({
   known: ["sf", "opc"],
   when: (f) => bitMask(f.N, f.imms, f.immr, bits(f.sf)) !== undefined,
   asm: (f) =>
-    `${["and", "orr", "eor", "ands"][f.opc]} ${f.opc === 3 ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, #0x${bitMask(f.N, f.imms, f.immr, bits(f.sf))!.toString(16)}`,
+    `${["and", "orr", "eor", "ands"][f.opc]} ${f.opc === 3 ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, #0x${
+      bitMask(f.N, f.imms, f.immr, bits(f.sf))!.toString(16)
+    }`,
   emit(m, { sf, opc, Rn, Rd }) {
     const x = m.width(bits(sf));
     const imm = x.immediate((f) => BigInt.asIntN(bits(sf), bitMask(f.N, f.imms, f.immr, bits(sf))!));
@@ -118,7 +120,12 @@ const bitfield = a64({
 });
 
 /** Ones where BFM writes. Built by shifts: a 64-bit constant and two amounts don't fit a record. */
-function fieldMask(x: IntegerOps<Width>, m: { u8(c: (f: Raw<"imms" | "immr" | "word">) => number): Value<"i32"> }, sf: number, left: number): Value<Width> {
+function fieldMask(
+  x: IntegerOps<Width>,
+  m: { u8(c: (f: Raw<"imms" | "immr" | "word">) => number): Value<"i32"> },
+  sf: number,
+  left: number,
+): Value<Width> {
   const width = (f: { imms: number; immr: number }) => left ? f.imms + 1 : f.imms - f.immr + 1;
   const ones = x.shr_u(x.const(-1), x.from32(m.u8((f) => bits(sf) - width(f))));
   return left ? x.shl(ones, x.from32(m.u8((f) => bits(sf) - f.immr))) : ones;

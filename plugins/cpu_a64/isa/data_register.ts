@@ -1,5 +1,17 @@
 /** Arm ARM DDI 0487, "Data Processing -- Register". */
-import { a64, type Declaration, i32, type I32, i64, type I64, type IntegerOps, type Raw, select, type Semantics, type Value } from "./dsl.ts";
+import {
+  a64,
+  type Declaration,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  type IntegerOps,
+  type Raw,
+  select,
+  type Semantics,
+  type Value,
+} from "./dsl.ts";
 import { conditions, reg, regSp } from "./names.ts";
 
 type Width = "i32" | "i64";
@@ -82,7 +94,9 @@ const addSubExtended = a64({
   when: (f) => f.imm3 <= 4,
   asm: (f) => {
     const rm = reg(+(f.sf === 1 && (f.option & 3) === 3), f.Rm);
-    return `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${f.S ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${regSp(f.sf, f.Rn)}, ${rm}, ${extends_[f.option]} #${f.imm3}`;
+    return `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${f.S ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${regSp(f.sf, f.Rn)}, ${rm}, ${
+      extends_[f.option]
+    } #${f.imm3}`;
   },
   emit(m, { sf, op, S, option, Rm, Rn, Rd }) {
     const x = m.width(bits(sf));
@@ -110,8 +124,7 @@ const addSubCarry = a64({
 const conditionalCompare = a64({
   bits: "sf op 1 11010010 Rm:5 cond:4 imm 0 Rn:5 0 nzcv:4",
   known: ["sf", "op", "imm"],
-  asm: (f) =>
-    `${f.op ? "ccmp" : "ccmn"} ${reg(f.sf, f.Rn)}, ${f.imm ? `#${f.Rm}` : reg(f.sf, f.Rm)}, #${f.nzcv}, ${conditions[f.cond]}`,
+  asm: (f) => `${f.op ? "ccmp" : "ccmn"} ${reg(f.sf, f.Rn)}, ${f.imm ? `#${f.Rm}` : reg(f.sf, f.Rm)}, #${f.nzcv}, ${conditions[f.cond]}`,
   emit(m, { sf, op, imm, Rm, Rn, cond }) {
     const x = m.width(bits(sf));
     m.if(m.condition(cond), () => {
@@ -126,7 +139,10 @@ const conditionalCompare = a64({
 const conditionalSelect = a64({
   bits: "sf op 0 11010100 Rm:5 cond:4 0 o2 Rn:5 Rd:5",
   known: ["sf", "op", "o2"],
-  asm: (f) => `${[["csel", "csinc"], ["csinv", "csneg"]][f.op][f.o2]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, ${conditions[f.cond]}`,
+  asm: (f) =>
+    `${[["csel", "csinc"], ["csinv", "csneg"]][f.op][f.o2]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, ${
+      conditions[f.cond]
+    }`,
   emit(m, { sf, op, o2, Rm, cond, Rn, Rd }) {
     const x = m.width(bits(sf));
     let other = x.read(Rm);

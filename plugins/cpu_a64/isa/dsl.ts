@@ -232,7 +232,10 @@ export interface Declared<Bits extends string, Known extends FieldName<Bits>, Sp
   readonly asm: (fields: Raw<FieldName<Bits>>) => string;
   /** Why random tests leave (some of) these encodings out: CONSTRAINED UNPREDICTABLE cases, system state. */
   readonly unpredictable?: (fields: Raw<FieldName<Bits>>) => boolean;
-  readonly emit: (m: Semantics<FieldName<Bits>>, f: { readonly [N in Known | Split]: number } & { readonly [N in Exclude<FieldName<Bits>, Known>]: Field }) => void;
+  readonly emit: (
+    m: Semantics<FieldName<Bits>>,
+    f: { readonly [N in Known | Split]: number } & { readonly [N in Exclude<FieldName<Bits>, Known>]: Field },
+  ) => void;
 }
 
 /** A declaration, ready for decoders and generators. */

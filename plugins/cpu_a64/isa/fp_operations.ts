@@ -164,13 +164,14 @@ const max = exact(FpOp.Max, (x, a, b) => x.max(a, b));
 const minNum = exact(FpOp.MinNum, (x, a, b) => x.min(a, b));
 const maxNum = exact(FpOp.MaxNum, (x, a, b) => x.max(a, b));
 
+const isOrdered = (x: Host, a: Value, b: Value): Value => x.both(x.eq(a, a), x.eq(b, b));
+
+const isQuiet = (x: Host, a: Value, b: Value): Value => x.both(x.quiet(a), x.quiet(b));
+
 /** An element of ones or zeros. */
 function test(op: number, holds: (x: Host, a: Value, b: Value) => Value): Operation {
-  return {
-    op,
-    clear: FLUSH,
-    host: (x, a, b) => ({ value: x.fill(holds(x, a, b)), silent: () => x.both(x.eq(a, a), x.eq(b, b)) }),
-  };
+  const isSilent = op === FpOp.CompareEq ? isQuiet : isOrdered;
+  return { op, clear: FLUSH, host: (x, a, b) => ({ value: x.fill(holds(x, a, b)), silent: () => isSilent(x, a, b) }) };
 }
 
 /** FCMP and FCMPE: NZCV, 0b0011 for NaNs. */
@@ -183,7 +184,7 @@ function compare(op: number): Operation {
       const unequal = select(less, i32.const(0b1000), select(greater, i32.const(0b0010), i32.const(0b0011)));
       return {
         value: select(equal, i32.const(0b0110), unequal),
-        silent: () => op === FpOp.Compare ? x.both(x.quiet(a), x.quiet(b)) : x.both(x.eq(a, a), x.eq(b, b)),
+        silent: () => op === FpOp.Compare ? isQuiet(x, a, b) : isOrdered(x, a, b),
       };
     },
   };

@@ -1,5 +1,5 @@
 /** Arm ARM DDI 0487, "Loads and stores": general registers, and the exclusives. */
-import { a64, type Declaration, type Field, i64, type I64, type Raw, type Semantics, signed } from "./dsl.ts";
+import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed } from "./dsl.ts";
 import { offset, reg, regSp, relative } from "./names.ts";
 import { extended } from "./data_register.ts";
 
@@ -68,7 +68,11 @@ const loadStoreImmediate9 = a64({
   when: (f) => kind(f.size, f.opc) !== undefined,
   asm: (f) => {
     const imm = signed(f.imm9, 9);
-    const address = f.mode === 1 ? `[${regSp(1, f.Rn)}], #${imm}` : f.mode === 3 ? `[${regSp(1, f.Rn)}, #${imm}]!` : `[${regSp(1, f.Rn)}, #${imm}]`;
+    const address = f.mode === 1
+      ? `[${regSp(1, f.Rn)}], #${imm}`
+      : f.mode === 3
+      ? `[${regSp(1, f.Rn)}, #${imm}]!`
+      : `[${regSp(1, f.Rn)}, #${imm}]`;
     return `${mnemonic(f.size, f.opc, f.mode === 0 ? "ur" : f.mode === 2 ? "tr" : "r")} ${reg(is64(f.size, f.opc), f.Rt)}, ${address}`;
   },
   unpredictable: (f) => (f.mode & 1) === 1 && f.Rn === f.Rt && f.Rn !== 31,

@@ -14,6 +14,7 @@ export function vectorHost(m: Semantics, double: boolean, lanes: number): Host<"
   const operations = double ? f64x2 : f32x4;
   const truth = double ? i64x2 : i32x4;
   const sign = constant(-0);
+  const quietBit = double ? v128.const(1n << 51n, 1n << 51n) : v128.const(0x0040_0000_0040_0000n, 0x0040_0000_0040_0000n);
   const least = double ? 2 ** -1022 : 2 ** -126;
   const host: Host<"v128", "v128"> = {
     ...operations,
@@ -30,7 +31,7 @@ export function vectorHost(m: Semantics, double: boolean, lanes: number): Host<"
     const: constant,
     let: (value) => m.let(value),
     least,
-    quiet: (a) => operations.eq(a, a),
+    quiet: (a) => v128.or(operations.eq(a, a), truth.ne(v128.and(a, quietBit), v128.const(0n, 0n))),
     normal(a) {
       const magnitude = m.let(operations.abs(a));
       return v128.and(operations.gt(magnitude, constant(least)), operations.lt(magnitude, constant(Infinity)));

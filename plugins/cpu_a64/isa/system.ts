@@ -35,7 +35,8 @@ const registerName = (f: { op0: number; op1: number; CRn: number; CRm: number; o
 const msrImmediate = a64({
   bits: "1101010100000 op1:3 0100 CRm:4 op2:3 11111",
   asm: (f) => {
-    const name = ({ "0,5": "spsel", "3,6": "daifset", "3,7": "daifclr", "0,4": "pan", "0,3": "uao" } as Record<string, string>)[`${f.op1},${f.op2}`];
+    const name =
+      ({ "0,5": "spsel", "3,6": "daifset", "3,7": "daifclr", "0,4": "pan", "0,3": "uao" } as Record<string, string>)[`${f.op1},${f.op2}`];
     return name ? `msr ${name}, #${f.CRm}` : `.inst 0x${f.word.toString(16)}`;
   },
   unpredictable: () => true,
@@ -46,7 +47,9 @@ const systemInstruction = a64({
   bits: "1101010100 L 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
   split: { zva: (f) => +(f.L === 0 && f.op1 === 3 && f.CRn === 7 && f.CRm === 4 && f.op2 === 1) },
   asm: (f) =>
-    f.L ? `sysl ${reg(1, f.Rt)}, #${f.op1}, c${f.CRn}, c${f.CRm}, #${f.op2}` : `sys #${f.op1}, c${f.CRn}, c${f.CRm}, #${f.op2}, ${reg(1, f.Rt)}`,
+    f.L
+      ? `sysl ${reg(1, f.Rt)}, #${f.op1}, c${f.CRn}, c${f.CRm}, #${f.op2}`
+      : `sys #${f.op1}, c${f.CRn}, c${f.CRm}, #${f.op2}, ${reg(1, f.Rt)}`,
   unpredictable: () => true,
   emit(m, { zva, Rt }) {
     if (zva) m.zeroBlock(m.x.read(Rt));

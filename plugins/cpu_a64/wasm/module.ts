@@ -43,7 +43,8 @@ export class ModuleBuilder {
   /** A function; `build` fills its body. */
   function(params: readonly Type[], result: Type | undefined, build: (f: FunctionBuilder) => void, exportName?: string): Callable {
     const builder = new FunctionBuilder(params, result);
-    const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder, export: exportName }) - 1;
+    const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder, export: exportName }) -
+      1;
     build(builder);
     return { index, params, result };
   }

@@ -34,9 +34,28 @@ const i32const = (value: number): I32 => new Value("i32", 0x41, [], (out) => out
 const i64const = (value: bigint): I64 => new Value("i64", 0x42, [], (out) => out.s64(value), BigInt.asIntN(64, value));
 
 const integer32 = {
-  ...table({ eq: 0x46, ne: 0x47, lt_s: 0x48, lt_u: 0x49, gt_s: 0x4a, gt_u: 0x4b, le_s: 0x4c, le_u: 0x4d, ge_s: 0x4e, ge_u: 0x4f }, binary<"i32", "i32">("i32")),
   ...table(
-    { add: 0x6a, sub: 0x6b, mul: 0x6c, div_s: 0x6d, div_u: 0x6e, rem_s: 0x6f, rem_u: 0x70, and: 0x71, or: 0x72, xor: 0x73, shl: 0x74, shr_s: 0x75, shr_u: 0x76, rotl: 0x77, rotr: 0x78 },
+    { eq: 0x46, ne: 0x47, lt_s: 0x48, lt_u: 0x49, gt_s: 0x4a, gt_u: 0x4b, le_s: 0x4c, le_u: 0x4d, ge_s: 0x4e, ge_u: 0x4f },
+    binary<"i32", "i32">("i32"),
+  ),
+  ...table(
+    {
+      add: 0x6a,
+      sub: 0x6b,
+      mul: 0x6c,
+      div_s: 0x6d,
+      div_u: 0x6e,
+      rem_s: 0x6f,
+      rem_u: 0x70,
+      and: 0x71,
+      or: 0x72,
+      xor: 0x73,
+      shl: 0x74,
+      shr_s: 0x75,
+      shr_u: 0x76,
+      rotl: 0x77,
+      rotr: 0x78,
+    },
     binary<"i32", "i32">("i32"),
   ),
   ...table({ eqz: 0x45, clz: 0x67, ctz: 0x68, popcnt: 0x69, extend8_s: 0xc0, extend16_s: 0xc1 }, unary<"i32", "i32">("i32")),
@@ -61,9 +80,28 @@ export const i32 = {
 
 /** 64-bit integers. */
 export const i64 = {
-  ...table({ eq: 0x51, ne: 0x52, lt_s: 0x53, lt_u: 0x54, gt_s: 0x55, gt_u: 0x56, le_s: 0x57, le_u: 0x58, ge_s: 0x59, ge_u: 0x5a }, binary<"i64", "i32">("i32")),
   ...table(
-    { add: 0x7c, sub: 0x7d, mul: 0x7e, div_s: 0x7f, div_u: 0x80, rem_s: 0x81, rem_u: 0x82, and: 0x83, or: 0x84, xor: 0x85, shl: 0x86, shr_s: 0x87, shr_u: 0x88, rotl: 0x89, rotr: 0x8a },
+    { eq: 0x51, ne: 0x52, lt_s: 0x53, lt_u: 0x54, gt_s: 0x55, gt_u: 0x56, le_s: 0x57, le_u: 0x58, ge_s: 0x59, ge_u: 0x5a },
+    binary<"i64", "i32">("i32"),
+  ),
+  ...table(
+    {
+      add: 0x7c,
+      sub: 0x7d,
+      mul: 0x7e,
+      div_s: 0x7f,
+      div_u: 0x80,
+      rem_s: 0x81,
+      rem_u: 0x82,
+      and: 0x83,
+      or: 0x84,
+      xor: 0x85,
+      shl: 0x86,
+      shr_s: 0x87,
+      shr_u: 0x88,
+      rotl: 0x89,
+      rotr: 0x8a,
+    },
     binary<"i64", "i64">("i64"),
   ),
   ...table({ clz: 0x79, ctz: 0x7a, popcnt: 0x7b, extend8_s: 0xc2, extend16_s: 0xc3, extend32_s: 0xc4 }, unary<"i64", "i64">("i64")),
@@ -166,8 +204,29 @@ export const v128 = {
 
 /** 16 lanes of 8 bits. */
 export const i8x16 = {
-  ...simd({ swizzle: 0x0e, eq: 0x23, ne: 0x24, lt_s: 0x25, lt_u: 0x26, gt_s: 0x27, gt_u: 0x28, le_s: 0x29, le_u: 0x2a, ge_s: 0x2b, ge_u: 0x2c }),
-  ...simd({ narrow_i16x8_s: 0x65, narrow_i16x8_u: 0x66, add: 0x6e, add_sat_s: 0x6f, add_sat_u: 0x70, sub: 0x71, sub_sat_s: 0x72, sub_sat_u: 0x73 }),
+  ...simd({
+    swizzle: 0x0e,
+    eq: 0x23,
+    ne: 0x24,
+    lt_s: 0x25,
+    lt_u: 0x26,
+    gt_s: 0x27,
+    gt_u: 0x28,
+    le_s: 0x29,
+    le_u: 0x2a,
+    ge_s: 0x2b,
+    ge_u: 0x2c,
+  }),
+  ...simd({
+    narrow_i16x8_s: 0x65,
+    narrow_i16x8_u: 0x66,
+    add: 0x6e,
+    add_sat_s: 0x6f,
+    add_sat_u: 0x70,
+    sub: 0x71,
+    sub_sat_s: 0x72,
+    sub_sat_u: 0x73,
+  }),
   ...simd({ min_s: 0x76, min_u: 0x77, max_s: 0x78, max_u: 0x79, avgr_u: 0x7b }),
   ...simd1({ abs: 0x60, neg: 0x61, popcnt: 0x62 }),
   ...test({ all_true: 0x63, bitmask: 0x64 }),
@@ -183,7 +242,17 @@ export const i8x16 = {
 /** 8 lanes of 16 bits. */
 export const i16x8 = {
   ...simd({ eq: 0x2d, ne: 0x2e, lt_s: 0x2f, lt_u: 0x30, gt_s: 0x31, gt_u: 0x32, le_s: 0x33, le_u: 0x34, ge_s: 0x35, ge_u: 0x36 }),
-  ...simd({ q15mulr_sat_s: 0x82, narrow_i32x4_s: 0x85, narrow_i32x4_u: 0x86, add: 0x8e, add_sat_s: 0x8f, add_sat_u: 0x90, sub: 0x91, sub_sat_s: 0x92, sub_sat_u: 0x93 }),
+  ...simd({
+    q15mulr_sat_s: 0x82,
+    narrow_i32x4_s: 0x85,
+    narrow_i32x4_u: 0x86,
+    add: 0x8e,
+    add_sat_s: 0x8f,
+    add_sat_u: 0x90,
+    sub: 0x91,
+    sub_sat_s: 0x92,
+    sub_sat_u: 0x93,
+  }),
   ...simd({ mul: 0x95, min_s: 0x96, min_u: 0x97, max_s: 0x98, max_u: 0x99, avgr_u: 0x9b }),
   ...simd({ extmul_low_i8x16_s: 0x9c, extmul_high_i8x16_s: 0x9d, extmul_low_i8x16_u: 0x9e, extmul_high_i8x16_u: 0x9f }),
   ...simd1({ abs: 0x80, neg: 0x81, extadd_pairwise_i8x16_s: 0x7c, extadd_pairwise_i8x16_u: 0x7d }),
