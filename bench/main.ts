@@ -1,0 +1,73 @@
+/** `deno task bench`: MIPS of guest kernels, boot and start-up times, and the same on QEMU where it is installed. */
+import { parseArgs } from "@std/cli/parse-args";
+import { bootOnOurs, bootOnQemu, prepareImages, startUp } from "./boot.ts";
+import { guestKernels, runOnOurs, runOnQemu } from "./kernels.ts";
+import { qemuVersion } from "./qemu.ts";
+import { bootResult, kernelResult, measures } from "./results.ts";
+import type { Results } from "./results.ts";
+import { alternate, medianDuration } from "./statistics.ts";
+import { bootLine, heading, kernelLine, measureLine, startUpLine } from "./table.ts";
+
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up"];
+const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--json]
+  --only NAME     ${names.join(", ")}; may be repeated
+  --quick         one run of each in place of three
+  --no-qemu       ours only
+  --kernel IMAGE  boots this kernel in place of the one in boards/debian.yaml
+  --json          results on standard output as JSON`;
+
+const args = parseArgs(Deno.args, {
+  boolean: ["quick", "json", "help", "qemu"],
+  negatable: ["qemu"],
+  string: ["only", "kernel"],
+  collect: ["only"],
+  default: { qemu: true },
+  unknown: (argument) => usage(`unknown: ${argument}`),
+});
+
+function usage(mistake: string): never {
+  console.error(`error: ${mistake}\n${USAGE}`);
+  Deno.exit(2);
+}
+
+if (args.help) {
+  console.log(USAGE);
+  Deno.exit();
+}
+for (const name of args.only) if (!names.includes(name)) usage(`--only ${name}: want one of ${names.join(", ")}`);
+
+const wanted = (name: string) => args.only.length === 0 || args.only.includes(name);
+const say = (line: string) => args.json ? console.error(line) : console.log(line);
+const qemu = args.qemu ? await qemuVersion() : undefined;
+const results: Results = { qemu, runs: args.quick ? 1 : 3, kernels: [] };
+
+say(`${results.runs === 1 ? "One run" : `Medians of ${results.runs} runs`} of each, ours and QEMU's (${qemu ?? "not used"}) in turn.`);
+say("Speeds are by CPU time where /proc tells it. Machines are noisy: take a figure as good to a quarter.\n");
+say(heading());
+
+for (const kernel of guestKernels.filter(({ name }) => wanted(name))) {
+  const runs = await alternate(results.runs, () => runOnOurs(kernel), qemu ? () => runOnQemu(kernel) : undefined);
+  const result = kernelResult(kernel, runs.ours, runs.other);
+  results.kernels.push(result);
+  say(kernelLine(result));
+}
+if (wanted("boot")) {
+  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
+  try {
+    const images = await prepareImages(directory, args.kernel);
+    const runs = await alternate(results.runs, () => bootOnOurs(images), qemu ? () => bootOnQemu(images) : undefined);
+    results.boot = bootResult(runs.ours, runs.other);
+    say(bootLine(results.boot));
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+if (wanted("start-up")) {
+  const runs = await alternate(args.quick ? 1 : 5, startUp);
+  results.startUp = medianDuration(runs.ours)!;
+  say(startUpLine(results.startUp));
+}
+
+const found = measures(results);
+if (found.length) say(`\n${found.map(measureLine).join("\n")}`);
+if (args.json) console.log(JSON.stringify({ ...results, measures: found }, undefined, 2));

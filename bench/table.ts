@@ -1,0 +1,47 @@
+/** Results for people. */
+import { busy, mips } from "./results.ts";
+import type { BootResult, KernelResult, Measure } from "./results.ts";
+import type { Duration } from "./process.ts";
+
+const WIDTHS = [11, 30, 24, 24, 11];
+const NO_QEMU = "not installed";
+
+/** Heading of the kernels' table. */
+export function heading(): string {
+  return row(["kernel", "", "Plugboard", "QEMU", "ours/QEMU"]);
+}
+
+/** A kernel in one line: speeds, and how many times QEMU's speed ours is. */
+export function kernelLine({ name, doc, instructions, work, ours, qemu }: KernelResult): string {
+  const speed = (time: Duration) => {
+    const figures = [`${mips(instructions, busy(time)).toFixed(0)} MIPS`];
+    if (work) figures.push(`${significant(work.amount / busy(time))} ${work.unit}`);
+    return figures.join(", ");
+  };
+  return row([name, doc, speed(ours), qemu ? speed(qemu) : NO_QEMU, qemu ? significant(busy(qemu) / busy(ours)) : ""]);
+}
+
+/** The boot in one line. */
+export function bootLine({ ours, qemu }: BootResult): string {
+  return row([
+    "boot",
+    "Debian to a shell, 1 vCPU",
+    times(ours),
+    qemu ? times(qemu) : NO_QEMU,
+    qemu ? significant(qemu.wall / ours.wall) : "",
+  ]);
+}
+
+/** The start-up in one line. */
+export function startUpLine(ours: Duration): string {
+  return row(["start-up", "to the guest's first character", times(ours), "", ""]);
+}
+
+/** A measure in one line. */
+export function measureLine({ name, wanted, found, met }: Measure): string {
+  return `${met ? "✓" : "✗"} ${name.padEnd(36)} ${wanted.padEnd(18)} ${found}`;
+}
+
+const times = ({ wall, cpu }: Duration) => `${wall.toFixed(2)} s${cpu === undefined ? "" : `, CPU ${cpu.toFixed(2)} s`}`;
+const significant = (value: number) => value.toFixed(value < 10 ? 2 : 1);
+const row = (cells: string[]) => cells.map((cell, index) => cell.padEnd(WIDTHS[index])).join(" ").trimEnd();
