@@ -84,7 +84,7 @@ export class Registers {
       case "timer":
         return this.counter.read(register.name) ?? block.get64(register.offset);
       case "gic":
-        return register.name === "ICC_SRE_EL2" ? block.get64(register.offset) : this.gic.readRegister(register.name);
+        return this.gic.handles(register.name) ? this.gic.readRegister(register.name) : block.get64(register.offset);
       case "pmu":
         return this.monitors.read(register.name);
       case "computed":
@@ -136,9 +136,9 @@ export class Registers {
         this.#controls(name);
         return Effect.exit;
       case "gic":
-        if (name === "ICC_SRE_EL2") file.storeLong(block, register, value);
-        else this.gic.writeRegister(name, value);
-        return Effect.interrupts | Effect.exit;
+        if (this.gic.handles(name)) this.gic.writeRegister(name, value);
+        else file.storeLong(block, register, value);
+        return this.gicEffect();
       case "pmu":
         this.monitors.write(name, value);
         return Effect.none;
@@ -162,6 +162,11 @@ export class Registers {
         this.#controls(name);
         return Effect.none;
     }
+  }
+
+  /** After an access to the virtual CPU interface: EL2 hears of it by a maintenance interrupt only. */
+  gicEffect(): number {
+    return Effect.interrupts | (this.gic.maintenancePending() ? Effect.exit : 0);
   }
 
   #controls(name: string): void {

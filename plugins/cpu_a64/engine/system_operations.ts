@@ -117,7 +117,7 @@ export class SystemOperations {
     const value = registers.mrs(word);
     if (value === undefined) return this.#redirected();
     if ((word & 31) !== 31) block.set64(at.X + 8 * (word & 31), value);
-    return this.#isGicAcknowledge(word) ? this.#apply(Effect.interrupts | Effect.exit) : Status.next;
+    return this.#isGicAcknowledge(word) ? this.#apply(registers.gicEffect()) : Status.next;
   }
 
   /** Reading ICC_IAR<n>_EL1 changes state: op0 3, op1 0, CRn 12, CRm 8 or 12, op2 0. */
