@@ -21,7 +21,6 @@ export class CodeCache {
   readonly #slotOf: Int32Array;
   readonly #frameOf: Int32Array;
   readonly #writes: Uint16Array;
-  readonly #fresh: Uint8Array;
   readonly #free: number[] = [];
   /** Pages decoded and instructions decoded so far. */
   readonly stats = { pages: 0, instructions: 0, drops: 0 };
@@ -37,7 +36,6 @@ export class CodeCache {
     this.#slotOf = new Int32Array(block.bytes.length >>> 12).fill(-1);
     this.#frameOf = new Int32Array(slots).fill(-1);
     this.#writes = new Uint16Array(slots);
-    this.#fresh = new Uint8Array(slots).fill(1);
     for (let i = slots - 1; i >= 0; i--) this.#free.push(i);
   }
 
@@ -57,7 +55,6 @@ export class CodeCache {
       this.#frameOf[slot] = frame;
       this.#writes[slot] = 0;
       const start = this.#at(slot);
-      if (this.#fresh[slot]) this.#fresh[slot] = 0;
       this.block.halves[(start + RECORDS_PER_PAGE * RECORD_SIZE) >>> 1] = PAGE_END;
       this.tlb.protectFrame(frame);
       this.stats.pages++;

@@ -32,9 +32,7 @@ export interface Variant {
   readonly declaration: Declaration;
 }
 
-/** Handler of records that nobody decoded yet. */
-const UNDECODED = 0;
-/** Handler of the record behind a page's last one. */
+/** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
 export const PAGE_END = 1;
 const FIRST = 2;
 /** Handlers that one machine may make; record ids have 16 bits. */
@@ -205,7 +203,7 @@ export class Interpreter {
               },
             };
             const bodies: (() => void)[] = [
-              // UNDECODED
+              // Not decoded yet.
               () => {
                 f.set(budget, i32.add(budget.value, i32.const(1)));
                 spill();
@@ -217,7 +215,7 @@ export class Interpreter {
                 f.set(ip, word(at.IP));
                 place.leave();
               },
-              // PAGE_END
+              // The page's end.
               () => {
                 f.set(budget, i32.add(budget.value, i32.const(1)));
                 place.branch(i64.add(i64.load(i32.const(0), base + at.PAGE_VA), i64.const(4096n)));
@@ -312,5 +310,3 @@ function declareImports(module: ModuleBuilder): Imports {
     softFloat: module.importFunction("env", "softFloat", ["i32"]),
   };
 }
-
-void UNDECODED;

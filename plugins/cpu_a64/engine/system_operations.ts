@@ -60,8 +60,6 @@ export class SystemOperations {
       smc: take((word) => exceptions.secureMonitorCall(immediate(word))),
       brk: take((word) => exceptions.breakpointInstruction(immediate(word))),
       hlt: undefined_,
-      dgh: () => Status.next,
-      drps: undefined_,
       undefined: undefined_,
       fpTrap: take(() => exceptions.take({ toEl: p.context.fpTrapTarget(), ec: EC.floatingPoint, iss: FP_TRAP_ISS })),
       eret: (word) => {
@@ -89,7 +87,6 @@ export class SystemOperations {
         block.set(at.EXCLUSIVE, 0);
         return Status.next;
       },
-      isb: () => Status.next,
       spAlignment: () => {
         const el = block.get(at.EL);
         if (el < 2 && !(block.get(SCTLR_EL1) & (el === 0 ? SA0 : SA))) return Status.next;

@@ -28,11 +28,8 @@ export const systemOps: readonly SystemOp[] = [
   "sev",
   "sevl",
   "clrex",
-  "isb",
   "spAlignment",
   "fpTrap",
-  "dgh",
-  "drps",
 ]; // prettier-ignore
 
 /** Size of a page of records, for the test whether a branch stays inside. */

@@ -58,11 +58,8 @@ export type SystemOp =
   | "sev"
   | "sevl"
   | "clrex"
-  | "isb"
   | "spAlignment"
-  | "fpTrap"
-  | "dgh"
-  | "drps";
+  | "fpTrap";
 
 /** How a memory access is made. */
 export interface AccessOptions {

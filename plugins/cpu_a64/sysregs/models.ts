@@ -31,7 +31,9 @@ const ARMV8_2: readonly Feature[] = ["CRC32", "LSE", "RDM", "DotProd", "FP16", "
 /** ID_AA64PFR0_EL1 of EL0 and EL1 in AArch64 only, with floating point and SIMD; EL2 and EL3 hidden. */
 function processorFeatures(features: ReadonlySet<Feature>): bigint {
   const fp = features.has("FP16") ? 1n : 0n;
-  return 0x11n | fp << 16n | fp << 20n | (features.has("GIC") ? 1n << 24n : 0n);
+  // CSV2 and CSV3: no speculation leaks, because there is none. The Armv8.0 cores keep the values of the real ones.
+  const speculation = features.has("LSE") ? 1n << 56n | 1n << 60n : 0n;
+  return 0x11n | fp << 16n | fp << 20n | (features.has("GIC") ? 1n << 24n : 0n) | speculation;
 }
 
 function instructionSet0(features: ReadonlySet<Feature>): bigint {
