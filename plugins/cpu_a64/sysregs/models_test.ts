@@ -23,7 +23,7 @@ Deno.test("ID registers tell the truth", () => {
   assertEquals(a57("ID_AA64MMFR0_EL1"), 0x24n);
   assertEquals(a57("ID_PFR0_EL1"), 0n);
   const max = resetBlock(new RegisterFile(modelByName("max")));
-  assertEquals(max("ID_AA64PFR0_EL1"), 0x11_0011n);
+  assertEquals(max("ID_AA64PFR0_EL1"), 0x1100_0000_0011_0011n);
   assertEquals(max("ID_AA64ISAR0_EL1"), 0x1000_1021_1120n);
   assertEquals(max("ID_AA64ISAR1_EL1"), 0x10_0001n);
   assertEquals(max("ID_AA64MMFR0_EL1"), 0x10_0025n);
