@@ -1,5 +1,5 @@
 /** Whole processes: Debian's boot to a shell, and the start-up to a guest's first instruction. */
-import { fromFileUrl, join } from "@std/path";
+import { fromFileUrl, join, resolve } from "@std/path";
 import { checkBoard, ManifestError, plugins, readManifest } from "../mod.ts";
 import type { Override } from "../mod.ts";
 import { imageUses, resolveImages } from "../plugins/images/mod.ts";
@@ -29,7 +29,9 @@ export interface BootRun extends Duration {
 
 /** Writes the images that boards/debian.yaml names to `directory`; `kernel` replaces its kernel. */
 export async function prepareImages(directory: string, kernel: string | undefined): Promise<BootImages> {
-  const overrides: Override[] = kernel === undefined ? [] : [{ flag: "--kernel", option: "kernel", value: kernel }];
+  const overrides: Override[] = kernel === undefined
+    ? []
+    : [{ flag: "--kernel", option: "kernel", value: /^(deb|https):/.test(kernel) ? kernel : resolve(kernel) }];
   const { board, findings } = await checkBoard(await readManifest(BOARD), BOARD, { plugins, overrides });
   if (!board) throw new ManifestError(BOARD, findings);
   const uses = imageUses(board);
