@@ -70,7 +70,10 @@ for (const { name, board, vcpus, conduit, changes = [] } of rows) {
       assert(!TROUBLE.test(guest.console), guest.console.split("\n").filter((line) => TROUBLE.test(line)).join("\n"));
       assertEquals([...guest.machine.stats.traced.keys()].filter((kind) => /failure/.test(kind)), []);
       const exits = guest.machine.stats.exits;
-      assert((exits.get(conduit) ?? 0) > 4 && !exits.get(conduit === "hvc" ? "smc" : "hvc"), "calls take the conduit that the manifest names");
+      assert(
+        (exits.get(conduit) ?? 0) > 4 && !exits.get(conduit === "hvc" ? "smc" : "hvc"),
+        "calls take the conduit that the manifest names",
+      );
     },
   });
 }

@@ -43,7 +43,7 @@ Deno.test({
 });
 
 async function tourRun(set: Record<string, string>) {
-  using guest = await Session.start(tour, { set });
+  using guest = await Session.start(tour, { set, wallLimitMs: 15_000 });
   guest.finish();
   return outcome(guest);
 }
@@ -75,7 +75,7 @@ Deno.test("the length of a caller's slices of time changes nothing", async () =>
 
 Deno.test("wall-clock time that passes between slices changes nothing", async () => {
   let wall = 0;
-  const hurried = await boot(tour, { wallMs: () => wall += 1000 });
+  const hurried = await boot(tour, { wallMs: () => wall += 150 });
   const calm = await boot(tour, { wallMs: () => 0 });
   try {
     while (!hurried.runFor(Infinity, 500));

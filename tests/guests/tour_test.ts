@@ -41,7 +41,7 @@ for (let vcpus = 1; vcpus <= 8; vcpus++) {
     const began = performance.now();
     const text = changed(manifest, [["conduit: hvc", `conduit: ${conduit.toLowerCase()}`], ["../examples", "examples"]]);
     const images = new Map([["examples/guests/tour/tour.bin", kernel]]);
-    using guest = await Session.start(text, { images, set: { "domains.tour.vcpus": String(vcpus) } });
+    using guest = await Session.start(text, { images, set: { "domains.tour.vcpus": String(vcpus) }, wallLimitMs: 15_000 });
     assertEquals(guest.finish(), { kind: "power-off", domain: "tour", code: undefined });
     assertEquals(guest.console.replaceAll("\r", "").split("\n").map(withoutLatencies), expectation(vcpus, conduit));
     for (const latency of latencies(guest.console)) assert(latency < 2000, `an IPI takes ${latency} us`);
@@ -63,7 +63,7 @@ for (const vcpus of [1, 4, 8]) {
     name: `the tour on ${vcpus} CPUs of QEMU, with the board's device tree, prints what it prints here`,
     ignore: !await hasQemu(),
     async fn() {
-      using guest = await Session.start(file, { set: { "domains.tour.vcpus": String(vcpus) } });
+      using guest = await Session.start(file, { set: { "domains.tour.vcpus": String(vcpus) }, wallLimitMs: 15_000 });
       guest.finish();
       const overrides = [{ flag: "--smp", vcpus }];
       const board = await loadBoard(file, { plugins, overrides });
