@@ -12,6 +12,8 @@ import type { Tlb } from "./tlb.ts";
 
 /** Most instructions decoded at once. */
 const RUN = 32;
+/** Words whose records are remembered: 2^15 of them. The same words come again and again. */
+const MEMORY_BITS = 15;
 /** Writes into a page of code after which its records are dropped as a whole. */
 const WRITES_BEFORE_DROP = 64;
 
@@ -22,6 +24,9 @@ export class CodeCache {
   readonly #frameOf: Int32Array;
   readonly #writes: Uint16Array;
   readonly #free: number[] = [];
+  /** Words decoded lately, and their records, four words each; a record's first half word is never 0. */
+  readonly #words = new Uint32Array(1 << MEMORY_BITS);
+  readonly #records = new Uint32Array(4 << MEMORY_BITS);
   /** Pages decoded and instructions decoded so far. */
   readonly stats = { pages: 0, instructions: 0, drops: 0 };
 
@@ -73,7 +78,6 @@ export class CodeCache {
     if (frame < 0) return false;
     const start = this.#at(slot);
     const { block } = this;
-    const interpreter = this.interpreter();
     let index = (record - start) / RECORD_SIZE;
     const end = Math.min(index + RUN, RECORDS_PER_PAGE);
     const code = frame << 10;
@@ -81,21 +85,35 @@ export class CodeCache {
       const at = start + index * RECORD_SIZE;
       if (block.halves[at >>> 1] !== 0) break;
       const word = block.words[code + index];
-      const decoded = this.decoder.decode(word) ?? this.#undefined(word);
-      const { id, slots } = interpreter.variant(decoded);
-      for (const { offset, bytes, compute } of slots) {
-        const value = compute(decoded.fields);
-        if (bytes === 8) block.view.setBigInt64(at + offset, BigInt.asIntN(64, value as bigint), true);
-        else if (bytes === 4) block.view.setInt32(at + offset, value as number, true);
-        else if (bytes === 2) block.view.setUint16(at + offset, value as number, true);
-        else block.bytes[at + offset] = value as number;
+      const known = Math.imul(word, 0x9e37_79b1) >>> (32 - MEMORY_BITS);
+      const from = known << 2;
+      if (this.#words[known] === word && this.#records[from] !== 0) {
+        for (let i = 0; i < 4; i++) block.words[(at >>> 2) + i] = this.#records[from + i];
+      } else {
+        this.#write(at, word);
+        this.#words[known] = word;
+        for (let i = 0; i < 4; i++) this.#records[from + i] = block.words[(at >>> 2) + i];
       }
-      block.halves[at >>> 1] = id;
       this.stats.instructions++;
       // B and RET end a run; what follows may never execute.
       if ((word & 0xfc00_0000) === 0x1400_0000 || (word & 0xffff_fc1f) >>> 0 === 0xd65f_0000) break;
     }
     return true;
+  }
+
+  /** Makes the record of a word. It depends on nothing else: what is relative to the PC stays relative. */
+  #write(at: number, word: number): void {
+    const { block } = this;
+    const decoded = this.decoder.decode(word) ?? this.#undefined(word);
+    const { id, slots } = this.interpreter().variant(decoded);
+    for (const { offset, bytes, compute } of slots) {
+      const value = compute(decoded.fields);
+      if (bytes === 8) block.view.setBigInt64(at + offset, BigInt.asIntN(64, value as bigint), true);
+      else if (bytes === 4) block.view.setInt32(at + offset, value as number, true);
+      else if (bytes === 2) block.view.setUint16(at + offset, value as number, true);
+      else block.bytes[at + offset] = value as number;
+    }
+    block.halves[at >>> 1] = id;
   }
 
   /** Where in the shared memory the instruction of a record lies; -1 when its page is gone. */

@@ -204,4 +204,30 @@ export const frequent: readonly number[] = [
   0x889f_fc41, // stlr w1,[x2]
   0xf980_0040, // prfm #0,[x2]
   0xd503_233f, // hint #25
+  0x1e60_4020, // fmov d0,d1
+  0x1e62_2820, // fadd d0,d1,d2
+  0x1e62_3820, // fsub d0,d1,d2
+  0x1e62_0820, // fmul d0,d1,d2
+  0x1e62_1820, // fdiv d0,d1,d2
+  0x1f42_0c20, // fmadd d0,d1,d2,d3
+  0x1e62_2020, // fcmp d1,d2
+  0x1e78_0020, // fcvtzs w0,d1
+  0x1e62_0020, // scvtf d0,w1
+  0x1e22_2820, // fadd s0,s1,s2
+  0x1e22_0820, // fmul s0,s1,s2
+  0x1f02_0c20, // fmadd s0,s1,s2,s3
+  0x3dc0_0420, // ldr q0,[x1,#16]
+  0x3d80_0420, // str q0,[x1,#16]
+  0xfd40_0820, // ldr d0,[x1,#16]
+  0xfd00_0820, // str d0,[x1,#16]
+  0xbd40_1020, // ldr s0,[x1,#16]
+  0xfc62_7820, // ldr d0,[x1,x2,lsl #3]
+  0xfc40_8420, // ldr d0,[x1],#8
+  0xfc00_8420, // str d0,[x1],#8
+  0xad41_0440, // ldp q0,q1,[x2,#32]
+  0xad01_0440, // stp q0,q1,[x2,#32]
+  0x3cc1_0420, // ldr q0,[x1],#16
+  0x3c81_0420, // str q0,[x1],#16
+  0x9e67_0020, // fmov d0,x1
+  0x9e66_0020, // fmov x0,d1
 ];

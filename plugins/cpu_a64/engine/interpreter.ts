@@ -42,7 +42,7 @@ const MAX_HANDLERS = 8192;
 export class Interpreter {
   /** Runs from IP with BUDGET; returns a `Status`. */
   readonly run: () => number;
-  readonly #variants = new Map<string, Variant>();
+  readonly #variants = new Map<number, Variant>();
   readonly #table = new WebAssembly.Table({ initial: MAX_HANDLERS, element: "anyfunc" });
   #next = FIRST;
 
@@ -65,8 +65,8 @@ export class Interpreter {
     const decode = module.importFunction("env", "decode", ["i32"], "i32");
     module.importTable("env", "table");
     const handler = module.signature(["i32"], "i32");
-    const inline: { declaration: Declaration; known: Record<string, number>; key: string }[] = [];
-    const keys = new Set<string>();
+    const inline: { declaration: Declaration; known: Record<string, number>; key: number }[] = [];
+    const keys = new Set<number>();
     for (const word of frequent) {
       const found = decoder.decode(word);
       if (!found) continue;
@@ -97,12 +97,14 @@ export class Interpreter {
     return variant;
   }
 
-  #identify({ declaration, index, fields }: Decoded): { key: string; known: Record<string, number> } {
+  /** The values of the known fields, and a number that stands for them and the declaration. */
+  #identify({ declaration, index, fields }: Decoded): { key: number; known: Record<string, number> } {
     const known: Record<string, number> = {};
-    let key = `${index}`;
-    for (const name of declaration.known) key += `,${known[name] = fields[name]}`;
-    for (const name in declaration.split) key += `,${known[name] = +declaration.split[name](fields, this.environment)}`;
-    return { key, known };
+    let key = 0;
+    // A split has at most 64 values; all together fit the 53 bits of a number, as a test makes sure.
+    for (const { name, width } of declaration.knownFields) key = key * 2 ** width + (known[name] = fields[name]);
+    for (const name in declaration.split) key = key * 64 + (known[name] = declaration.split[name](fields, this.environment));
+    return { key: key * this.decoder.declarations.length + index, known };
   }
 
   #instantiate(module: ModuleBuilder): WebAssembly.Exports {
@@ -145,7 +147,7 @@ export class Interpreter {
   #loop(
     f: FunctionBuilder,
     callees: { imports: Imports; fetch: Callable; decode: Callable; handler: (index: I32, ip: I32) => I32 },
-    inline: readonly { declaration: Declaration; known: Record<string, number>; key: string }[],
+    inline: readonly { declaration: Declaration; known: Record<string, number>; key: number }[],
   ): void {
     const { base } = this;
     const word = (offset: number) => i32.load(i32.const(0), base + offset);

@@ -243,6 +243,8 @@ export interface Declaration {
   readonly value: number;
   readonly fields: readonly { readonly name: string; readonly low: number; readonly width: number }[];
   readonly known: readonly string[];
+  /** The same with their widths in bits. */
+  readonly knownFields: readonly { readonly name: string; readonly width: number }[];
   readonly split: Readonly<Record<string, (fields: Raw<string>, environment: DecodeEnvironment) => number>>;
   readonly when: ((fields: Raw<string>) => boolean) | undefined;
   readonly feature: Feature | ((fields: Raw<string>) => Feature | undefined) | undefined;
@@ -278,6 +280,7 @@ export function a64<const Bits extends string, const Known extends FieldName<Bit
     value: value >>> 0,
     fields,
     known: declared.known ?? [],
+    knownFields: fields.filter(({ name }) => (declared.known as readonly string[] | undefined)?.includes(name)),
     split: (declared.split ?? {}) as Declaration["split"],
     when: declared.when as Declaration["when"],
     feature: declared.feature as Declaration["feature"],
