@@ -4,11 +4,12 @@
  * @module
  */
 import { Command, ValidationError } from "@cliffy/command";
-import { nearest } from "../core/mod.ts";
+import { nearest, PluginError } from "../core/mod.ts";
+import { EXIT } from "./exit_codes.ts";
 import { verbs } from "./verbs.ts";
 import version from "../deno.json" with { type: "json" };
 
-/** Runs a command line and returns its exit code: 0 fine, 1 expectation failed, 2 manifest or usage, 3 guest fault, 4 timeout or no progress. */
+/** Runs a command line and returns its exit code: 0 fine, 1 expectation failed, 2 manifest or usage, 3 guest fault, 4 timeout or no progress, 70 a plugin's own error. */
 export async function main(args: readonly string[]): Promise<number> {
   let code = 0;
   let name = "plugboard";
@@ -26,6 +27,11 @@ export async function main(args: readonly string[]): Promise<number> {
     if (given.length === 0) root.showHelp();
     else await root.parse([...given]);
   } catch (error) {
+    // A plugin or we ourselves are at fault, not the user and not the guest: say who, and show the way to the place.
+    if (error instanceof PluginError) {
+      console.error(`error: ${error.message}\n${(error.cause instanceof Error ? error.cause : error).stack}`);
+      return EXIT.internal;
+    }
     if (!(error instanceof ValidationError)) throw error;
     console.error(`error: ${error.message}\nTry ${name} --help`);
     return 2;
