@@ -144,9 +144,11 @@ export class Accesses {
       this.redirect();
       return 0;
     }
-    const el = block.get(at.EL);
+    const bank = this.banks.data;
+    const cached = this.tlb.findFetch(bank, hi, lo);
+    if (cached !== 0) return this.#enter(cached, hi, lo);
     const { mmu } = this;
-    if (!mmu.translate(hi, lo, el, FETCH, 0)) return this.#fetchFault(lo, hi);
+    if (!mmu.translate(hi, lo, block.get(at.EL), FETCH, 0)) return this.#fetchFault(lo, hi);
     const { pa, global, sizeBits } = mmu.result;
     const host = this.ram.offset(pa);
     if (host < 0) {
@@ -156,11 +158,15 @@ export class Accesses {
       return 0;
     }
     const records = this.code.records(host);
-    const bank = this.banks.data;
     this.tlb.fillFetch(bank, hi, lo, records, global);
     if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
-    block.set(at.RECORDS, records);
-    block.setPair(at.PAGE_VA, lo & ~0xfff, hi);
+    return this.#enter(records, hi, lo);
+  }
+
+  /** Makes a page the present one; the record of the address. */
+  #enter(records: number, hi: number, lo: number): number {
+    this.block.set(at.RECORDS, records);
+    this.block.setPair(at.PAGE_VA, lo & ~0xfff, hi);
     return records + ((lo & 0xffc) << 2);
   }
 

@@ -11,6 +11,10 @@ export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 export const DTLB_BITS = 9;
 export const DTLB_ENTRY_SHIFT = 5;
 export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
+/** Where a page's entry lies in the data side. Bits from 21 on take part, or buffers 2 MiB apart would share an entry. */
+export function dataEntry(vaLo: number): number {
+  return ((vaLo >>> (12 - DTLB_ENTRY_SHIFT)) ^ (vaLo >>> (21 - DTLB_ENTRY_SHIFT))) & (((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT);
+}
 /** In an entry: tag for reads, tag for writes (VA of the page, -1: invalid), and host address minus VA. */
 export const DTLB_READ = 0;
 export const DTLB_WRITE = 8;
@@ -27,6 +31,11 @@ export const ITLB_SIZE = 1 << (ITLB_BITS + ITLB_ENTRY_SHIFT);
 export const ITLB_TAG = 0;
 export const ITLB_RECORDS = 8;
 export const ITLB_FLAGS = 12;
+
+/** Where a page's entry lies in the instruction side, from the start of the bank. */
+export function fetchEntry(vaLo: number): number {
+  return DTLB_SIZE + (((vaLo >>> 12) & ((1 << ITLB_BITS) - 1)) << ITLB_ENTRY_SHIFT);
+}
 
 /** Bytes of a bank; the odd 192 keeps banks apart in the host's cache sets. */
 export const BANK_SIZE = DTLB_SIZE + ITLB_SIZE + 192;

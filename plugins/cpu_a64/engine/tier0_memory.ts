@@ -28,10 +28,10 @@ export abstract class Tier0Memory extends Tier0State {
   }
 
   protected entry(va: I64, unprivileged: boolean): I32 {
-    const index = i32.and(
-      i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - DTLB_ENTRY_SHIFT)))),
-      i32.const(((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT),
-    );
+    // `dataEntry` of layout.ts.
+    const low = this.let(i32.wrap(va));
+    const mixed = i32.xor(i32.shr_u(low, i32.const(12 - DTLB_ENTRY_SHIFT)), i32.shr_u(low, i32.const(21 - DTLB_ENTRY_SHIFT)));
+    const index = i32.and(mixed, i32.const(((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT));
     return this.let(i32.add(this.load32(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB), index));
   }
 

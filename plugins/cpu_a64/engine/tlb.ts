@@ -6,15 +6,15 @@
 import type { Block } from "./block.ts";
 import {
   BANK_SIZE,
+  dataEntry,
   DTLB_ADDEND,
-  DTLB_BITS,
   DTLB_ENTRY_SHIFT,
   DTLB_FLAGS,
   DTLB_FRAME,
   DTLB_READ,
   DTLB_SIZE,
   DTLB_WRITE,
-  ITLB_BITS,
+  fetchEntry,
   ITLB_ENTRY_SHIFT,
   ITLB_FLAGS,
   ITLB_RECORDS,
@@ -41,9 +41,6 @@ export interface Bank extends Context {
   readonly blocks21: Set<number>;
   readonly blocks30: Set<number>;
 }
-
-const DTLB_MASK = (1 << DTLB_BITS) - 1;
-const ITLB_MASK = (1 << ITLB_BITS) - 1;
 
 /** All banks of a physical CPU. */
 export class Tlb {
@@ -94,7 +91,7 @@ export class Tlb {
     writable: boolean,
     global: boolean,
   ): void {
-    const entry = (bank.address + (((vaLo >>> 12) & DTLB_MASK) << DTLB_ENTRY_SHIFT)) >>> 2;
+    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     words[entry + DTLB_READ / 4] = readable ? page : -1;
@@ -108,12 +105,20 @@ export class Tlb {
 
   /** Caches where the records of a page are. */
   fillFetch(bank: Bank, vaHi: number, vaLo: number, records: number, global: boolean): void {
-    const entry = (bank.address + DTLB_SIZE + (((vaLo >>> 12) & ITLB_MASK) << ITLB_ENTRY_SHIFT)) >>> 2;
+    const entry = (bank.address + fetchEntry(vaLo)) >>> 2;
     const { words } = this.block;
     words[entry + ITLB_TAG / 4] = vaLo & ~0xfff;
     words[entry + ITLB_TAG / 4 + 1] = vaHi;
     words[entry + ITLB_RECORDS / 4] = records;
     words[entry + ITLB_FLAGS / 4] = global ? 1 : 0;
+  }
+
+  /** The records of a page, if they are cached; else 0. */
+  findFetch(bank: Bank, vaHi: number, vaLo: number): number {
+    const entry = (bank.address + fetchEntry(vaLo)) >>> 2;
+    const { words } = this.block;
+    const isHit = (words[entry + ITLB_TAG / 4] | 0) === (vaLo & ~0xfff) && words[entry + ITLB_TAG / 4 + 1] === vaHi;
+    return isHit ? words[entry + ITLB_RECORDS / 4] : 0;
   }
 
   /** Remembers that a cached page is part of a larger block. */
@@ -151,13 +156,13 @@ export class Tlb {
     if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
     const { words } = this.block;
     const page = vaLo & ~0xfff;
-    const d = (bank.address + (((vaLo >>> 12) & DTLB_MASK) << DTLB_ENTRY_SHIFT)) >>> 2;
+    const d = (bank.address + dataEntry(vaLo)) >>> 2;
     if (!globalOnly || words[d + DTLB_FLAGS / 4] === 1) {
       for (const tag of [d + DTLB_READ / 4, d + DTLB_WRITE / 4]) {
         if ((words[tag] | 0) === page && ((words[tag + 1] ^ vaHi) & 0x00ff_ffff) === 0) words[tag] = words[tag + 1] = -1;
       }
     }
-    const i = (bank.address + DTLB_SIZE + (((vaLo >>> 12) & ITLB_MASK) << ITLB_ENTRY_SHIFT)) >>> 2;
+    const i = (bank.address + fetchEntry(vaLo)) >>> 2;
     if (!globalOnly || words[i + ITLB_FLAGS / 4] === 1) {
       if ((words[i] | 0) === page && ((words[i + 1] ^ vaHi) & 0x00ff_ffff) === 0) words[i] = words[i + 1] = -1;
     }
