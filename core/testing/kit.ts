@@ -238,6 +238,11 @@ export class Bench {
     return new TextDecoder().decode(Uint8Array.from(this.#output.get(port) ?? []));
   }
 
+  /** {@linkcode close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** Destroys the domain. */
   close(): void {
     this.scope.close((owner, hook, error) => {
