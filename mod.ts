@@ -58,5 +58,6 @@ export async function boot(board: string, options: BootOptions = {}): Promise<Ma
 
 if (import.meta.main) {
   const { main } = await import("./cli/mod.ts");
-  Deno.exit(await main(Deno.args));
+  // Not awaited: a board's plugins import this very module, which must have been evaluated by then.
+  main(Deno.args).then(Deno.exit);
 }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { bench } from "../core/testing.ts";
 import { ticker } from "./ticker.ts";
 
@@ -18,4 +18,23 @@ Deno.test("ticks come every period, from the write that starts them to the one t
   kit.write32(options.at, 0);
   kit.advance(10_000_000);
   assertEquals(state, { CTRL: 0, TICKS: 4, ACK: 0 });
+});
+
+Deno.test("a manifest uses it by path, and the guest runs beside it", async () => {
+  const directory = await Deno.makeTempDir();
+  const root = new URL("..", import.meta.url).pathname;
+  const tour = await Deno.readTextFile(`${root}boards/tour.yaml`);
+  const device = `      - use: ${root}examples/ticker.ts\n        at: 0x0a00_0000\n        interrupt: spi 8\n`;
+  const board = `${directory}/board.yaml`;
+  await Deno.writeTextFile(
+    board,
+    tour.replace("      - use: fdt\n", `${device}      - use: fdt\n`).replaceAll("../examples", `${root}examples`),
+  );
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", `${root}mod.ts`, board, "--timeout", "1s"],
+  }).output();
+  await Deno.remove(directory, { recursive: true });
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  assertStringIncludes(new TextDecoder().decode(stdout), "Tour complete");
+  assertStringIncludes(new TextDecoder().decode(stderr), "ticker at 0x0a00_0000");
 });
