@@ -1,7 +1,7 @@
 /** The system counter and the timers' registers as instructions see them. Conditions and deadlines: `timers.ts`. */
 import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
-import { readControl, readTimerValue, virtualCount, writeControl, writeTimerValue } from "./timers.ts";
+import { fastTicks, readControl, readTimerValue, ticksAt, virtualCount, writeControl, writeTimerValue } from "./timers.ts";
 
 const CNTVOFF_EL2 = registerOffset("CNTVOFF_EL2");
 
@@ -22,8 +22,23 @@ const byRegister = new Map(timers.flatMap((timer) => [[timer.ctl, timer], [timer
 
 /** Counter and timer registers of one physical CPU. */
 export class CounterAndTimers {
-  /** @param ticks of the physical counter, now */
-  constructor(readonly block: Block, readonly ticks: () => bigint) {}
+  readonly #fast: (ns: number) => number;
+
+  /** @param nowNs virtual time */
+  constructor(readonly block: Block, readonly frequencyHz: number, readonly nowNs: () => number) {
+    this.#fast = fastTicks(frequencyHz);
+  }
+
+  /** The physical counter, now. */
+  ticks(): bigint {
+    return ticksAt(this.nowNs(), this.frequencyHz);
+  }
+
+  /** The virtual counter without BigInt; -1 when it takes one. */
+  fastVirtualCount(): number {
+    const { block } = this;
+    return block.get(CNTVOFF_EL2) || block.get(CNTVOFF_EL2 + 4) ? -1 : this.#fast(this.nowNs());
+  }
 
   /** The value that a read gives; `undefined`: the slot has it. */
   read(name: string): bigint | undefined {

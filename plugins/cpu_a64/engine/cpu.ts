@@ -24,7 +24,6 @@ import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import { SystemOperations } from "./system_operations.ts";
-import { ticksAt } from "./timers.ts";
 import { Tlb } from "./tlb.ts";
 
 /** Translation contexts whose TLB entries are kept. */
@@ -109,7 +108,7 @@ export class Cpu {
     const accesses = this.accesses = new Accesses(block, this.mmu, this.tlb, this.code, ram, bus, this.exceptions, syncPc, redirect);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name));
-    const counter = new CounterAndTimers(block, () => this.ticks());
+    const counter = new CounterAndTimers(block, options.counterFrequencyHz, () => this.nowNs());
     const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
     this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors);
     const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);
@@ -184,10 +183,10 @@ export class Cpu {
     return this.#running ? this.#window.budget - this.#held - Math.max(0, this.block.get(at.BUDGET) | 0) : this.lastRetired;
   }
 
-  /** The physical counter, now. */
-  ticks(): bigint {
+  /** Virtual time at the present instruction, in nanoseconds. */
+  nowNs(): number {
     const { startNs, nsPerInstruction } = this.#window;
-    return ticksAt(startNs + this.retiredNow() * nsPerInstruction, this.options.counterFrequencyHz);
+    return startNs + this.retiredNow() * nsPerInstruction;
   }
 
   /** Makes PC true while generated code is under way. */

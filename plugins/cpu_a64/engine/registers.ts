@@ -6,6 +6,7 @@ import {
   accessUnknown,
   fastAccess,
   packedOfInstruction,
+  registerByName,
   type RegisterFile,
   registerOffset,
   registers,
@@ -33,6 +34,8 @@ const offsets = {
   DBGCLAIMCLR_EL1: registerOffset("DBGCLAIMCLR_EL1"),
 };
 
+const CNTVCT = registerByName("CNTVCT_EL0");
+
 /** FPCR's bits without trapped exceptions; FZ16 with half precision. FPSR's QC and cumulative flags. */
 const FPCR_MASK = 0x07c0_0000;
 const FZ16 = 1 << 19;
@@ -53,6 +56,13 @@ export class Registers {
   mrs(word: number): bigint | undefined {
     const register = this.#allowed(word, false);
     return register && this.read(register, this.block.get(at.EL));
+  }
+
+  /** MRS of the virtual counter, which guests read in loops; -1: go the long way. */
+  fastCount(word: number): number {
+    const { block } = this;
+    if (packedOfInstruction(word) !== CNTVCT.packed || access(CNTVCT, block.get(at.EL), false, block) !== "ok") return -1;
+    return this.counter.fastVirtualCount();
   }
 
   /** MSR (register). Undefined: an exception was taken; else what changed. */

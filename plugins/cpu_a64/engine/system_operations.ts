@@ -110,6 +110,11 @@ export class SystemOperations {
 
   #mrs(word: number): number {
     const { block, registers } = this.parts;
+    const count = registers.fastCount(word);
+    if (count >= 0) {
+      block.setX(word & 31, count >>> 0, Math.floor(count / 2 ** 32));
+      return Status.next;
+    }
     this.parts.syncPc();
     const value = registers.mrs(word);
     if (value === undefined) return this.#redirected();

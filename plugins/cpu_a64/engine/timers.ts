@@ -18,6 +18,21 @@ export function ticksAt(ns: number, frequencyHz: number): bigint {
   return BigInt(Math.floor(ns)) * BigInt(frequencyHz) / NS_PER_SECOND;
 }
 
+/** {@linkcode ticksAt} without BigInt, for readers in a hurry: -1 where a number can't hold a step of it exactly. */
+export function fastTicks(frequencyHz: number): (ns: number) => number {
+  const divisor = greatestCommonDivisor(frequencyHz, 1_000_000_000);
+  const multiplier = frequencyHz / divisor, per = 1_000_000_000 / divisor;
+  return (ns) => {
+    const scaled = Math.floor(ns) * multiplier;
+    return scaled <= Number.MAX_SAFE_INTEGER ? Math.floor(scaled / per) : -1;
+  };
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
+}
+
 /** The first virtual nanosecond at which the counter has reached `ticks`; `Infinity` beyond what a number holds exactly. */
 export function firstNsOf(ticks: bigint, frequencyHz: number): number {
   const hz = BigInt(frequencyHz);

@@ -14,6 +14,21 @@ Deno.test("timers: the counter never runs ahead, and a deadline is the first nan
   }
 });
 
+Deno.test("timers: the quick way to the counter agrees with the exact one, or says that it can't", () => {
+  for (const hz of [1_000_000_000, 62_500_000, 24_000_000, 19_200_000, 999_999_937]) {
+    const fast = timers.fastTicks(hz);
+    let answered = 0;
+    for (let ns = 1; ns < Number.MAX_SAFE_INTEGER; ns = Math.floor(ns * 1.7) + 1) {
+      for (const at of [ns - 1, ns, ns + 0.5]) {
+        if (fast(at) < 0) continue;
+        answered++;
+        assertEquals(BigInt(fast(at)), timers.ticksAt(at, hz), `${at} ns at ${hz}`);
+      }
+    }
+    assert(answered > 10);
+  }
+});
+
 Deno.test("timers: exact beyond 2^53 and Infinity where a number can't say", () => {
   assertEquals(timers.ticksAt(Number.MAX_SAFE_INTEGER, 62_500_000), 562_949_953_421_311n);
   assertEquals(timers.firstNsOf(MAX, 62_500_000), Infinity);
