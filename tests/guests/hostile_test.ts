@@ -1,0 +1,100 @@
+/** Guests that do what no guest should. Each ends with a report that says where, and the exit code that says what. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runProgram } from "../support/program.ts";
+import { Random } from "../support/random.ts";
+
+const HVC = 0xd400_0002;
+const NOP = 0xd503_201f;
+/** movz x0, #0x8, lsl #16 · movk … : PSCI SYSTEM_OFF is 0x8400_0008. */
+const POWER_OFF = [0xd2b0_8000, 0xf280_0100, HVC];
+
+interface Row {
+  readonly name: string;
+  readonly program: readonly number[];
+  readonly args?: readonly string[];
+  readonly code: number;
+  /** What standard error must say. */
+  readonly says: readonly string[];
+}
+
+const rows: Row[] = [
+  { name: "powers off", program: POWER_OFF, code: 0, says: ["powered off"] },
+  {
+    name: "executes garbage: its vector has none either",
+    program: [0xffff_ffff],
+    code: 3,
+    says: ["vCPU 0", "the exception vector", "ESR_EL1", "instruction abort", "FAR_EL1", "x0 "],
+  },
+  {
+    // movz x1, #0xdead, lsl #16; br x1
+    name: "jumps to nowhere",
+    program: [0xd2bb_d5a1, 0xd61f_0020],
+    code: 3,
+    says: ["fetches from 0xdead", "where nothing is"],
+  },
+  {
+    // adr x1, 0x800; msr vbar_el1, x1; udf. At VBAR + 0x200: udf.
+    name: "loops in a fault of its own vector",
+    program: [0x1000_4001, 0xd518_c001, 0, ...Array(0x280).fill(0)],
+    code: 3,
+    says: ["faults on itself", "udf", "ESR_EL1", "unknown reason"],
+  },
+  {
+    // movz x1, #0x2000, lsl #16; ldr x0, [x1]: an external abort at a vector that isn't there.
+    name: "touches addresses where nothing is",
+    program: [0xd2a4_0001, 0xf940_0020],
+    code: 3,
+    says: ["IPA 0x2000_0000", "nothing is there"],
+  },
+  { name: "spins for ever", program: [0x1400_0000], args: ["--timeout", "5ms"], code: 4, says: ["timeout", "5ms"] },
+  {
+    // msr daifset, #15; wfi; b .-4
+    name: "waits for interrupts that it masked and nobody sends",
+    program: [0xd503_4fdf, 0xd503_207f, 0x17ff_ffff],
+    code: 4,
+    says: ["vCPU 0"],
+  },
+  {
+    // PSCI SYSTEM_RESET, 0x8400_0009
+    name: "resets itself",
+    program: [0xd2b0_8000, 0xf280_0120, HVC],
+    code: 0,
+    says: ["reboot"],
+  },
+];
+
+for (const { name, program, args, code, says } of rows) {
+  Deno.test(`a guest that ${name}`, async () => {
+    const outcome = await runProgram(program, args);
+    for (const text of says) assertStringIncludes(outcome.stderr, text);
+    assertEquals(outcome.code, code, outcome.stderr);
+    assert(!outcome.stderr.includes("at file://"), "no stack trace: nothing of ours failed");
+  });
+}
+
+Deno.test("expectations decide the exit code", async () => {
+  // movz x1, #0x900, lsl #16; movz w0, #'A'; strb w0, [x1]
+  const say = [0xd2a1_2001, 0x5280_0820, 0x3900_0020];
+  assertEquals((await runProgram([...say, ...POWER_OFF], ["--expect", "A"])).code, 0);
+  assertEquals((await runProgram([...say, ...POWER_OFF], ["--expect", "B"])).code, 1);
+  assertEquals((await runProgram([...say, ...POWER_OFF], ["--fail", "A"])).code, 1);
+  assertEquals((await runProgram([...say, ...POWER_OFF])).stdout, "A");
+});
+
+Deno.test("random words, at EL1 with a vector that skips what faults: nothing of ours fails", async () => {
+  const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
+  const random = new Random(seed);
+  for (let page = 0; page < 4; page++) {
+    // A vector at every entry: mrs x30, elr_el1; add x30, x30, #4; msr elr_el1, x30; eret.
+    const vectors = Array.from(
+      { length: 0x200 },
+      (_, i) => i % 32 < 4 ? [0xd538_403e, 0x9100_13de, 0xd518_403e, 0xd69f_03e0][i % 32] : NOP,
+    );
+    const start = [0x1000_4001, 0xd518_c001]; // adr x1, 0x800; msr vbar_el1, x1
+    const words = [...start, ...Array(0x200 - start.length).fill(NOP), ...vectors];
+    for (let i = 0; i < 4096; i++) words.push(random.u32());
+    const outcome = await runProgram(words, ["--timeout", "2ms"]);
+    assert([0, 3, 4].includes(outcome.code), `seed ${seed}, page ${page}: exit code ${outcome.code}\n${outcome.stderr}`);
+    assert(!outcome.stderr.includes("at file://"), `seed ${seed}, page ${page}\n${outcome.stderr}`);
+  }
+});
