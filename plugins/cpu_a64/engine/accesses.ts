@@ -8,6 +8,7 @@ import * as at from "../state.ts";
 import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { CodeCache } from "./code_cache.ts";
+import type { DebugUnit } from "./debug.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
 import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
 import { accessSyndrome } from "./syndrome.ts";
@@ -46,6 +47,10 @@ export class RamMap {
 export class Accesses {
   /** Set by `select` of the context. */
   banks!: Banks;
+  /** One instruction only may execute: no branch goes on by itself. */
+  isStepping = false;
+  /** PC is where a branch went, and the run loop must look at it. */
+  hasArrived = false;
 
   constructor(
     readonly block: Block,
@@ -55,6 +60,7 @@ export class Accesses {
     readonly ram: RamMap,
     readonly bus: PhysicalBus,
     readonly exceptions: ExceptionUnit,
+    readonly debug: DebugUnit,
     /** Makes the PC in the block true. */
     readonly syncPc: () => void,
     /** Called when an exception was taken: the run loop must look anew. */
@@ -75,7 +81,7 @@ export class Accesses {
       if (!this.#readPart(lo, hi, first, scratch, unprivileged, unaligned)) return 0;
       return this.#readPart((lo + first) >>> 0, next(hi, lo, first), size - first, scratch + first, unprivileged, unaligned) ? scratch : 0;
     }
-    const host = this.#translate(lo, hi, READ, unprivileged, unaligned);
+    const host = this.#translate(lo, hi, size, READ, unprivileged, unaligned);
     if (host > 0) return host;
     if (host < 0) return 0;
     return this.#device(lo, hi, size, scratch, false) ? scratch : 0;
@@ -91,30 +97,30 @@ export class Accesses {
     if (((lo & 4095) + size) > 4096) {
       const first = 4096 - (lo & 4095);
       const lo2 = (lo + first) >>> 0, hi2 = next(hi, lo, first);
-      const one = this.#translate(lo, hi, WRITE, unprivileged, unaligned);
+      const one = this.#translate(lo, hi, first, WRITE, unprivileged, unaligned);
       if (one < 0) return 0;
       if (one === 0) return this.#external(lo, hi, true);
-      const two = this.#translate(lo2, hi2, WRITE, unprivileged, unaligned);
+      const two = this.#translate(lo2, hi2, size - first, WRITE, unprivileged, unaligned);
       if (two < 0) return 0;
       if (two === 0) return this.#external(lo2, hi2, true);
       this.#put(one, first, scratch);
       this.#put(two, size - first, scratch + first);
       return 1;
     }
-    const host = this.#translate(lo, hi, WRITE, unprivileged, unaligned);
+    const host = this.#translate(lo, hi, size, WRITE, unprivileged, unaligned);
     if (host < 0) return 0;
     if (host === 0) return this.#device(lo, hi, size, scratch, true) ? 1 : 0;
     this.#put(host, size, scratch);
     return 1;
   }
 
-  /** `write` 0: only the alignment is in question, and it is wrong. */
+  /** `write` 1: reads and writes; 2: a store-exclusive, which writes; 0: only the alignment is in question, and it is wrong. */
   atomic(size: number, write: number): number {
     const { block } = this;
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
     if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, write !== 0);
-    const host = this.#translate(lo, hi, UPDATE, 0, false);
+    const host = this.#translate(lo, hi, size, write === 2 ? WRITE : UPDATE, 0, false);
     if (host > 0) {
       this.code.written(host, size);
       return host;
@@ -125,12 +131,22 @@ export class Accesses {
   /** DC ZVA that missed: 64 bytes. */
   zero(lo: number, hi: number): boolean {
     lo &= ~63;
-    const host = this.#translate(lo, hi, WRITE, 0, false, true);
+    const host = this.#translate(lo, hi, 64, WRITE, 0, false, true);
     if (host < 0) return false;
     if (host === 0) return this.#external(lo, hi, true) !== 0;
     this.block.bytes.fill(0, host, host + 64);
     this.code.written(host, 64);
     return true;
+  }
+
+  /** A branch to TARGET leaves its page. 0: an exception was taken, or the run loop must look first. */
+  arrive(): number {
+    const { block } = this;
+    const lo = block.get(at.TARGET), hi = block.get(at.TARGET + 4);
+    if (!this.isStepping && !this.debug.holdsCode(lo, hi)) return this.fetch();
+    block.setPair(at.PC, lo, hi);
+    this.hasArrived = true;
+    return 0;
   }
 
   /** Finds the records for TARGET and makes its page the present one; 0 when that is an exception. */
@@ -158,8 +174,10 @@ export class Accesses {
       return 0;
     }
     const records = this.code.records(host);
-    this.tlb.fillFetch(bank, hi, lo, records, global);
-    if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
+    if (!this.debug.holdsCode(lo, hi)) {
+      this.tlb.fillFetch(bank, hi, lo, records, global);
+      if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
+    }
     return this.#enter(records, hi, lo);
   }
 
@@ -179,7 +197,7 @@ export class Accesses {
   }
 
   /** Host address; 0: a device; -1: an exception was taken. */
-  #translate(lo: number, hi: number, access: number, unprivileged: number, unaligned: boolean, zeroBlock = false): number {
+  #translate(lo: number, hi: number, size: number, access: number, unprivileged: number, unaligned: boolean, zeroBlock = false): number {
     const { block, mmu } = this;
     let el = block.get(at.EL);
     let flags = unaligned || zeroBlock ? UNALIGNED : 0;
@@ -191,16 +209,31 @@ export class Accesses {
       bank = this.banks.user;
     } else if (el === 1 && block.get(at.PAN)) flags |= PAN;
     if (!mmu.translate(hi, lo, flags & UNPRIVILEGED ? 1 : el, access, flags)) return this.#fault(lo, hi, zeroBlock);
+    const isDebugged = this.debug.holdsData(lo, hi);
+    if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
     const { pa, rights, attributes, global, sizeBits } = mmu.result;
     const host = this.ram.offset(pa);
     if (host < 0) return 0;
     const isCode = this.code.holds(host);
     // Device memory keeps its alignment rule by never being cached here; so does SCTLR_EL1.A.
-    if (attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
+    if (!isDebugged && attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
       this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, (rights & RIGHT_WRITE) !== 0 && !isCode, global);
       if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
     }
     return host;
+  }
+
+  /** Takes the exception of a watchpoint that matches. An atomic access is a write only when its read alone doesn't match. */
+  #watched(lo: number, hi: number, size: number, access: number, el: number): boolean {
+    const { debug } = this;
+    let isWrite = access === WRITE;
+    let first = debug.watches(lo, hi, size, isWrite, el);
+    if (first < 0 && access === UPDATE) first = debug.watches(lo, hi, size, isWrite = true, el);
+    if (first < 0) return false;
+    this.syncPc();
+    this.exceptions.watchpoint(lo + first, hi, isWrite);
+    this.redirect();
+    return true;
   }
 
   #put(host: number, size: number, scratch: number): void {
@@ -210,7 +243,7 @@ export class Accesses {
 
   /** One page's part of a crossing read. */
   #readPart(lo: number, hi: number, size: number, into: number, unprivileged: number, unaligned: boolean): boolean {
-    const host = this.#translate(lo, hi, READ, unprivileged, unaligned);
+    const host = this.#translate(lo, hi, size, READ, unprivileged, unaligned);
     if (host < 0) return false;
     if (host === 0) return this.#external(lo, hi, false) !== 0;
     this.block.bytes.copyWithin(into, host, host + size);

@@ -12,6 +12,7 @@ import { Block } from "./block.ts";
 import { CodeCache } from "./code_cache.ts";
 import { TranslationContext } from "./context.ts";
 import { CounterAndTimers } from "./counter.ts";
+import { DebugUnit } from "./debug.ts";
 import { ExceptionUnit, type SmcPolicy } from "./exceptions.ts";
 import { frequent } from "./frequent.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
@@ -62,6 +63,7 @@ export interface Occupant {
 export class Cpu {
   readonly block: Block;
   readonly exceptions: ExceptionUnit;
+  readonly debug: DebugUnit;
   readonly registers: Registers;
   readonly gic: GicCpuInterface;
   readonly mmu: Mmu;
@@ -93,6 +95,7 @@ export class Cpu {
     const block = this.block = new Block(memory.wasm, state);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
+    this.debug = new DebugUnit(block, this.exceptions);
     const ram = new RamMap(memory.banks);
     this.mmu = new Mmu({
       words: () => block.words,
@@ -105,12 +108,13 @@ export class Cpu {
     this.code = new CodeCache(block, records, CODE_PAGES, this.tlb, this.decoder, () => this.interpreter);
     const syncPc = () => this.syncPc();
     const redirect = () => void (this.#redirected = true);
-    const accesses = this.accesses = new Accesses(block, this.mmu, this.tlb, this.code, ram, bus, this.exceptions, syncPc, redirect);
+    const { mmu, tlb, code, exceptions, debug } = this;
+    const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, syncPc, redirect);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name));
     const counter = new CounterAndTimers(block, options.counterFrequencyHz, () => this.nowNs());
     const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
-    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors);
+    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged());
     const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);
     const system = new SystemOperations({
       block,
@@ -140,7 +144,7 @@ export class Cpu {
         slowAtomic: (size, write) => accesses.atomic(size, write),
         system: (op, word) => system.execute(op, word),
         softFloat: (op) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR))),
-        fetch: () => accesses.fetch(),
+        fetch: () => accesses.arrive(),
         decode: (record) => this.#decode(record),
       },
       this.decoder,
@@ -171,6 +175,12 @@ export class Cpu {
     this.#inside = vcpu;
     this.exceptions.loop.reset();
     this.context.enter(vcpu.number);
+    this.debug.update();
+  }
+
+  /** After a change of the debug registers: pages that a breakpoint or watchpoint is in leave the TLB. */
+  debugChanged(): void {
+    if (this.debug.update()) this.tlb.invalidate((bank) => bank.vcpu === this.vcpu);
   }
 
   /** The vCPU is gone. */
@@ -202,7 +212,7 @@ export class Cpu {
     const { block } = this;
     this.syncPc();
     block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
-    return this.accesses.fetch();
+    return this.accesses.arrive();
   }
 
   /** After a change of what the interrupt controller shows. */
@@ -258,7 +268,7 @@ export class Cpu {
 
   /** From one look at interrupts to the next. */
   #turn(): Exit | undefined {
-    const { block, exceptions } = this;
+    const { block, exceptions, accesses, debug } = this;
     if (this.#interruptTaken()) {
       exceptions.interrupt(this.#irq && exceptions.isVirtualTaken("irq") ? "irq" : "fiq", 1);
       this.context.update();
@@ -279,24 +289,31 @@ export class Cpu {
     const left = block.get(at.BUDGET) | 0;
     if (left <= 0 || this.#kicked) return { kind: "budget" };
     block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
-    const record = this.accesses.fetch();
+    const record = accesses.fetch();
     if (record === 0) {
       // A fetch that faults takes time too, or a guest could hang the host in its vector.
       block.set(at.BUDGET, left - 1);
       return this.#afterRedirect();
     }
+    const isDebugged = debug.hasBreakpoints && debug.holdsCode(block.get(at.PC), block.get(at.PC + 4));
+    if (isDebugged && debug.breaks(block.get(at.PC), block.get(at.PC + 4))) {
+      block.set(at.BUDGET, left - 1);
+      exceptions.breakpoint();
+      return this.#afterRedirect();
+    }
     block.set(at.IP, record);
-    if (step === "notPending") {
+    const isStepping = accesses.isStepping = isDebugged || step === "notPending";
+    if (isStepping) {
       this.#held += left - 1;
       block.set(at.BUDGET, 1);
     }
-    this.#redirected = false;
+    this.#redirected = accesses.hasArrived = false;
     const status = this.interpreter.run();
-    if (!this.#redirected) this.syncPc();
-    if (step === "notPending") {
+    if (!this.#redirected && !accesses.hasArrived) this.syncPc();
+    if (isStepping) {
       this.#held -= left - 1;
       block.set(at.BUDGET, block.get(at.BUDGET) + left - 1);
-      if (!this.#redirected && status !== Status.leave) exceptions.endStep();
+      if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep();
     }
     if (this.#redirected) return this.#afterRedirect();
     if (this.#waiting) return { kind: "wait", instruction: this.#waiting };

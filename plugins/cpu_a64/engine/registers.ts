@@ -21,7 +21,7 @@ import { readPstateRegister, writePstateRegister } from "./pstate.ts";
 import type { CounterAndTimers } from "./counter.ts";
 
 /** What an access changed that the caller must see to. */
-export const Effect = { none: 0, context: 1, interrupts: 2, exit: 4 } as const;
+export const Effect = { none: 0, context: 1, interrupts: 2, exit: 4, stop: 8 } as const;
 
 const offsets = {
   MIDR_EL1: registerOffset("MIDR_EL1"),
@@ -50,6 +50,8 @@ export class Registers {
     readonly gic: GicCpuInterface,
     readonly counter: CounterAndTimers,
     readonly monitors: PerformanceMonitors,
+    /** Called after a change of what breaks, is watched or steps. */
+    readonly debugChanged: () => void,
   ) {}
 
   /** MRS. Undefined: an exception was taken. */
@@ -153,12 +155,15 @@ export class Registers {
         this.monitors.write(name, value);
         return Effect.none;
       case "debug":
-        if (name === "DBGCLAIMSET_EL1") block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) | Number(value & 0xffn));
-        else if (name === "DBGCLAIMCLR_EL1") {
-          block.set(offsets.DBGCLAIMCLR_EL1, block.get(offsets.DBGCLAIMCLR_EL1) & ~Number(value & 0xffn));
-        } else if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
+        if (name === "DBGCLAIMSET_EL1" || name === "DBGCLAIMCLR_EL1") {
+          const tags = Number(value & 0xffn), claimed = block.get(offsets.DBGCLAIMCLR_EL1);
+          block.set(offsets.DBGCLAIMCLR_EL1, name === "DBGCLAIMSET_EL1" ? claimed | tags : claimed & ~tags);
+          return Effect.none;
+        }
+        if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
         else file.storeLong(block, register, value);
-        return Effect.interrupts;
+        this.debugChanged();
+        return Effect.stop;
       case "mmu":
         file.storeLong(block, register, value);
         this.#controls(name);

@@ -142,7 +142,7 @@ export class SystemOperations {
     if (effect & Effect.context) parts.context.update();
     if (effect & Effect.exit) parts.exit();
     if (effect & Effect.interrupts) parts.updateInterrupts();
-    if (effect & Effect.exit) return Status.stop;
+    if (effect & (Effect.exit | Effect.stop)) return Status.stop;
     // A new translation context needs no stop: TLB pointers are in the block, and the page that executes must stay mapped.
     return effect & Effect.interrupts && parts.interruptTaken() ? Status.stop : Status.next;
   }

@@ -9,7 +9,7 @@ import { laneStores, loadLane } from "./tier0_state.ts";
 /** Atomic and exclusive accesses of one variant. */
 export abstract class Tier0Atomics extends Tier0Memory {
   /** Host address of a naturally aligned, writable location, or a jump out. */
-  #atomicHost(address: I64, size: number): I32 {
+  #atomicHost(address: I64, size: number, isExclusive = false): I32 {
     const { f, base, imports } = this.place;
     const va = this.let(address);
     const host = f.local("i32");
@@ -21,7 +21,7 @@ export abstract class Tier0Atomics extends Tier0Memory {
       () => {
         this.place.spill();
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
-        f.set(host, call("i32", imports.slowAtomic, i32.const(size), i32.const(1)));
+        f.set(host, call("i32", imports.slowAtomic, i32.const(size), i32.const(isExclusive ? 2 : 1)));
         f.if(i32.eqz(host.value), () => this.place.leave());
         this.place.resume();
       },
@@ -115,7 +115,7 @@ export abstract class Tier0Atomics extends Tier0Memory {
     const { f } = this.place;
     const failed = f.local("i32");
     const to = this.let(value);
-    const host = this.#atomicHost(address, 1 << log2);
+    const host = this.#atomicHost(address, 1 << log2, true);
     f.set(failed, i32.const(1));
     f.if(this.#monitored(host, 1 << log2), () => {
       const expected = this.let(this.load64(at.EXCLUSIVE_LOW));
@@ -129,7 +129,7 @@ export abstract class Tier0Atomics extends Tier0Memory {
     const { f } = this.place;
     const failed = f.local("i32");
     const [low, high] = values.map((v) => this.let(v));
-    const host = this.#atomicHost(address, 2 << log2);
+    const host = this.#atomicHost(address, 2 << log2, true);
     f.set(failed, i32.const(1));
     f.if(this.#monitored(host, 2 << log2), () => {
       const same = i32.and(

@@ -103,6 +103,7 @@ export class A64Vcpu implements VcpuState {
     block.set64(registerByName("VPIDR_EL2").offset, block.get64(registerByName("MIDR_EL1").offset));
     unpackPstate(block, RESET_PSTATE);
     cpu.registers.updateFastAccess();
+    cpu.debug.update();
     cpu.tlb.invalidate((bank) => bank.vcpu === this.number);
   }
 
@@ -113,8 +114,9 @@ export class A64Vcpu implements VcpuState {
 
   restore(data: Uint8Array): void {
     if (data.length !== at.STATE_SIZE) throw new RangeError(`vCPU state: ${data.length} bytes, want ${at.STATE_SIZE}`);
-    const { block, tlb } = this.enter();
+    const { block, tlb, debug } = this.enter();
     block.bytes.set(data, block.address);
+    debug.update();
     tlb.invalidate((bank) => bank.vcpu === this.number);
   }
 
