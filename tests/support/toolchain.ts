@@ -73,6 +73,7 @@ export function assemble(lines: readonly string[]): Assembled[] {
 
 /** What objdump makes of words, one text each, addresses counting from `address`. */
 export function disassemble(words: ArrayLike<number>, address = 0, aliases = true): string[] {
+  if (words.length === 0) return [];
   const file = Deno.makeTempFileSync({ prefix: "disassemble-" });
   try {
     Deno.writeFileSync(file, new Uint8Array(Uint32Array.from(words).buffer));
