@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { dtc, missing } from "../../tests/support/toolchain.ts";
 import { definePlugin } from "../../core/mod.ts";
 import type { Board, DeviceTreeFragment, DeviceTreeNode, DomainSpec, Plugin, PluginUse } from "../../core/mod.ts";
 import { buildDeviceTree } from "./build.ts";
@@ -134,9 +135,6 @@ Deno.test("chosen holds the command line, the console and entropy, but no KASLR 
   assertEquals(buildDeviceTree(board, domain, extra), blob, "the same board gives the same blob");
 });
 
-const dtc = new Deno.Command("dtc", { args: ["--version"], stdout: "null", stderr: "null" });
-const hasDtc = await dtc.output().then(({ success }) => success, () => false);
-
 async function runDtc(input: Uint8Array, from: string, to: string): Promise<{ text: Uint8Array; warnings: string }> {
   const child = new Deno.Command("dtc", { args: ["-I", from, "-O", to, "-s"], stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
   const writer = child.stdin.getWriter();
@@ -148,7 +146,7 @@ async function runDtc(input: Uint8Array, from: string, to: string): Promise<{ te
 
 Deno.test({
   name: "dtc reads the blob without a warning, and our printed source compiles to the same tree",
-  ignore: !hasDtc,
+  ignore: missing(dtc),
   async fn() {
     const ours = await runDtc(blob, "dtb", "dts");
     assertEquals(ours.warnings, "");

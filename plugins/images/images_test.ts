@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { dpkg, missing } from "../../tests/support/toolchain.ts";
 import { Apt } from "./apt.ts";
 import { cacheDirectory, ImageCache, sha256 } from "./cache.ts";
 import { packCpio, S_IFCHR, S_IFLNK, S_IFREG } from "./cpio.ts";
@@ -152,15 +153,9 @@ Deno.test("many writers at once leave one whole content and no drafts", () =>
     assertEquals([...Deno.readDirSync(`${root}/references`)].length, 1);
   }));
 
-const installed = async (program: string) =>
-  await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).output().then(
-    ({ success }) => success,
-    () => false,
-  );
-
 Deno.test({
   name: "a file of a Debian package, through links, globs and the merged /usr",
-  ignore: !await installed("dpkg-deb"),
+  ignore: missing(dpkg),
   fn: () =>
     inTemporary(async (directory) => {
       const long = `usr/share/${"very-long-name-".repeat(9)}/file`;

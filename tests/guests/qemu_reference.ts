@@ -23,12 +23,6 @@ export interface QemuRun {
   readonly ended: boolean;
 }
 
-/** True where `qemu-system-aarch64` is installed. */
-export async function hasQemu(): Promise<boolean> {
-  const command = new Deno.Command("qemu-system-aarch64", { args: ["--version"], stdout: "null", stderr: "null" });
-  return await command.output().then(({ success }) => success, () => false);
-}
-
 /** Boots a guest on QEMU until it powers off. */
 export async function runOnQemu(guest: QemuGuest): Promise<QemuRun> {
   const directory = await Deno.makeTempDir({ prefix: "plugboard-qemu-" });

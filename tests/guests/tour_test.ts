@@ -4,7 +4,8 @@ import { loadBoard } from "../../core/mod.ts";
 import { buildDeviceTree } from "../../plugins/fdt/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
 import { changed } from "./debian_images.ts";
-import { hasQemu, runOnQemu } from "./qemu_reference.ts";
+import { runOnQemu } from "./qemu_reference.ts";
+import { missing, qemuSystem } from "../support/toolchain.ts";
 import { Session } from "./session.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -61,7 +62,7 @@ const withoutNumbers = (console: string) =>
 for (const vcpus of [1, 4, 8]) {
   Deno.test({
     name: `the tour on ${vcpus} CPUs of QEMU, with the board's device tree, prints what it prints here`,
-    ignore: !await hasQemu(),
+    ignore: missing(qemuSystem),
     async fn() {
       using guest = await Session.start(file, { set: { "domains.tour.vcpus": String(vcpus) }, wallLimitMs: 15_000 });
       guest.finish();

@@ -10,7 +10,12 @@ export interface Tool {
 export const assembler: Tool = { command: "aarch64-linux-gnu-as", package: "binutils-aarch64-linux-gnu" };
 export const disassembler: Tool = { command: "aarch64-linux-gnu-objdump", package: "binutils-aarch64-linux-gnu" };
 export const objcopy: Tool = { command: "aarch64-linux-gnu-objcopy", package: "binutils-aarch64-linux-gnu" };
+export const linker: Tool = { command: "aarch64-linux-gnu-ld", package: "binutils-aarch64-linux-gnu" };
+export const compiler: Tool = { command: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" };
 export const qemu: Tool = { command: "qemu-aarch64-static", package: "qemu-user-static" };
+export const qemuSystem: Tool = { command: "qemu-system-aarch64", package: "qemu-system-arm" };
+export const dtc: Tool = { command: "dtc", package: "device-tree-compiler" };
+export const dpkg: Tool = { command: "dpkg-deb", package: "dpkg" };
 
 /** Whether a tool can be started. */
 export function installed(tool: Tool): boolean {

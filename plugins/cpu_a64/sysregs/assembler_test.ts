@@ -1,16 +1,7 @@
 /** The tables against an independent source: the encodings that the GNU assembler gives the names. */
 import { assertEquals } from "@std/assert";
+import { assembler, missing, objcopy } from "../../../tests/support/toolchain.ts";
 import { packedOfInstruction, registers, systemInstructions } from "./mod.ts";
-
-const AS = "aarch64-linux-gnu-as", OBJCOPY = "aarch64-linux-gnu-objcopy";
-
-function isThere(tool: string): boolean {
-  try {
-    return new Deno.Command(tool, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
 
 async function assemble(lines: readonly string[]): Promise<Uint32Array> {
   const folder = await Deno.makeTempDir();
@@ -20,8 +11,8 @@ async function assemble(lines: readonly string[]): Promise<Uint32Array> {
       if (!success) throw new Error(new TextDecoder().decode(stderr));
     };
     await Deno.writeTextFile(`${folder}/names.s`, `.arch armv8.5-a+sve+sme\n${lines.join("\n")}\n`);
-    await run(AS, ["names.s", "-o", "names.o"]);
-    await run(OBJCOPY, ["-O", "binary", "names.o", "names.bin"]);
+    await run(assembler.command, ["names.s", "-o", "names.o"]);
+    await run(objcopy.command, ["-O", "binary", "names.o", "names.bin"]);
     return new Uint32Array((await Deno.readFile(`${folder}/names.bin`)).buffer);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -38,7 +29,7 @@ const NEWER_THAN_ASSEMBLER: ReadonlySet<string> = new Set([
   "ID_AA64MMFR4_EL1",
 ]);
 
-Deno.test({ name: "encodings are the assembler's", ignore: !isThere(AS) || !isThere(OBJCOPY) }, async () => {
+Deno.test({ name: "encodings are the assembler's", ignore: missing(assembler, objcopy) }, async () => {
   const named = registers.filter(({ name }) => !NEWER_THAN_ASSEMBLER.has(name));
   const lines = [
     ...named.map(({ name, access }) => access.read !== undefined ? `mrs x0, ${name}` : `msr ${name}, x0`),

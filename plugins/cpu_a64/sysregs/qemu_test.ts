@@ -4,17 +4,8 @@
  * reason.
  */
 import { assertEquals } from "@std/assert";
+import { assembler, linker, missing, qemuSystem } from "../../../tests/support/toolchain.ts";
 import { modelByName, registerByName, RegisterFile, registers, withGic } from "./mod.ts";
-
-const TOOLS = ["aarch64-linux-gnu-as", "aarch64-linux-gnu-ld", "qemu-system-aarch64"];
-
-function areThere(tools: readonly string[]): boolean {
-  try {
-    return tools.every((tool) => new Deno.Command(tool, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync().success);
-  } catch {
-    return false;
-  }
-}
 
 /** Registers that the probe prints, by generic name, because an assembler doesn't know all of them. */
 const probed = registers.filter(({ encoding: [op0, op1, crn, crm], name }) =>
@@ -82,12 +73,15 @@ const DIFFERENCES: readonly { readonly registers: RegExp; readonly bits: bigint;
   { registers: /^PMCR_EL0$/, bits: 0x40n, why: "LC: RES1 without AArch32" },
 ];
 
-Deno.test({ name: "cortex-a53, a57 and a72 show what QEMU's show, but for named differences", ignore: !areThere(TOOLS) }, async () => {
+Deno.test({
+  name: "cortex-a53, a57 and a72 show what QEMU's show, but for named differences",
+  ignore: missing(assembler, linker, qemuSystem),
+}, async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/probe.s`, probe());
-    await run(TOOLS[0], ["probe.s", "-o", "probe.o"], folder);
-    await run(TOOLS[1], ["-Ttext=0x40080000", "probe.o", "-o", "probe.elf"], folder);
+    await run(assembler.command, ["probe.s", "-o", "probe.o"], folder);
+    await run(linker.command, ["-Ttext=0x40080000", "probe.o", "-o", "probe.elf"], folder);
     for (const name of ["cortex-a53", "cortex-a57", "cortex-a72"]) {
       const model = withGic(modelByName(name));
       const file = new RegisterFile(model);

@@ -7,27 +7,14 @@ import { assertEquals } from "@std/assert";
 import { FpcrBit } from "./environment.ts";
 import { SoftFloat } from "./mod.ts";
 import { OperandGenerator, xorshift } from "./operand_generator.ts";
+import { compiler, missing, qemu } from "../../../../tests/support/toolchain.ts";
 import { type QemuRow, qemuRows } from "./qemu_rows.ts";
 
-const COMPILER = "aarch64-linux-gnu-gcc";
-const QEMU = "qemu-aarch64-static";
 /** A record is eight words: a, b, c (two each), the row's number, FPCR; after it ran, a is the result and FPCR is FPSR. */
 const RECORD_WORDS = 8;
 const CASES = Number(Deno.env.get("PLUGBOARD_FP_CASES") ?? 2000);
 const SEED = Number(Deno.env.get("PLUGBOARD_FP_SEED") ?? 20250601);
 const ROUNDING_MODES = 4;
-
-/** Whether the tools are there. */
-function available(): boolean {
-  for (const tool of [COMPILER, QEMU]) {
-    try {
-      new Deno.Command(tool, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync();
-    } catch {
-      return false;
-    }
-  }
-  return true;
-}
 
 /**
  * Source of the program: a piece of code per row, and a loop over the records of the file named by
@@ -93,9 +80,9 @@ function executedByQemu(rows: readonly QemuRow[], records: Uint32Array): Uint32A
   const folder = Deno.makeTempDirSync({ prefix: "plugboard-fp-" });
   try {
     Deno.writeTextFileSync(`${folder}/fp.S`, programSource(rows));
-    run(COMPILER, ["-nostdlib", "-static", "-o", `${folder}/fp`, `${folder}/fp.S`]);
+    run(compiler.command, ["-nostdlib", "-static", "-o", `${folder}/fp`, `${folder}/fp.S`]);
     Deno.writeFileSync(`${folder}/records`, new Uint8Array(records.buffer));
-    run(QEMU, ["-cpu", "max", `${folder}/fp`, `${folder}/records`]);
+    run(qemu.command, ["-cpu", "max", `${folder}/fp`, `${folder}/records`]);
     return new Uint32Array(Deno.readFileSync(`${folder}/records`).buffer);
   } finally {
     Deno.removeSync(folder, { recursive: true });
@@ -129,14 +116,10 @@ function differences(rows: readonly QemuRow[], records: Uint32Array, expected: U
   return lines;
 }
 
-const ready = available();
-if (!ready) console.log(`softfloat against QEMU: skipped; to run it: apt-get install gcc-aarch64-linux-gnu qemu-user-static`);
-
 Deno.test({
   name: `softfloat: ${qemuRows.length} instructions do what QEMU does (seed ${SEED})`,
-  ignore: !ready && Deno.env.get("CI") !== "true",
+  ignore: missing(compiler, qemu),
   fn() {
-    if (!ready) throw new Error(`CI needs ${COMPILER} and ${QEMU}`);
     const records = randomRecords(qemuRows);
     const expected = executedByQemu(qemuRows, records);
     assertEquals(differences(qemuRows, records, expected), []);
