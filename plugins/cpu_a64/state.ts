@@ -63,6 +63,8 @@ export const EXCLUSIVE_LOW = 0x1e8;
 export const EXCLUSIVE_HIGH = 0x1f0;
 /** 1 when FP and SIMD instructions don't trap, 32 bits. */
 export const FP_ENABLED = 0x1f8;
+/** What software step executed since the last exception or return, 32 bits; 0: nothing, 1: an instruction, 2: a load-exclusive. */
+export const STEPPED = 0x1fc;
 /** V0 to V31, 16 bytes each. */
 export const V = 0x200;
 /** System registers, 8 bytes each, in the order of the table in `sysregs/`. */

@@ -24,6 +24,7 @@ import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
+import { Stepped } from "./syndrome.ts";
 import { SystemOperations } from "./system_operations.ts";
 import { Tlb } from "./tlb.ts";
 
@@ -277,13 +278,9 @@ export class Cpu {
       exceptions.loop.isLooping = false;
       return { kind: "fault-loop", detail: exceptions.loop.detail };
     }
-    if (block.get(at.IL)) {
-      exceptions.illegalState();
-      return this.#afterRedirect();
-    }
     const step = exceptions.stepState();
     if (step === "pending") {
-      exceptions.softwareStep(false);
+      exceptions.softwareStep();
       return this.#afterRedirect();
     }
     const left = block.get(at.BUDGET) | 0;
@@ -301,6 +298,11 @@ export class Cpu {
       exceptions.breakpoint();
       return this.#afterRedirect();
     }
+    if (block.get(at.IL)) {
+      exceptions.illegalState();
+      return this.#afterRedirect();
+    }
+    const stepped = step === "notPending" ? steppedBy(block.words[this.code.hostOf(record) >>> 2]) : Stepped.nothing;
     block.set(at.IP, record);
     const isStepping = accesses.isStepping = isDebugged || step === "notPending";
     if (isStepping) {
@@ -313,7 +315,7 @@ export class Cpu {
     if (isStepping) {
       this.#held -= left - 1;
       block.set(at.BUDGET, block.get(at.BUDGET) + left - 1);
-      if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep();
+      if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
     }
     if (this.#redirected) return this.#afterRedirect();
     if (this.#waiting) return { kind: "wait", instruction: this.#waiting };
@@ -331,4 +333,10 @@ export class Cpu {
   get pstate(): number {
     return packPstate(this.block);
   }
+}
+
+/** LDXR, LDAXR, LDXP and LDAXP are told apart in the syndrome: a debugger that steps through one loses its monitor. */
+function steppedBy(word: number): number {
+  const isExclusive = (word & 0x3fe0_0000) === 0x0840_0000 || (word & 0xbfe0_0000) >>> 0 === 0x8860_0000;
+  return isExclusive ? Stepped.loadExclusive : Stepped.instruction;
 }

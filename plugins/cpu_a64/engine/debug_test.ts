@@ -175,6 +175,56 @@ Deno.test("a stepped branch to another page, mapped or not, ends its step there"
   }
 });
 
+Deno.test("the syndrome of a step tells load-exclusives, and that nothing was stepped", () => {
+  const LDXR_X2 = 0xc85f7c22, LDAXP = 0xc87f8c22, LDAR = 0xc8dffc22, STXR_W4 = 0xc8047c22, CASPA = 0x48607c22, SVC = 0xd4000001;
+  const rows: readonly [number, bigint, number][] = [
+    [ADD_X0, SS, 0x100_0022],
+    [LDXR_X2, SS, 0x100_0062],
+    [LDAXP, SS, 0x100_0062],
+    [LDAR, SS, 0x100_0022],
+    [STXR_W4, SS, 0x100_0022],
+    [CASPA, SS, 0x100_0022],
+    [ADD_X0, 0n, 0x22],
+  ];
+  for (const [word, ss, syndrome] of rows) {
+    const { engine, vcpu } = machine([HVC, word, HVC]);
+    vcpu.setX(1, BigInt(DATA));
+    run(engine, vcpu);
+    vcpu.write("MDSCR_EL1", KDE | STEP);
+    vcpu.write("SPSR_EL2", EL1H | ss);
+    run(engine, vcpu);
+    assertEquals(Number(vcpu.read("ESR_EL1")) & 0x1ff_ffff, syndrome, word.toString(16));
+    assertEquals(taken(vcpu), [STEPPED, ss ? BASE + 8 : BASE + 4]);
+  }
+  // SVC ends its step by itself; what its handler executes is masked, and the exception comes after the return.
+  const { engine, vcpu } = machine([HVC, SVC, ADD_X0]);
+  run(engine, vcpu);
+  vcpu.write("MDSCR_EL1", KDE | STEP);
+  vcpu.write("SPSR_EL2", EL1H | SS);
+  run(engine, vcpu);
+  assertEquals([...taken(vcpu), vcpu.read("SPSR_EL1") & SS], [0x15, BASE + 8, 0n]);
+});
+
+Deno.test("MSR DAIF starts stepping before the next instruction", () => {
+  const { engine, vcpu } = machine([ADD_X0, 0xd51b4227, /* msr daif, x7 */ ADD_X0, HVC], { MDSCR_EL1: KDE | STEP });
+  vcpu.pstate = EL1H | D;
+  run(engine, vcpu);
+  assertEquals([...taken(vcpu), vcpu.x(0)], [STEPPED, BASE + 8, 1n]);
+});
+
+Deno.test("a step and a breakpoint come before an illegal state, and keep it", () => {
+  const IL = 0x10_0000n;
+  const due = (control: bigint, registers: Registers) => {
+    const { engine, vcpu } = machine(straight, { MDSCR_EL1: control, ...registers });
+    vcpu.pstate = EL1H | IL;
+    run(engine, vcpu);
+    return [taken(vcpu)[0], vcpu.read("SPSR_EL1") & IL];
+  };
+  assertEquals(due(KDE | STEP, {}), [STEPPED, IL]);
+  assertEquals(due(KDE | MDE, { DBGBVR0_EL1: BASE, DBGBCR0_EL1: AT_EL1 }), [BREAKPOINT, IL]);
+  assertEquals(due(KDE, {}), [0x0e, IL]);
+});
+
 /** DBGWCR_EL1 at EL1: loads (1), stores (2) or both; bytes of the block; log2 of a larger block. */
 const watch = (kinds: number, bytes = 0xff, mask = 0) => BigInt(3 | kinds << 3 | bytes << 5 | mask << 24);
 const STR = 0xf9000022, LDR = 0xf9400023, STRB_2 = 0x39000822, LDRB_2 = 0x39400823, STTR_8 = 0xf8008822;

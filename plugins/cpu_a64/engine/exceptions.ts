@@ -4,7 +4,7 @@
  * leave the run loop when EL is 2) is the caller's. Arm ARM DDI 0487, "The
  * AArch64 System Level Programmers' Model".
  */
-import { DAIF, EL, EVENT, EXCLUSIVE, IL, PC, SS } from "../state.ts";
+import { DAIF, EL, EVENT, EXCLUSIVE, IL, PC, SS, STEPPED } from "../state.ts";
 import { type Feature, getWord, registerOffset, setPair, setWord, type StateBlock, trapIss, type Trapped } from "../sysregs/mod.ts";
 import { FaultLoop } from "./fault_loop.ts";
 import { packPstate, SPSR, switchSp, unpackFlags, unpackPstate } from "./pstate.ts";
@@ -16,6 +16,7 @@ import {
   hpfarOf,
   instructionAbortIss,
   stepIss,
+  Stepped,
   waitIss,
   watchpointIss,
 } from "./syndrome.ts";
@@ -86,6 +87,7 @@ export class ExceptionUnit {
     const spsr = packPstate(block);
     const { vectorLo, vectorHi } = this.record(request, spsr, block, PC);
     unpackPstate(block, this.entryPstate(spsr, request.toEl));
+    setWord(block, STEPPED, Stepped.nothing);
     this.branch(request.toEl, vectorLo, vectorHi, PC);
   }
 
@@ -236,9 +238,9 @@ export class ExceptionUnit {
     this.take({ toEl, ec, iss: instructionAbortIss(fields), farLo, farHi, ipa });
   }
 
-  /** The exception that follows a stepped instruction. `isExclusive`: it was a load-exclusive. */
-  softwareStep(isExclusive: boolean): void {
-    this.debugException(EC.stepLower, stepIss(isExclusive));
+  /** The exception of software step; its syndrome says what was stepped. */
+  softwareStep(): void {
+    this.debugException(EC.stepLower, stepIss(getWord(this.block, STEPPED)));
   }
 
   /** A hardware breakpoint matched PC. */
@@ -305,8 +307,9 @@ export class ExceptionUnit {
   }
 
   /** A stepped instruction has executed: PSTATE.SS advances. */
-  endStep(): void {
+  endStep(stepped: number = Stepped.instruction): void {
     setWord(this.block, SS, 0);
+    setWord(this.block, STEPPED, stepped);
   }
 
   /** ERET at EL1 or EL2. An illegal one sets PSTATE.IL and stays at its level; tells whether it was legal. */
@@ -327,6 +330,7 @@ export class ExceptionUnit {
     setWord(block, SS, steps);
     setWord(block, EVENT, 1);
     setWord(block, EXCLUSIVE, 0);
+    setWord(block, STEPPED, Stepped.nothing);
     this.branch(target, getWord(block, ELR[el]), getWord(block, ELR[el] + 4), PC);
     return isLegal;
   }

@@ -141,8 +141,9 @@ const rows: readonly Row[] = [
     iss: 0,
     offset: 0x400,
   }],
-  ["step of EL0", { pstate: EL0T }, (u) => u.softwareStep(true), { el: 1, ec: 0x32, iss: 0x100_0062, offset: 0x400 }],
-  ["step of EL1", {}, (u) => u.softwareStep(false), { el: 1, ec: 0x33, iss: 0x100_0022, offset: 0x200 }],
+  ["step of EL0", { pstate: EL0T }, (u) => (u.endStep(2), u.softwareStep()), { el: 1, ec: 0x32, iss: 0x100_0062, offset: 0x400 }],
+  ["step of EL1", {}, (u) => (u.endStep(), u.softwareStep()), { el: 1, ec: 0x33, iss: 0x100_0022, offset: 0x200 }],
+  ["step of nothing", {}, (u) => u.softwareStep(), { el: 1, ec: 0x33, iss: 0x22, offset: 0x200 }],
   ["breakpoint with TDE", { registers: { MDCR_EL2: TDE } }, (u) => u.breakpoint(), { el: 2, ec: 0x30, iss: 0x22, offset: 0x400 }],
   ["watchpoint", {}, (u) => u.watchpoint(0x88, 0, true), { el: 1, ec: 0x35, iss: 0x62, offset: 0x200, far: 0x88n }],
   ["SError", { pstate: EL0T }, (u) => u.interrupt("serror", 1), { el: 1, ec: 0x2f, offset: 0x580 }],
@@ -308,7 +309,7 @@ Deno.test("software step: SPSR.SS arms it, one instruction runs, then the except
   assertEquals(c.unit.stepState(), "notPending");
   c.unit.endStep();
   assertEquals(c.unit.stepState(), "pending");
-  c.unit.softwareStep(false);
+  c.unit.softwareStep();
   assertEquals([c.el(), c.unit.stepState()], [1, "inactive"]);
   assertEquals(Number(c.read("SPSR_EL1")), EL0T);
 });

@@ -63,9 +63,12 @@ export function waitIss(isWfe: boolean): number {
   return 0x1e0_0000 | (isWfe ? 1 : 0);
 }
 
-/** ISS of a software step: `isExclusive` when the stepped instruction was a load-exclusive. */
-export function stepIss(isExclusive: boolean): number {
-  return 1 << 24 | (isExclusive ? 1 << 6 : 0) | DEBUG_STATUS;
+/** What a software step executed: nothing when an exception or a return came between, else an instruction. */
+export const Stepped = { nothing: 0, instruction: 1, loadExclusive: 2 } as const;
+
+/** ISS of a software step, from a value of `Stepped`: ISV and EX. */
+export function stepIss(stepped: number): number {
+  return (stepped !== Stepped.nothing ? 1 << 24 : 0) | (stepped === Stepped.loadExclusive ? 1 << 6 : 0) | DEBUG_STATUS;
 }
 
 /** ISS of a hardware breakpoint. */

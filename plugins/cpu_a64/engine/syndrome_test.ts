@@ -61,7 +61,7 @@ Deno.test("syndromes have their fields where the manual puts them", () => {
   assertEquals(dataAbortIss({ status: 0x10, isExternal: true, isFarInvalid: true, isMaintenance: true }), 0x710);
   assertEquals(instructionAbortIss({ status: 0x0f, isTableWalk: true }), 0x8f);
   assertEquals(waitIss(true), 0x1e0_0001);
-  assertEquals(stepIss(true), 0x100_0062);
+  assertEquals([0, 1, 2].map(stepIss), [0x22, 0x100_0022, 0x100_0062]);
   assertEquals(watchpointIss(true), 0x62);
 });
 

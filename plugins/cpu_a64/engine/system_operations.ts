@@ -144,7 +144,9 @@ export class SystemOperations {
     if (effect & Effect.interrupts) parts.updateInterrupts();
     if (effect & (Effect.exit | Effect.stop)) return Status.stop;
     // A new translation context needs no stop: TLB pointers are in the block, and the page that executes must stay mapped.
-    return effect & Effect.interrupts && parts.interruptTaken() ? Status.stop : Status.next;
+    // MSR DAIF may unmask an interrupt, or software step.
+    if (!(effect & Effect.interrupts)) return Status.next;
+    return parts.interruptTaken() || parts.exceptions.stepState() !== "inactive" ? Status.stop : Status.next;
   }
 
   #msrImmediate(word: number): number {
