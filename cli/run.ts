@@ -119,6 +119,7 @@ async function runAndReport(
   const code = exitCodeOf(ending, watcher.missing);
   say("");
   if (ending.kind === "stopped" && ending.reason.report) console.error(ending.reason.report);
+  if (ending.kind === "timeout") console.error(`when the time was over:\n${machine.describe()}`);
   for (const text of code === EXIT.ok || code === EXIT.interrupted ? [] : watcher.missing) {
     console.error(`expected and not seen: ${JSON.stringify(text)}`);
   }

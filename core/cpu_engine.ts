@@ -7,6 +7,14 @@ import { capability } from "./capability.ts";
 import type { Capability } from "./capability.ts";
 import type { Pa, Va } from "./address.ts";
 
+/** Where an exception came from: the interrupted PC and the syndrome. */
+export interface FaultOrigin {
+  /** The PC that it returns to. */
+  readonly pc: Va;
+  /** ESR_EL1. */
+  readonly esr: bigint;
+}
+
 /** Why {@linkcode CpuEngine.run} came back. */
 export type Exit =
   /** The budget is used up, or an event asked for a new look at time and interrupts. */
@@ -15,8 +23,8 @@ export type Exit =
   | { readonly kind: "exception" }
   /** The CPU waits and nothing is pending: WFI or WFE with their EL2 traps off. */
   | { readonly kind: "wait"; readonly instruction: "WFI" | "WFE" }
-  /** An exception vector faults on itself: no instruction can ever retire again. */
-  | { readonly kind: "fault-loop"; readonly detail: string }
+  /** An exception without end, such as a vector that faults on itself. `origin`: the one that it began with, when another. */
+  | { readonly kind: "fault-loop"; readonly detail: string; readonly origin?: FaultOrigin }
   /** A breakpoint that a debugger set was reached. */
   | { readonly kind: "breakpoint"; readonly pc: Va };
 

@@ -151,6 +151,11 @@ export class Machine {
     return this.#serial.names;
   }
 
+  /** For people: a line for each vCPU, where it is and what it does. */
+  describe(): string {
+    return this.domains.flatMap(({ vcpus }) => vcpus.map((vcpu) => `  ${vcpuLine(vcpu)}`)).join("\n");
+  }
+
   /** Bytes from outside, stamped with the present virtual time. Throws when no device has such a port. */
   serialInput(port: string, bytes: Uint8Array): void {
     this.#serial.input(port, bytes);
@@ -248,7 +253,7 @@ export class Machine {
       hooks: (vcpu) => this.#hooks(vcpu),
       dispatch: (vcpu) => dispatch(vcpu, this.#dispatchEnvironment(vcpu.domain)),
       failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
-      crashed: (vcpu, what) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent) }),
+      crashed: (vcpu, what, origin) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent, origin) }),
     });
     for (const spec of this.board.domains) await this.createDomain(spec);
     this.#ram.seal();
@@ -312,9 +317,7 @@ export class Machine {
   }
 
   #idleReport(): string {
-    const lines = ["every vCPU waits, no timer is armed, and no input can come:"];
-    for (const domain of this.domains) for (const vcpu of domain.vcpus) lines.push(`  ${vcpuLine(vcpu)}`);
-    return lines.join("\n");
+    return `every vCPU waits, no timer is armed, and no input can come:\n${this.describe()}`;
   }
 
   #domainEnded(domain: GuestDomain): void {

@@ -1,5 +1,6 @@
 /** Reports for people: what a vCPU was doing when its domain ended badly. */
 import { hex } from "./address.ts";
+import type { FaultOrigin } from "./cpu_engine.ts";
 import type { Vcpu } from "./domain.ts";
 import { describeSyndrome } from "./syndrome.ts";
 
@@ -46,8 +47,8 @@ export function vcpuLine(vcpu: Vcpu): string {
   }`;
 }
 
-/** Several lines: PC, disassembly, syndromes, where the latest exception came from, the general registers, and what happened before. */
-export function vcpuReport(vcpu: Vcpu, what: string, before: readonly string[] = []): string {
+/** Several lines: PC, disassembly, syndromes, where the latest exception came from and what it began with, the general registers, and what happened before. */
+export function vcpuReport(vcpu: Vcpu, what: string, before: readonly string[] = [], origin?: FaultOrigin): string {
   const { state } = vcpu;
   const lines = [
     `${vcpu.domain.name}, vCPU ${vcpu.index}: ${what}`,
@@ -66,6 +67,7 @@ export function vcpuReport(vcpu: Vcpu, what: string, before: readonly string[] =
       lines.push(`  from    ${word(elr)}  ${instructionAt(vcpu, elr)}${from === undefined ? "" : `, at ${describePstate(from)}`}`);
     }
   }
+  if (origin) lines.push(`  began   ${word(origin.pc)}  ${instructionAt(vcpu, origin.pc)}, ESR_EL1 ${describeSyndrome(origin.esr)}`);
   for (let n = 0; n < 31; n += 4) {
     const row = [];
     for (let i = n; i < Math.min(n + 4, 31); i++) row.push(`${`x${i}`.padStart(5)} ${word(state.x(i))}`);

@@ -5,8 +5,7 @@
  * time moves at the rate of one CPU divided by the number of CPUs in the round: so N busy CPUs do N times
  * the work in the same virtual time, and no vCPU ever reads a time below what another has read.
  */
-import type { Exit } from "./cpu_engine.ts";
-import type { CpuEngine } from "./cpu_engine.ts";
+import type { CpuEngine, Exit, FaultOrigin } from "./cpu_engine.ts";
 import type { RunHooks } from "./context.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import type { Next } from "./dispatch.ts";
@@ -37,7 +36,7 @@ export interface SchedulerEnvironment {
   /** A hook threw. */
   failed(owner: string, hook: string, error: unknown, domain: Domain): void;
   /** The guest can't go on. */
-  crashed(vcpu: GuestVcpu, what: string): Outcome;
+  crashed(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Outcome;
 }
 
 /** A physical CPU. */
@@ -248,14 +247,14 @@ export class Scheduler implements VcpuListener {
       case "wait":
         return exit.instruction === "WFI" ? "wait" : "yield";
       case "fault-loop":
-        return this.#crash(vcpu, exit.detail);
+        return this.#crash(vcpu, exit.detail, exit.origin);
       case "breakpoint":
         return this.#crash(vcpu, "a breakpoint was reached, and no debugger is there");
     }
   }
 
-  #crash(vcpu: GuestVcpu, what: string): Next {
-    vcpu.domain.end(this.environment.crashed(vcpu, what));
+  #crash(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Next {
+    vcpu.domain.end(this.environment.crashed(vcpu, what, origin));
     return "stopped";
   }
 

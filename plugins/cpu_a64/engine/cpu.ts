@@ -276,7 +276,7 @@ export class Cpu {
     }
     if (exceptions.loop.isLooping) {
       exceptions.loop.isLooping = false;
-      return { kind: "fault-loop", detail: exceptions.loop.detail };
+      return { kind: "fault-loop", detail: exceptions.loop.detail, origin: exceptions.loop.origin };
     }
     const step = exceptions.stepState();
     if (step === "pending") {

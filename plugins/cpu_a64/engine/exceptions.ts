@@ -138,7 +138,10 @@ export class ExceptionUnit {
     // VBAR's low 11 bits are zero.
     const vectorLo = (getWord(block, VBAR[toEl]) | group | VECTOR[vector]) >>> 0, vectorHi = getWord(block, VBAR[toEl] + 4);
     // What EL2 handles in between is no progress for EL1.
-    if (toEl === 1) this.loop.observe(fromEl === 1 && ec !== undefined, returnLo, returnHi, vectorLo, vectorHi, esr);
+    if (toEl === 1) {
+      const syndrome = ec === undefined ? undefined : esr;
+      this.loop.observe(fromEl === 1, returnLo, returnHi, vectorLo, vectorHi, syndrome, getWord(block, FAR[1]));
+    }
     return { vectorLo, vectorHi };
   }
 
@@ -318,6 +321,7 @@ export class ExceptionUnit {
     const el = getWord(block, EL);
     const spsr = getWord(block, SPSR_SLOT[el]);
     const isLegal = this.isLegalReturn(el, spsr);
+    if (el === 1) this.loop.reset();
     const target = isLegal ? spsr >>> 2 & 3 : el;
     const steps = this.stepAfterReturn(target, spsr);
     if (isLegal) {

@@ -387,11 +387,40 @@ Deno.test("a vector that faults after its first instruction is a loop, found wit
   assertEquals(c.unit.loop.isLooping, false);
 });
 
-Deno.test("faults in a row elsewhere are no loop", () => {
-  const c = cpu();
-  for (let count = 0; count < 5000; count++) {
+/** Takes the same data abort at EL1 so often, FAR moving by `step`. */
+function aborts(c: ReturnType<typeof cpu>, times: number, step: number, between: () => void = () => {}) {
+  for (let count = 0; count < times; count++) {
     setLong(c.block, PC, 0x1000n);
-    c.unit.dataAbort(0, 0, { status: 7 });
+    c.unit.dataAbort((0x8000_0000 + count * step) >>> 0, 0, { status: 7 });
+    between();
   }
-  assertEquals(c.unit.loop.isLooping, false);
+}
+
+Deno.test("faults in a row elsewhere are a loop when none is returned from, with much patience, also while the stack sinks", () => {
+  for (const step of [0, -176]) {
+    const c = cpu();
+    setLong(c.block, PC, 0x4440n);
+    c.unit.undefined();
+    aborts(c, 4095, step);
+    assertEquals(c.unit.loop.isLooping, false);
+    aborts(c, step === 0 ? 1 : 4096, step);
+    assertEquals(c.unit.loop.isLooping, true);
+    assertEquals(c.unit.loop.detail, "the same fault at 0x1000 without end, none of which is returned from, ESR_EL1 0x9600_0007");
+    assertEquals(c.unit.loop.origin, { pc: 0x4440n, esr: 0x0200_0000n });
+  }
+});
+
+Deno.test("faults that are returned from, that get on, or that code asks for are no loop", () => {
+  const returning = cpu();
+  aborts(returning, 5000, 0, () => returning.unit.exceptionReturn());
+  assertEquals(returning.unit.loop.isLooping, false);
+  const probing = cpu();
+  aborts(probing, 5000, 4096);
+  assertEquals(probing.unit.loop.isLooping, false);
+  const asking = cpu();
+  for (let count = 0; count < 5000; count++) {
+    setLong(asking.block, PC, 0x1000n);
+    asking.unit.breakpointInstruction(1);
+  }
+  assertEquals(asking.unit.loop.isLooping, false);
 });

@@ -1,40 +1,80 @@
-/** Finds exceptions that can never end: a vector whose own entry faults. */
+/** Finds exceptions that can never end: a vector whose own entry faults, a handler that makes the fault it handles. */
 import { hex } from "../../../core/mod.ts";
+import type { FaultOrigin } from "../../../core/mod.ts";
 
 /** The same fault in an entry this often in a row, with nothing else between, is a loop too. */
 const PATIENCE = 1024;
+/** So is the same fault anywhere else, when EL1 returns from none of them. */
+const LONG_PATIENCE = 4096;
 /** Bytes of a vector's entry. */
 const ENTRY = 0x80;
+/** Classes that no code causes on purpose: UNDEFINED, illegal state, aborts and misaligned PC or SP of EL1 itself. */
+const FAULTS: ReadonlySet<number> = new Set([0x00, 0x0e, 0x21, 0x22, 0x25, 0x26]);
 
-/** Watches the exceptions that EL1 takes from EL1. */
+/** Watches the exceptions that EL1 takes, and when it returns from them. */
 export class FaultLoop {
   private count = 0;
   private returnLo = 0;
   private returnHi = 0;
   private esr = 0;
-  /** True when no instruction of the vector can retire any more. */
+  private farLo = 0;
+  /** By how much FAR changes from one to the next. */
+  private step = 0;
+  private isInVector = false;
+  private first: { readonly lo: number; readonly hi: number; readonly esr: number } | undefined;
+  /** True when nothing but the same exception can come any more. */
   isLooping = false;
 
-  /** Forgets what it saw. */
+  /** Forgets what it saw: EL1 returns from an exception, or another vCPU runs. */
   reset(): void {
     this.count = 0;
+    this.first = undefined;
     this.isLooping = false;
   }
 
-  /** Looks at an exception. `isNested`: synchronous, from EL1 to EL1. */
-  observe(isNested: boolean, returnLo: number, returnHi: number, vectorLo: number, vectorHi: number, esr: number): void {
-    if (!isNested || returnHi !== vectorHi || returnLo < vectorLo || returnLo - vectorLo >= ENTRY) return this.reset();
+  /** Looks at an exception. `isNested`: from EL1 to EL1. `esr`: `undefined` for interrupts. */
+  observe(
+    isNested: boolean,
+    returnLo: number,
+    returnHi: number,
+    vectorLo: number,
+    vectorHi: number,
+    esr: number | undefined,
+    farLo: number,
+  ): void {
+    if (!isNested || esr === undefined) this.reset();
+    if (esr === undefined) return;
+    this.first ??= { lo: returnLo, hi: returnHi, esr };
+    if (!isNested) return;
+    this.isInVector = returnHi === vectorHi && returnLo >= vectorLo && returnLo - vectorLo < ENTRY;
+    const step = (farLo - this.farLo) | 0;
     const isSame = this.returnLo === returnLo && this.returnHi === returnHi && this.esr === esr;
-    this.count = isSame ? this.count + 1 : 1;
+    // Elsewhere FAR tells a handler that gets on from one that doesn't: it stays, or sinks with the stack at an even pace.
+    const isSteady = this.isInVector || this.count < 2 || (step === this.step && step <= 0);
+    this.count = isSame && isSteady ? this.count + 1 : 1;
     this.returnLo = returnLo;
     this.returnHi = returnHi;
     this.esr = esr;
-    this.isLooping = this.count >= (returnLo === vectorLo ? 2 : PATIENCE);
+    this.farLo = farLo;
+    this.step = step;
+    if (this.isInVector) this.isLooping = this.count >= (returnLo === vectorLo ? 2 : PATIENCE);
+    else this.isLooping = this.count >= LONG_PATIENCE && FAULTS.has(esr >>> 26);
   }
 
   /** What to tell the user. */
   get detail(): string {
-    const address = BigInt(this.returnHi) << 32n | BigInt(this.returnLo);
-    return `the exception vector at ${hex(address)} faults on itself, ESR_EL1 ${hex(this.esr)}`;
+    const address = hex(wide(this.returnLo, this.returnHi));
+    return this.isInVector
+      ? `the exception vector at ${address} faults on itself, ESR_EL1 ${hex(this.esr)}`
+      : `the same fault at ${address} without end, none of which is returned from, ESR_EL1 ${hex(this.esr)}`;
+  }
+
+  /** The exception that it began with, if that was another one. */
+  get origin(): FaultOrigin | undefined {
+    const { first } = this;
+    if (first === undefined || (first.lo === this.returnLo && first.hi === this.returnHi && first.esr === this.esr)) return undefined;
+    return { pc: wide(first.lo, first.hi), esr: BigInt(first.esr) };
   }
 }
+
+const wide = (lo: number, hi: number): bigint => BigInt(hi) << 32n | BigInt(lo);
