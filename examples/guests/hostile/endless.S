@@ -1,0 +1,5 @@
+/* Does nothing, forever. */
+#include "print.inc"
+_start:
+	print	"about to loop forever"
+	b	.
