@@ -2,7 +2,16 @@
 import type { StopReason } from "../core/mod.ts";
 
 /** Exit codes of the command line. A guest that ends with a code of its own hands that on. */
-export const EXIT = { ok: 0, expectationFailed: 1, usage: 2, guestFault: 3, timeout: 4, internal: 70, interrupted: 130 } as const;
+export const EXIT = {
+  ok: 0,
+  expectationFailed: 1,
+  usage: 2,
+  guestFault: 3,
+  timeout: 4,
+  reboot: 5,
+  internal: 70,
+  interrupted: 130,
+} as const;
 
 /** How a run ended. */
 export type Ending =
@@ -39,6 +48,7 @@ function stopCode(reason: StopReason, missing: readonly string[]): number {
   if (reason.kind === "crash") return EXIT.guestFault;
   if (reason.kind === "idle-forever" || reason.kind === "timeout") return EXIT.timeout;
   if (missing.length) return EXIT.expectationFailed;
+  if (reason.kind === "reboot") return EXIT.reboot;
   return reason.code === undefined ? EXIT.ok : reason.code & 0xff;
 }
 
@@ -60,13 +70,13 @@ export function describeEnding(ending: Ending): string {
   }
 }
 
-function describeStop({ kind, domain, code }: StopReason): string {
+function describeStop({ kind, domain, code, cause }: StopReason): string {
   const who = domain ?? "the guest";
   switch (kind) {
     case "power-off":
       return `${who} powered off${code === undefined ? "" : ` with code ${code}`}`;
     case "reboot":
-      return `${who} asked for a reboot`;
+      return cause === undefined ? `${who} asked for a reboot` : `${who} was reset by ${cause}`;
     case "crash":
       return `${who} crashed`;
     case "idle-forever":

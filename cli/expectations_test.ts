@@ -45,7 +45,7 @@ const codes: [string, Ending, string[], number][] = [
   ["power off", { kind: "stopped", reason: { kind: "power-off" } }, [], 0],
   ["power off too early", { kind: "stopped", reason: { kind: "power-off" } }, ["x"], 1],
   ["the guest's own code", { kind: "stopped", reason: { kind: "power-off", code: 7 } }, [], 7],
-  ["reboot", { kind: "stopped", reason: { kind: "reboot" } }, [], 0],
+  ["reboot", { kind: "stopped", reason: { kind: "reboot" } }, [], 5],
   ["crash", { kind: "stopped", reason: { kind: "crash" } }, ["x"], 3],
   ["panic", { kind: "panic", text: "" }, [], 3],
   ["refused", { kind: "refused", text: "" }, [], 1],

@@ -2,7 +2,7 @@
 import { Command, ValidationError } from "@cliffy/command";
 import { dirname } from "@std/path";
 import { Machine, OptionError, parseDuration } from "../core/mod.ts";
-import type { Board } from "../core/mod.ts";
+import type { Board, StopReason } from "../core/mod.ts";
 import { ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
 import { declareBoardOptions, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
@@ -12,7 +12,7 @@ import { Watcher } from "./expectations.ts";
 import { load, printFindings } from "./load.ts";
 import type { LoadedBoard } from "./load.ts";
 import { runMachine } from "./runner.ts";
-import type { Limits } from "./runner.ts";
+import type { Limits, Surroundings } from "./runner.ts";
 import { runSummary, summary } from "./summary.ts";
 import { Terminal } from "./terminal.ts";
 import type { Done } from "./verb.ts";
@@ -24,6 +24,8 @@ interface RunOptions extends BoardOptions {
   wallTimeout?: string;
   realtime?: boolean;
   trace?: boolean;
+  /** False with --no-reboot. */
+  reboot?: boolean;
   port?: string;
   quiet?: boolean;
 }
@@ -39,6 +41,7 @@ export function command(done: Done): Command {
     .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
     .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
     .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does and as a terminal as input implies.")
+    .option("--no-reboot", "End with 5 when a guest asks for a reboot, or is reset; otherwise it gets it.")
     .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first.")
     .option("--trace", "Print trace events to standard error.")
     .option("-q, --quiet", "Print nothing but the guest's console, and errors.") as unknown as Command;
@@ -92,7 +95,10 @@ async function run(options: RunOptions, file: string): Promise<number> {
     }
     console_ = options.port ?? (ports.includes("console") ? "console" : ports[0]);
     say(`run    ${board.time === "host" ? "paced by this machine's clock" : `deterministic, seed ${board.seed}`}; C-a h for keys`);
-    return await runAndReport(machine, console_, terminal, watcher, limits, say);
+    const rebooting = options.reboot === false
+      ? undefined
+      : (reason: StopReason) => say(`\nreboot ${describeEnding({ kind: "stopped", reason })}`);
+    return await runAndReport(machine, { port: console_, terminal, watcher, limits, rebooting }, say);
   } finally {
     machine.dispose();
   }
@@ -100,22 +106,20 @@ async function run(options: RunOptions, file: string): Promise<number> {
 
 async function runAndReport(
   machine: Machine,
-  port: string | undefined,
-  terminal: Terminal,
-  watcher: Watcher,
-  limits: Limits,
+  surroundings: Surroundings & { readonly terminal: Terminal },
   say: (line: string) => void,
 ): Promise<number> {
+  const { terminal, watcher } = surroundings;
   const start = performance.now();
   let ending: Ending;
   terminal.open();
   try {
-    ending = await runMachine(machine, port, terminal, watcher, limits);
+    ending = await runMachine(machine, surroundings);
   } finally {
     terminal.close();
   }
   const wallMs = performance.now() - start;
-  const { instructions, exits } = machine.stats;
+  const { instructions, exits, reboots } = machine.stats;
   const code = exitCodeOf(ending, watcher.missing);
   say("");
   if (ending.kind === "stopped" && ending.reason.report) console.error(ending.reason.report);
@@ -124,7 +128,7 @@ async function runAndReport(
     console.error(`expected and not seen: ${JSON.stringify(text)}`);
   }
   if (code !== EXIT.ok && !("signal" in ending)) console.error(`error: ${describeEnding(ending)}`);
-  say(runSummary({ outcome: describeEnding(ending), virtualNs: machine.nowNs, wallMs, instructions, exits }));
+  say(runSummary({ outcome: describeEnding(ending), virtualNs: machine.nowNs, wallMs, instructions, exits, reboots }));
   return code;
 }
 

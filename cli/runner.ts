@@ -1,5 +1,5 @@
 /** Runs a machine in slices, so that keys, signals and limits are served in between. */
-import type { Machine } from "../core/mod.ts";
+import type { Machine, StopReason } from "../core/mod.ts";
 import type { Ending } from "./exit_codes.ts";
 import type { Watcher } from "./expectations.ts";
 import type { Terminal } from "./terminal.ts";
@@ -8,7 +8,7 @@ import type { Terminal } from "./terminal.ts";
 const SLICE_MS = 20;
 
 /** What running needs of a machine. */
-export type Runnable = Pick<Machine, "runFor" | "serialInput" | "endInput" | "nowNs" | "waiting" | "wakeAfterMs">;
+export type Runnable = Pick<Machine, "runFor" | "serialInput" | "endInput" | "reboot" | "nowNs" | "waiting" | "wakeAfterMs">;
 
 /** What running needs of the terminal. */
 export type Console = Pick<Terminal, "ended" | "quit" | "take" | "wait">;
@@ -21,14 +21,19 @@ export interface Limits {
   readonly wall?: { readonly ms: number; readonly text: string };
 }
 
-/** Runs until something ends it. `port`: the serial port that the terminal is connected to. */
-export async function runMachine(
-  machine: Runnable,
-  port: string | undefined,
-  terminal: Console,
-  watcher: Watcher,
-  limits: Limits,
-): Promise<Ending> {
+/** Everything around a run. */
+export interface Surroundings {
+  /** The serial port that the terminal is connected to. */
+  readonly port: string | undefined;
+  readonly terminal: Console;
+  readonly watcher: Watcher;
+  readonly limits: Limits;
+  /** A domain that asks for a reboot gets it, and this is told; absent: that ends the run. */
+  readonly rebooting?: (reason: StopReason) => void;
+}
+
+/** Runs until something ends it. */
+export async function runMachine(machine: Runnable, { port, terminal, watcher, limits, rebooting }: Surroundings): Promise<Ending> {
   const { virtual, wall } = limits;
   const deadline = wall ? performance.now() + wall.ms : Infinity;
   let listening = true;
@@ -42,6 +47,11 @@ export async function runMachine(
     }
     const reason = machine.runFor(virtual ? virtual.ns - machine.nowNs : Infinity, Math.min(SLICE_MS, deadline - performance.now()));
     if (watcher.ending) return watcher.ending;
+    if (reason?.kind === "reboot" && rebooting) {
+      rebooting(reason);
+      await machine.reboot(reason.domain!);
+      continue;
+    }
     if (reason) return { kind: "stopped", reason };
     if (virtual && machine.nowNs >= virtual.ns) return { kind: "timeout", limit: `${virtual.text} of virtual time` };
     if (performance.now() >= deadline) return { kind: "timeout", limit: `${wall?.text} of wall time` };

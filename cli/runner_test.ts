@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { StopReason } from "../core/mod.ts";
+import type { Domain, StopReason } from "../core/mod.ts";
 import { Watcher } from "./expectations.ts";
 import { runMachine } from "./runner.ts";
 import type { Console, Runnable } from "./runner.ts";
@@ -18,6 +18,10 @@ function fake(
     wakeAfterMs: undefined,
     serialInput: (port, bytes) => void input.push(`${port}:${new TextDecoder().decode(bytes)}`),
     endInput: () => void (inputEnded = true),
+    reboot(name) {
+      input.push(`reboot ${name}`);
+      return Promise.resolve({} as Domain);
+    },
     runFor(maxVirtualNs) {
       slices++;
       (this as { nowNs: number }).nowNs += Math.min(maxVirtualNs, 1e6);
@@ -43,30 +47,46 @@ function fake(
 
 Deno.test("a run ends when the machine stops", async () => {
   const { machine, terminal, watcher, ended } = fake({ stopAfter: 5, reason: { kind: "crash", report: "boom" } });
-  assertEquals(await runMachine(machine, "console", terminal, watcher, {}), { kind: "stopped", reason: { kind: "crash", report: "boom" } });
+  assertEquals(await runMachine(machine, { port: "console", terminal, watcher, limits: {} }), {
+    kind: "stopped",
+    reason: { kind: "crash", report: "boom" },
+  });
   assertEquals(ended(), true);
 });
 
 Deno.test("a run ends with what was expected", async () => {
   const { machine, terminal, watcher } = fake({ print: "ok" });
-  assertEquals(await runMachine(machine, "console", terminal, watcher, {}), { kind: "expected" });
+  assertEquals(await runMachine(machine, { port: "console", terminal, watcher, limits: {} }), { kind: "expected" });
 });
 
 Deno.test("a run ends at its limit of virtual time, to the nanosecond", async () => {
   const { machine, terminal, watcher } = fake();
-  const ending = await runMachine(machine, "console", terminal, watcher, { virtual: { ns: 2_500_000, text: "2.5ms" } });
+  const ending = await runMachine(machine, { port: "console", terminal, watcher, limits: { virtual: { ns: 2_500_000, text: "2.5ms" } } });
   assertEquals(ending, { kind: "timeout", limit: "2.5ms of virtual time" });
   assertEquals(machine.nowNs, 2_500_000);
 });
 
 Deno.test("a run ends at its limit of wall time, also while nothing happens", async () => {
   const { machine, terminal, watcher } = fake({ waiting: true });
-  const ending = await runMachine(machine, "console", terminal, watcher, { wall: { ms: 5, text: "5ms" } });
+  const ending = await runMachine(machine, { port: "console", terminal, watcher, limits: { wall: { ms: 5, text: "5ms" } } });
   assertEquals(ending, { kind: "timeout", limit: "5ms of wall time" });
 });
 
 Deno.test("keys reach the port, and the user may leave", async () => {
   const { machine, terminal, watcher, input } = fake({ typed: "ls\n", quitAt: 4 });
-  assertEquals(await runMachine(machine, "console", terminal, watcher, {}), { kind: "quit" });
+  assertEquals(await runMachine(machine, { port: "console", terminal, watcher, limits: {} }), { kind: "quit" });
   assertEquals(input, ["console:ls\n"]);
+});
+
+Deno.test("a domain that asks for a reboot gets it and the run goes on; without reboots that is its end", async () => {
+  const reason = { kind: "reboot", domain: "linux" } as const;
+  const first = fake({ stopAfter: 2, reason, print: "ok" });
+  const told: StopReason[] = [];
+  const rebooting = (why: StopReason) => void told.push(why);
+  const { machine, terminal, watcher } = first;
+  assertEquals(await runMachine(machine, { port: "console", terminal, watcher, limits: {}, rebooting }), { kind: "expected" });
+  assertEquals([told, first.input], [[reason], ["reboot linux"]]);
+  const second = fake({ stopAfter: 2, reason });
+  const ending = await runMachine(second.machine, { port: "console", terminal: second.terminal, watcher: second.watcher, limits: {} });
+  assertEquals(ending, { kind: "stopped", reason });
 });

@@ -22,16 +22,17 @@ export interface RunFigures {
   readonly wallMs: number;
   readonly instructions: number;
   readonly exits: ReadonlyMap<string, number>;
+  readonly reboots?: number;
 }
 
 /** A run in two lines. */
-export function runSummary({ outcome, virtualNs, wallMs, instructions, exits }: RunFigures): string {
+export function runSummary({ outcome, virtualNs, wallMs, instructions, exits, reboots = 0 }: RunFigures): string {
   const mips = wallMs > 0 ? instructions / wallMs / 1000 : 0;
   const kinds = [...exits].filter(([, number]) => number > 0).sort((a, b) => b[1] - a[1]);
   return [
-    `end    ${outcome}; ${seconds(virtualNs / 1e6)} virtual, ${seconds(wallMs)} wall, ${group(instructions)} instructions, ${
-      mips.toFixed(mips < 10 ? 1 : 0)
-    } MIPS`,
+    `end    ${outcome}${reboots > 0 ? ` after ${count(reboots, "reboot")}` : ""}; ${seconds(virtualNs / 1e6)} virtual, ${
+      seconds(wallMs)
+    } wall, ${group(instructions)} instructions, ${mips.toFixed(mips < 10 ? 1 : 0)} MIPS`,
     `exits  ${kinds.length ? kinds.map(([kind, number]) => `${kind} ${group(number)}`).join(", ") : "none"}`,
   ].join("\n");
 }

@@ -7,7 +7,8 @@ import type { DomainSpec } from "./board.ts";
 /** How a domain ended. */
 export type Outcome =
   | { readonly kind: "power-off"; readonly code?: number }
-  | { readonly kind: "reboot" }
+  /** Asks to start over. `cause` when it isn't the guest's own wish: a watchdog. */
+  | { readonly kind: "reboot"; readonly cause?: string }
   | { readonly kind: "crash"; readonly report: string };
 
 /** One virtual CPU. */
@@ -22,6 +23,8 @@ export interface Vcpu {
   readonly state: VcpuState;
   /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt. */
   readonly power: "off" | "runnable" | "blocked";
+  /** Virtual nanoseconds for which it could run and had no physical CPU, since its domain was built. */
+  readonly stolenNs: number;
   /** Powers it up at an entry point (PSCI CPU_ON): registers reset, PC and X0 set, then runnable. */
   start(entry: bigint, x0: bigint): void;
   /** Powers it down. */

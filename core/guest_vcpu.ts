@@ -5,6 +5,8 @@ import type { Schedulable } from "./scheduler_policy.ts";
 
 /** Who hears of changes: the scheduler. */
 export interface VcpuListener {
+  /** Virtual time. */
+  readonly nowNs: number;
   woke(vcpu: GuestVcpu): void;
   slept(vcpu: GuestVcpu): void;
   /** An interrupt may be pending. */
@@ -31,8 +33,10 @@ export class GuestVcpu implements Vcpu {
   readonly state: VcpuState;
   /** Its place in the policy's view. */
   readonly schedulable: Schedulable;
-  /** The physical CPU that it is assigned to. */
-  pcpu: number | undefined;
+  #pcpu: number | undefined;
+  #stolenNs = 0;
+  /** Since when it waits for a physical CPU. */
+  #waitsSinceNs: number | undefined;
 
   constructor(
     readonly id: number,
@@ -42,7 +46,7 @@ export class GuestVcpu implements Vcpu {
     readonly listener: VcpuListener,
   ) {
     this.state = engine.createVcpu({ mpidr: mpidrOf(index) });
-    const isRunnable = () => this.#power === "runnable" && this.pcpu === undefined;
+    const isRunnable = () => this.#power === "runnable" && this.#pcpu === undefined;
     this.schedulable = {
       id,
       index,
@@ -57,6 +61,20 @@ export class GuestVcpu implements Vcpu {
     return this.#power;
   }
 
+  /** The physical CPU that it is assigned to. */
+  get pcpu(): number | undefined {
+    return this.#pcpu;
+  }
+
+  set pcpu(pcpu: number | undefined) {
+    this.#pcpu = pcpu;
+    this.#account();
+  }
+
+  get stolenNs(): number {
+    return this.#stolenNs + (this.#waitsSinceNs === undefined ? 0 : this.listener.nowNs - this.#waitsSinceNs);
+  }
+
   start(entry: bigint, x0: bigint): void {
     if (this.domain.outcome !== undefined) return;
     if (this.#power !== "off") throw new Error(`vCPU ${this.index} of ${this.domain.name} is on already`);
@@ -66,21 +84,21 @@ export class GuestVcpu implements Vcpu {
     this.state.pstate = RESET_PSTATE;
     this.state.pc = BigInt.asUintN(64, entry);
     this.state.setX(0, BigInt.asUintN(64, x0));
-    this.#power = "runnable";
+    this.#setPower("runnable");
     this.listener.woke(this);
   }
 
   stop(): void {
     if (this.#power === "off") return;
     const ran = this.#power === "runnable";
-    this.#power = "off";
+    this.#setPower("off");
     if (ran) this.listener.slept(this);
   }
 
   /** Waits for an interrupt. The scheduler looks once more for a pending one before the next decision. */
   block(): void {
     if (this.#power !== "runnable") return;
-    this.#power = "blocked";
+    this.#setPower("blocked");
     this.listener.slept(this);
     this.listener.kicked(this);
   }
@@ -88,7 +106,7 @@ export class GuestVcpu implements Vcpu {
   /** An interrupt is pending. */
   unblock(): void {
     if (this.#power !== "blocked") return;
-    this.#power = "runnable";
+    this.#setPower("runnable");
     this.listener.woke(this);
   }
 
@@ -98,5 +116,20 @@ export class GuestVcpu implements Vcpu {
 
   inject(exception: Injected): void {
     this.engine.injectException(this.state, exception);
+  }
+
+  #setPower(power: "off" | "runnable" | "blocked"): void {
+    this.#power = power;
+    this.#account();
+  }
+
+  /** Begins or ends a wait for a physical CPU. */
+  #account(): void {
+    if (this.#power === "runnable" && this.#pcpu === undefined) {
+      this.#waitsSinceNs ??= this.listener.nowNs;
+    } else if (this.#waitsSinceNs !== undefined) {
+      this.#stolenNs += this.listener.nowNs - this.#waitsSinceNs;
+      this.#waitsSinceNs = undefined;
+    }
   }
 }

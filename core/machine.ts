@@ -43,12 +43,14 @@ export interface MachineEnvironment {
 
 /** Why a machine stopped. */
 export interface StopReason {
-  /** `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
+  /** `reboot`: {@linkcode Machine.reboot} makes the domain start over, and the machine goes on. `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
   readonly kind: "power-off" | "reboot" | "crash" | "idle-forever" | "timeout";
   /** Whose end stopped the board. */
   readonly domain?: string;
   /** For people; several lines. */
   readonly report?: string;
+  /** Who made a domain start over, when it wasn't itself: a watchdog. */
+  readonly cause?: string;
   /** The guest's own exit code. */
   readonly code?: number;
 }
@@ -61,6 +63,8 @@ export interface MachineStats {
   readonly exits: ReadonlyMap<string, number>;
   /** Trace events by kind, also those that weren't shown. */
   readonly traced: ReadonlyMap<string, number>;
+  /** Domains that were made to start over. */
+  readonly reboots: number;
 }
 
 /** 14 November 2023, 22:13:20 UTC. */
@@ -83,6 +87,7 @@ export class Machine {
   readonly #wallMs: () => number;
   readonly #pacer: Pacer | undefined;
   #expectsInput: boolean;
+  #reboots = 0;
   #engine!: CpuEngine;
   #backend!: MemoryBackend;
   #scheduler!: Scheduler;
@@ -138,7 +143,7 @@ export class Machine {
 
   /** What it did so far. */
   get stats(): MachineStats {
-    return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts };
+    return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts, reboots: this.#reboots };
   }
 
   /** Domains, also those that ended and weren't destroyed. */
@@ -181,7 +186,25 @@ export class Machine {
   }
 
   /** Builds a domain: memory, vCPUs, plugins, and boots it. Nothing is left when it throws. */
-  async createDomain(spec: DomainSpec): Promise<Domain> {
+  createDomain(spec: DomainSpec): Promise<Domain> {
+    return this.#createDomain(spec, new Map());
+  }
+
+  /**
+   * Makes a domain start over: all of it is destroyed and built again, but for what its plugins keep (disks, a clock's battery). No virtual
+   * time passes. Throws when there is no such domain, or when it can't be built again; then it is gone.
+   */
+  async reboot(name: string): Promise<Domain> {
+    const domain = this.domains.find((candidate) => candidate.name === name);
+    if (domain === undefined) throw new Error(`there is no domain ${name} to reboot`);
+    const kept = this.#host.keep(this.#domains.get(domain)!);
+    this.destroyDomain(domain);
+    this.#reboots++;
+    this.#tracer.trace("domain reboots", () => name);
+    return await this.#createDomain(domain.spec, kept);
+  }
+
+  async #createDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
     if (this.domains.some((other) => other.name === spec.name)) throw new Error(`there is a domain ${spec.name} already`);
     const takenIds = new Set(this.domains.flatMap(({ vcpus }) => vcpus.map(({ id }) => id)));
     const domain = new GuestDomain(spec, {
@@ -202,7 +225,7 @@ export class Machine {
     this.#domains.set(domain, scope);
     try {
       for (const vcpu of domain.vcpus) this.#scheduler.add(vcpu);
-      await this.#host.attach(domain, scope);
+      await this.#host.attach(domain, scope, kept);
       await this.#host.boot(scope);
     } catch (error) {
       this.destroyDomain(domain);
@@ -300,17 +323,19 @@ export class Machine {
     return undefined;
   }
 
-  /** The board stops when its last domain ended; a crash is what counts, then a reboot. */
+  /** The board stops when its last domain ended, and a crash is what counts then; at once for a domain that wants to start over. */
   #stopReason(): StopReason | undefined {
-    if (this.#ended.length === 0 || this.#ended.length < this.#domains.size) return undefined;
+    if (this.#ended.length === 0) return undefined;
     const pick = (kind: Outcome["kind"]) => this.#ended.find((domain) => domain.outcome!.kind === kind);
-    const domain = pick("crash") ?? pick("reboot") ?? this.#ended[this.#ended.length - 1];
+    const reboots = pick("reboot");
+    if (reboots === undefined && this.#ended.length < this.#domains.size) return undefined;
+    const domain = reboots ?? pick("crash") ?? this.#ended[this.#ended.length - 1];
     const outcome = domain.outcome!;
     switch (outcome.kind) {
       case "crash":
         return { kind: "crash", domain: domain.name, report: outcome.report };
       case "reboot":
-        return { kind: "reboot", domain: domain.name };
+        return { kind: "reboot", domain: domain.name, cause: outcome.cause };
       case "power-off":
         return { kind: "power-off", domain: domain.name, code: outcome.code };
     }

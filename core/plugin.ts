@@ -11,6 +11,8 @@ import type { BoardContext, DomainContext } from "./context.ts";
 export interface Plugin<O = any, S = any> extends PluginDeclaration<O> {
   /** Initial state. One per attached domain, and one for the board. */
   readonly state?: (options: O) => S;
+  /** What outlives a reboot of the domain: the parts of `state` that a battery or a disk keeps. Absent: nothing does. */
+  readonly keep?: (state: S) => Partial<S>;
   /** Once per board. Provides board-scope capabilities through the context. */
   readonly setup?: (context: BoardContext<O, S>) => void | Promise<void>;
   /** Once per domain. Provides domain-scope capabilities. Devices claim their windows here. */

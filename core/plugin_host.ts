@@ -103,8 +103,26 @@ export class PluginHost {
     return instance;
   }
 
-  /** Attaches the board's plugins and the domain's own to a domain. When it throws, the caller closes the scope. */
-  async attach(domain: Domain, scope: Scope): Promise<void> {
+  /** What a domain's plugins keep over a reboot, by owner. */
+  keep(scope: Scope): Map<string, object> {
+    const kept = new Map<string, object>();
+    for (const { owner, use, state } of scope.instances) {
+      const { keep } = pluginOf(use);
+      if (keep === undefined) continue;
+      try {
+        kept.set(owner, structuredClone(keep(state)));
+      } catch (error) {
+        throw new PluginError(owner, "keep", error);
+      }
+    }
+    return kept;
+  }
+
+  /**
+   * Attaches the board's plugins and the domain's own to a domain. When it throws, the caller closes the scope.
+   * `kept`: what {@linkcode keep} gave before a reboot.
+   */
+  async attach(domain: Domain, scope: Scope, kept: ReadonlyMap<string, object> = new Map()): Promise<void> {
     const uses = [...this.environment.board.plugins, ...domain.spec.plugins];
     const given = new Set([Serial.name, ...this.board.capabilities.keys()]);
     for (const use of domain.spec.plugins) {
@@ -115,13 +133,14 @@ export class PluginHost {
       }
     }
     for (const use of orderByNeeds(uses, (item) => item.plugin, "domain", new Set())) {
-      await this.attachOne(use, scope);
+      await this.attachOne(use, scope, kept);
     }
   }
 
   /** Attaches one plugin to the scope's domain. */
-  async attachOne(use: PluginUse, scope: Scope): Promise<Instance> {
+  async attachOne(use: PluginUse, scope: Scope, kept: ReadonlyMap<string, object> = new Map()): Promise<Instance> {
     const { instance, context } = this.#instantiate(use, scope);
+    if (instance.state !== undefined) Object.assign(instance.state as object, kept.get(instance.owner));
     await this.#call(instance, "attach", () => pluginOf(use).attach?.(context as DomainContext<unknown, unknown>));
     this.#checkProvided(instance, "domain", scope);
     return instance;

@@ -83,6 +83,11 @@ export class Scheduler implements VcpuListener {
     this.#decideAgain = true;
   }
 
+  /** Virtual time. */
+  get nowNs(): number {
+    return this.environment.clock.nowNs;
+  }
+
   woke(vcpu: GuestVcpu): void {
     this.environment.policy.wake(vcpu);
     this.#decideAgain = true;

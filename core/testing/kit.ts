@@ -100,6 +100,7 @@ export class Bench {
       memory: this.memory,
       nextVcpuId: () => ids++,
       listener: {
+        nowNs: 0,
         woke: () => {},
         slept: () => {},
         kicked: (vcpu) => this.#kicked(vcpu),

@@ -1,5 +1,5 @@
 /** A guest and somebody at its console who reads, types, and runs virtual time in slices, so that a session repeats to the instruction. */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { boot } from "../../mod.ts";
 import type { BootOptions, Machine, StopReason } from "../../mod.ts";
 
@@ -87,6 +87,14 @@ export class Session {
       this.#slice(endNs);
     }
     return this.stopped;
+  }
+
+  /** After the guest asked for a reboot, or was reset: it starts over. */
+  async reboot(limitNs?: number): Promise<void> {
+    const reason = this.finish(limitNs);
+    assertEquals(reason.kind, "reboot", this.#complaint("it ended"));
+    await this.machine.reboot(reason.domain!);
+    this.stopped = undefined;
   }
 
   [Symbol.dispose](): void {
