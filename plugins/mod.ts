@@ -7,7 +7,7 @@ import type { Plugin } from "../core/mod.ts";
 import { cpuA64 } from "./cpu_a64/mod.ts";
 import { fdt } from "./fdt/mod.ts";
 import { genericTimer } from "./generic_timer/mod.ts";
-import { gicv3 } from "./gicv3/mod.ts";
+import { gicv3 } from "./gic/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
 import { psci } from "./psci/mod.ts";

@@ -96,8 +96,8 @@ function model(spec: ModelSpec): CpuModel {
       PMCR_EL0: spec.pmcr,
       // The one event that the cycle counter counts: CPU_CYCLES, 0x11.
       PMCEID0_EL0: 1n << 17n,
-      // Five priority and preemption bits, 16-bit INTIDs, four list registers.
-      ICH_VTR_EL2: 0x9028_0003n,
+      // Five priority and preemption bits, 16-bit INTIDs, sixteen list registers.
+      ICH_VTR_EL2: 0x9028_000fn,
     },
   };
 }

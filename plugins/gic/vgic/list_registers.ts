@@ -5,7 +5,7 @@
  * When more interrupts want list registers than there are, pending ones come first, by priority. A maintenance interrupt tells when the
  * pending ones are used up (NPIE), or when the guest ends an active one that has no list register (LRENPIE); EOIcount says how many.
  */
-import type { VcpuState } from "../../core/mod.ts";
+import type { VcpuState } from "../../../core/mod.ts";
 import { Hcr, List, listRegisterNames, Vmcr } from "./ich.ts";
 import { MAX_LIST_REGISTERS, rowIndex, wordIndex } from "./state.ts";
 import type { GicState } from "./state.ts";
@@ -15,9 +15,23 @@ const READY = 0;
 const ACTIVE = 1;
 /** Pending, but its group is off at the CPU interface. */
 const OFF = 2;
-const RANK_SHIFT = 18;
-const PRIORITY_SHIFT = 10;
-const INTID_MASK = 0x3ff;
+const RANK_SHIFT = 24;
+const PRIORITY_SHIFT = 16;
+const INTID_MASK = 0xffff;
+/** LPIs begin here. */
+export const FIRST_LPI = 8192;
+/** INTID of a list register that holds no LPI; above it an SGI of GICv2 has its source. */
+const SMALL_INTID = 0x3ff;
+
+/** Interrupts that no bitmap holds: LPIs, at most 16 bits of INTID. They are edges of group 1 and have no active state. */
+export interface LargeInterrupts {
+  /** Names what is pending and enabled for a vCPU; of many the first by priority suffice. */
+  forEachDeliverable(v: number, most: number, visit: (intid: number, priority: number) => void): void;
+  /** The vCPU acknowledged it. */
+  acknowledged(v: number, intid: number): void;
+  /** After a run: what became pending meanwhile is pending, whatever was acknowledged. */
+  takeLate(v: number): void;
+}
 
 /** What {@linkcode ListRegisters.fold} found. */
 export const Folded = {
@@ -32,6 +46,9 @@ export const Folded = {
 export class ListRegisters {
   /** Candidates of the flush in progress: rank, priority and INTID in one number. */
   #keys: number[] = [];
+
+  /** Set once there are LPIs. */
+  large: LargeInterrupts | undefined;
 
   /** `limit`: list registers to use, at most what the CPU has. */
   constructor(private readonly state: GicState, private readonly limit: number) {}
@@ -48,8 +65,12 @@ export class ListRegisters {
       if (after === before) continue;
       result |= Folded.CHANGED;
       state.listHigh[slot] = after;
-      const intid = state.listLow[slot];
       const acknowledged = (before & List.PENDING) !== 0 && (after & List.PENDING) === 0;
+      if (state.listLow[slot] >= FIRST_LPI) {
+        if (acknowledged) this.large?.acknowledged(v, state.listLow[slot]);
+        continue;
+      }
+      const intid = state.listLow[slot] & SMALL_INTID;
       if (acknowledged) state.latch[wordIndex(state, v, intid >>> 5)] &= ~(1 << (intid & 31));
       if ((after & List.ACTIVE) !== 0) state.active[rowIndex(state, v, intid >>> 5)] |= 1 << (intid & 31);
       else result |= this.#deactivated(v, intid);
@@ -90,7 +111,7 @@ export class ListRegisters {
     let pending = false;
     for (let n = 0; n < count; n++) {
       const intid = keys[n] & INTID_MASK;
-      const high = this.#entry(v, intid);
+      const high = intid < FIRST_LPI ? this.#entry(v, intid) : lpiEntry(keys[n] >>> PRIORITY_SHIFT & 0xff);
       if ((high & List.PENDING) !== 0) pending = true;
       this.#write(v, n, intid, high, cpu);
     }
@@ -126,6 +147,13 @@ export class ListRegisters {
         keys.push(rank << RANK_SHIFT | state.priority[w * 32 + bit] << PRIORITY_SHIFT | word << 5 | bit);
       }
     }
+    // One more than there is room for tells that not all found room.
+    if (this.large === undefined || forwarding === 0 || (state.control & 2) === 0) return;
+    this.large.forEachDeliverable(
+      v,
+      this.limit + 1,
+      (intid, priority) => keys.push(READY << RANK_SHIFT | priority << PRIORITY_SHIFT | intid),
+    );
   }
 
   /** Bits whose group the distributor forwards. */
@@ -148,7 +176,7 @@ export class ListRegisters {
     const keys = this.#keys;
     for (let n = 0; n < keys.length; n++) {
       const intid = keys[n] & INTID_MASK;
-      const group = state.group[wordIndex(state, v, intid >>> 5)] >>> (intid & 31) & 1;
+      const group = intid >= FIRST_LPI ? 1 : state.group[wordIndex(state, v, intid >>> 5)] >>> (intid & 31) & 1;
       if (keys[n] >>> RANK_SHIFT === READY && (vmcr >>> group & 1) === 0) keys[n] |= OFF << RANK_SHIFT;
     }
   }
@@ -233,4 +261,9 @@ export class ListRegisters {
     this.state.hcr[v] = hcr;
     cpu.write("ICH_HCR_EL2", BigInt(hcr));
   }
+}
+
+/** High word of the list register for a pending LPI. */
+function lpiEntry(priority: number): number {
+  return (List.PENDING | 1 << List.GROUP_SHIFT | priority << List.PRIORITY_SHIFT) >>> 0;
 }

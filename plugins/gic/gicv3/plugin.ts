@@ -1,16 +1,15 @@
 /**
  * GICv3: distributor and redistributors in software, interrupts delivered through the CPU's list registers.
- * @module
  */
-import { definePlugin, Interrupts } from "../../core/mod.ts";
-import type { Domain, InterruptLine, MmioHandler, Plugin } from "../../core/mod.ts";
+import { definePlugin, Interrupts } from "../../../core/mod.ts";
+import type { Domain, InterruptLine, MmioHandler, Plugin } from "../../../core/mod.ts";
 import { distributor } from "./distributor.ts";
-import { FRAME_SIZE, readFrame, writeFrame } from "./frame.ts";
+import { FRAME_SIZE, readFrame, writeFrame } from "../vgic/frame.ts";
 import { redistributor, REDISTRIBUTOR_SIZE } from "./redistributor.ts";
 import { decodeSgi, reaches } from "./sgi.ts";
-import { createState, emptyState, MAX_LIST_REGISTERS } from "./state.ts";
-import type { GicState } from "./state.ts";
-import { Vgic } from "./vgic.ts";
+import { createState, emptyState, MAX_LIST_REGISTERS } from "../vgic/state.ts";
+import type { GicState } from "../vgic/state.ts";
+import { Vgic } from "../vgic/vgic.ts";
 
 /** Options. */
 export interface GicOptions {
@@ -121,5 +120,3 @@ function inputs(gic: Vgic): Interrupts {
     },
   };
 }
-
-export default gicv3;

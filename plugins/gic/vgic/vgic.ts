@@ -4,9 +4,10 @@
  * A hostile guest can pend, route and configure its own interrupts as it likes; it reaches no other domain, and nothing here grows
  * with what it does.
  */
-import type { Vcpu } from "../../core/mod.ts";
+import type { Vcpu } from "../../../core/mod.ts";
 import { Vmcr } from "./ich.ts";
 import { Folded, ListRegisters } from "./list_registers.ts";
+import type { LargeInterrupts } from "./list_registers.ts";
 import { rowIndex, wordIndex } from "./state.ts";
 import type { GicState } from "./state.ts";
 
@@ -30,6 +31,11 @@ export class Vgic {
       const mpidr = vcpu.state.read("VMPIDR_EL2");
       return Number(mpidr >> 8n & 0xff00_0000n | mpidr & 0xff_ffffn);
     });
+  }
+
+  /** LPIs come in. Their owner calls {@linkcode refresh} when something changes for a vCPU. */
+  attachLpis(lpis: LargeInterrupts): void {
+    this.#lists.large = lpis;
   }
 
   /** Aff3 to Aff0 of a vCPU, a byte each. */
@@ -220,6 +226,7 @@ export class Vgic {
 
   #takeLate(v: number): void {
     const { state } = this;
+    this.#lists.large?.takeLate(v);
     for (let word = 0; word < state.words; word++) {
       const row = rowIndex(state, v, word);
       if (state.late[row] === 0) continue;

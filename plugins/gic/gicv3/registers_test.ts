@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Interrupts } from "../../core/mod.ts";
-import { bench } from "../../core/testing.ts";
-import type { Bench } from "../../core/testing.ts";
-import { gicv3 } from "./mod.ts";
-import type { GicState } from "./state.ts";
+import { Interrupts } from "../../../core/mod.ts";
+import { bench } from "../../../core/testing.ts";
+import type { Bench } from "../../../core/testing.ts";
+import { gicv3 } from "./plugin.ts";
+import type { GicState } from "../vgic/state.ts";
 
 const GICD = 0x0800_0000;
 const GICR = 0x080a_0000;

@@ -1,9 +1,9 @@
 /** The distributor's frame. Arm IHI 0069, "The Distributor register map". One Security state (GICD_CTLR.DS), affinity routing always on. */
-import { readBank, writeBank } from "./banks.ts";
-import { IIDR, readIdentification } from "./frame.ts";
-import type { WordFrame } from "./frame.ts";
-import { wordIndex } from "./state.ts";
-import type { Vgic } from "./vgic.ts";
+import { readBank, writeBank } from "../vgic/banks.ts";
+import { IIDR, readIdentification } from "../vgic/frame.ts";
+import type { WordFrame } from "../vgic/frame.ts";
+import { wordIndex } from "../vgic/state.ts";
+import type { Vgic } from "../vgic/vgic.ts";
 
 const CTLR = 0x0;
 const TYPER = 0x4;

@@ -1,8 +1,8 @@
 /** A redistributor's two frames, RD_base and SGI_base. Arm IHI 0069, "The Redistributor register map". No LPIs. */
-import { readBank, writeBank } from "./banks.ts";
-import { FRAME_SIZE, IIDR, readIdentification } from "./frame.ts";
-import type { WordFrame } from "./frame.ts";
-import type { Vgic } from "./vgic.ts";
+import { readBank, writeBank } from "../vgic/banks.ts";
+import { FRAME_SIZE, IIDR, readIdentification } from "../vgic/frame.ts";
+import type { WordFrame } from "../vgic/frame.ts";
+import type { Vgic } from "../vgic/vgic.ts";
 
 /** Size of both frames in bytes. */
 export const REDISTRIBUTOR_SIZE = 2 * FRAME_SIZE;

@@ -3,9 +3,9 @@
  * no list registers: random operations, few and many list registers, more than one vCPU.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Vcpu } from "../../core/mod.ts";
-import { FakeVcpuState } from "../../core/testing.ts";
-import { GicCpuInterface } from "../cpu_a64/engine/gic_cpu_interface.ts";
+import type { Vcpu } from "../../../core/mod.ts";
+import { FakeVcpuState } from "../../../core/testing.ts";
+import { GicCpuInterface } from "../../cpu_a64/engine/gic_cpu_interface.ts";
 import { createState, rowIndex } from "./state.ts";
 import { Vgic } from "./vgic.ts";
 
