@@ -73,7 +73,8 @@ export class Session {
     this.type(`${line}\n`);
     // The terminal echoes the line; a carriage return may have folded it.
     this.until("\n");
-    const from = this.#read - 1;
+    this.#read--; // the prompt may follow at once
+    const from = this.#read;
     this.until(prompt);
     this.#read -= 2;
     return this.console.slice(from, this.#read).replaceAll("\r", "").trim();
