@@ -1,2 +1,28 @@
-/** What the CPU lends to other plugins: the arithmetic of the architecture's timers, so that EL2 software and hardware agree to the tick. */
-export { firstNsOf, nextDeadlineTicks, outputLevel, ticksAt, virtualCount } from "./engine/timers.ts";
+/**
+ * What the CPU lends to other plugins: the arithmetic of the architecture's timers, so that EL2 software and hardware agree to the
+ * tick, and which timers the CPUs have.
+ */
+import { capability } from "../../core/mod.ts";
+import type { Capability } from "../../core/mod.ts";
+import { type ArchitecturalTimer, architecturalTimers, type CpuModel } from "./sysregs/mod.ts";
+
+export type { ArchitecturalTimer } from "./sysregs/mod.ts";
+export { firstNsOf, nextChangeTicks, outputLevel, ticksAt, virtualCount } from "./engine/timers.ts";
+
+/** The timers of the board's CPUs. */
+export interface CpuTimers {
+  /** Those that the model has. */
+  readonly timers: readonly ArchitecturalTimer[];
+  /** Grows whenever a timer register of any vCPU may have changed, by whomever: who saw the same number before needs not look again. */
+  readonly writes: number;
+}
+
+/** Provided by `cpu_a64`. */
+export const CpuTimers: Capability<CpuTimers> = capability("CpuTimers");
+
+/** The timers of a model; without one, those that every model of the A profile has. */
+export function timersOf(model?: CpuModel): readonly ArchitecturalTimer[] {
+  return architecturalTimers.filter(({ feature }) =>
+    feature === undefined || (model ? model.features.has(feature) : feature === "NonSecure")
+  );
+}

@@ -8,6 +8,7 @@
  * @module
  */
 import { CpuEngine, definePlugin, type Plugin } from "../../core/mod.ts";
+import { CpuTimers, timersOf } from "./contract.ts";
 import { A64Engine } from "./engine/engine.ts";
 import { modelByName, models, withGic } from "./sysregs/mod.ts";
 
@@ -36,19 +37,25 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       default: "trap",
     },
   },
-  provides: [CpuEngine],
+  provides: [CpuEngine, CpuTimers],
   setup(context) {
-    const { options, memory, bus } = context;
-    context.provide(
-      CpuEngine,
-      new A64Engine({
-        memory,
-        bus,
-        model: withGic(modelByName(options.model)),
-        counterFrequencyHz: options.counter_frequency,
-        smc: options.el3 === "undefined" ? "undefined" : "trap",
-      }),
-    );
+    const { options, memory, bus, clock } = context;
+    const model = withGic(modelByName(options.model));
+    const engine = new A64Engine({
+      memory,
+      bus,
+      model,
+      counterFrequencyHz: options.counter_frequency,
+      smc: options.el3 === "undefined" ? "undefined" : "trap",
+      nowNs: () => clock.nowNs,
+    });
+    context.provide(CpuEngine, engine);
+    context.provide(CpuTimers, {
+      timers: timersOf(model),
+      get writes() {
+        return engine.cpu.counter.writes;
+      },
+    });
   },
 });
 

@@ -12,7 +12,7 @@ const PHYSICAL = 30;
 
 async function machine(vcpus = 1, options: Partial<GenericTimerOptions> = {}): Promise<Bench> {
   const kit = bench({ vcpus });
-  await kit.attach(genericTimer, { virtual_offset: 0, physical: "direct", ...options });
+  await kit.attach(genericTimer, { virtual_offset: 0, virtual_start: 0, physical: "direct", ...options });
   kit.domain.vcpus.forEach((vcpu) => vcpu.start(0x4000_0000n, 0n));
   return kit;
 }
@@ -119,7 +119,7 @@ Deno.test("timer: trapped accesses to the physical timer reach it at once", asyn
 Deno.test("timer: 19.2 MHz doesn't divide a nanosecond: still never early, at most one nanosecond late", async () => {
   const kit = bench();
   Object.assign(kit.engine, { counterFrequencyHz: 19_200_000 });
-  await kit.attach(genericTimer, { virtual_offset: 0, physical: "direct" });
+  await kit.attach(genericTimer, { virtual_offset: 0, virtual_start: 0, physical: "direct" });
   kit.vcpu().start(0x4000_0000n, 0n);
   set(kit, "CNTV", 1n, 7n); // 364.58 ns
   kit.advance(364);
@@ -130,9 +130,9 @@ Deno.test("timer: 19.2 MHz doesn't divide a nanosecond: still never early, at mo
 
 Deno.test("timer: state is plain data; the node is for domains only", async () => {
   const kit = bench();
-  const state = await kit.attach(genericTimer, { virtual_offset: 0, physical: "direct" });
+  const state = await kit.attach(genericTimer, { virtual_offset: 0, virtual_start: 0, physical: "direct" });
   assertEquals(structuredClone(state), state);
-  const options = { virtual_offset: 0, physical: "direct" } as const;
+  const options = { virtual_offset: 0, virtual_start: 0, physical: "direct" } as const;
   const { deviceTree } = genericTimer.resources!(options, { board: kit.board, domain: kit.board.domains[0] });
   assertEquals(deviceTree![0].nodes![0].name, "timer");
   assertEquals(genericTimer.resources!(options, { board: kit.board }), {});

@@ -1,30 +1,26 @@
 /** The system counter and the timers' registers as instructions see them. Conditions and deadlines: `timers.ts`. */
-import { registerOffset } from "../sysregs/mod.ts";
+import { architecturalTimers, registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import { fastTicks, readControl, readTimerValue, ticksAt, virtualCount, writeControl, writeTimerValue } from "./timers.ts";
 
 const CNTVOFF_EL2 = registerOffset("CNTVOFF_EL2");
 
-/** Timers: prefix of the register names, their CTL and CVAL slots, and whether the virtual offset counts. */
-const timers = (["CNTV", "CNTP", "CNTHP", "CNTHV"] as const).map((prefix) => {
-  const el = prefix.startsWith("CNTH") ? "EL2" : "EL0";
-  return {
-    prefix,
-    isVirtual: prefix === "CNTV",
-    ctl: `${prefix}_CTL_${el}`,
-    cval: `${prefix}_CVAL_${el}`,
-    tval: `${prefix}_TVAL_${el}`,
-    ctlSlot: registerOffset(`${prefix}_CTL_${el}`),
-    cvalSlot: registerOffset(`${prefix}_CVAL_${el}`),
-  };
-});
-const byRegister = new Map(timers.flatMap((timer) => [[timer.ctl, timer], [timer.cval, timer], [timer.tval, timer]] as const));
+/** Where a timer's registers lie, by the names of all three. */
+const byRegister = new Map(
+  architecturalTimers.flatMap(({ prefix, el, isOffset }) => {
+    const ctl = `${prefix}_CTL_${el}`, cval = `${prefix}_CVAL_${el}`, tval = `${prefix}_TVAL_${el}`;
+    const timer = { isOffset, ctl, cval, tval, ctlSlot: registerOffset(ctl), cvalSlot: registerOffset(cval) };
+    return [ctl, cval, tval].map((name) => [name, timer] as const);
+  }),
+);
 
 /** Counter and timer registers of one physical CPU. */
 export class CounterAndTimers {
+  /** Grows with each write to a timer's registers, or to what moves the virtual count: EL2's software needs to look only then. */
+  writes = 0;
   readonly #fast: (ns: number) => number;
 
-  /** @param nowNs virtual time */
+  /** @param nowNs virtual time in whole nanoseconds, or with a fraction, which doesn't count */
   constructor(readonly block: Block, readonly frequencyHz: number, readonly nowNs: () => number) {
     this.#fast = fastTicks(frequencyHz);
   }
@@ -42,33 +38,27 @@ export class CounterAndTimers {
 
   /** The value that a read gives; `undefined`: the slot has it. */
   read(name: string): bigint | undefined {
-    switch (name) {
-      case "CNTPCT_EL0":
-      case "CNTPCTSS_EL0":
-        return this.ticks();
-      case "CNTVCT_EL0":
-      case "CNTVCTSS_EL0":
-        return this.#now(true);
-    }
+    if (name === "CNTPCT_EL0") return this.ticks();
+    if (name === "CNTVCT_EL0") return this.#now(true);
     const timer = byRegister.get(name);
-    if (!timer) return undefined;
-    if (name === timer.cval) return undefined;
+    if (!timer || name === timer.cval) return undefined;
     const cval = this.block.get64(timer.cvalSlot);
-    const count = this.#now(timer.isVirtual);
+    const count = this.#now(timer.isOffset);
     return name === timer.tval ? readTimerValue(cval, count) : readControl(this.block.get64(timer.ctlSlot), cval, count);
   }
 
   /** False: the slot takes the value as it is. */
   write(name: string, value: bigint): boolean {
+    this.writes++;
     const timer = byRegister.get(name);
     if (!timer) return false;
-    if (name === timer.tval) this.block.set64(timer.cvalSlot, writeTimerValue(value, this.#now(timer.isVirtual)));
+    if (name === timer.tval) this.block.set64(timer.cvalSlot, writeTimerValue(value, this.#now(timer.isOffset)));
     else if (name === timer.ctl) this.block.set64(timer.ctlSlot, writeControl(value));
     else return false;
     return true;
   }
 
-  #now(isVirtual: boolean): bigint {
-    return isVirtual ? virtualCount(this.ticks(), this.block.get64(CNTVOFF_EL2)) : this.ticks();
+  #now(isOffset: boolean): bigint {
+    return isOffset ? virtualCount(this.ticks(), this.block.get64(CNTVOFF_EL2)) : this.ticks();
   }
 }

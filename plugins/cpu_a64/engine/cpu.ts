@@ -46,6 +46,8 @@ export interface CpuOptions {
   readonly model: CpuModel;
   readonly counterFrequencyHz: number;
   readonly smc: SmcPolicy;
+  /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
+  readonly nowNs?: () => number;
   /** SEV: every vCPU's event register is set. */
   readonly sendEvent: () => void;
 }
@@ -74,6 +76,7 @@ export class Cpu {
   readonly context: TranslationContext;
   readonly file: RegisterFile;
   readonly accesses: Accesses;
+  readonly counter: CounterAndTimers;
   readonly interpreter: Interpreter;
   #inside: Occupant | undefined;
   /** Instructions retired by each vCPU are counted outside; this is the present run. */
@@ -113,7 +116,7 @@ export class Cpu {
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, syncPc, redirect);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name));
-    const counter = new CounterAndTimers(block, options.counterFrequencyHz, () => this.nowNs());
+    const counter = this.counter = new CounterAndTimers(block, options.counterFrequencyHz, options.nowNs ?? (() => this.nowNs()));
     const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
     this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged());
     const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);

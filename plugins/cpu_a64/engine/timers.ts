@@ -7,11 +7,10 @@
 
 /** CNTx_CTL. */
 export const TimerControl = { ENABLE: 1n, IMASK: 2n, ISTATUS: 4n } as const;
-/** CNTKCTL_EL1 and CNTHCTL_EL2: the event stream. */
-const EVNTEN = 1n << 2n;
-const EVNTDIR = 1n << 3n;
 
 const NS_PER_SECOND = 1_000_000_000n;
+/** Where a count starts again from zero. */
+const WRAP = 2n ** 64n;
 
 /** The system counter at a virtual time: floor(ns × Hz / 10^9), exactly. */
 export function ticksAt(ns: number, frequencyHz: number): bigint {
@@ -76,28 +75,18 @@ export function outputLevel(ctl: bigint, cval: bigint, count: bigint): boolean {
   return (ctl & (TimerControl.ENABLE | TimerControl.IMASK)) === TimerControl.ENABLE && conditionMet(cval, count);
 }
 
-/** Ticks until the output rises by itself; `undefined` when it is high, off or masked, or won't rise before the count wraps. */
-export function ticksToOutput(ctl: bigint, cval: bigint, count: bigint): bigint | undefined {
-  if ((ctl & (TimerControl.ENABLE | TimerControl.IMASK)) !== TimerControl.ENABLE || count >= cval) return undefined;
-  return cval - count;
-}
-
-/** Ticks until the output rises, as a value of the physical counter: the deadline to wait for. */
-export function nextDeadlineTicks(ctl: bigint, cval: bigint, physicalCount: bigint, offset: bigint): bigint | undefined {
-  const ticks = ticksToOutput(ctl, cval, virtualCount(physicalCount, offset));
-  return ticks === undefined ? undefined : physicalCount + ticks;
-}
-
 /**
- * Ticks until the event stream sets the event register of a CPU in WFE; `undefined` when CNTKCTL_EL1 (with the virtual
- * count) or CNTHCTL_EL2 (with the physical one) has it off. Never zero: the event of this very tick has happened.
+ * Ticks until the output changes by itself: it rises where the count reaches the compare value, and falls where the count wraps to
+ * zero, because the comparison is unsigned. `undefined`: never while the timer is off or masked, or compares with zero.
  */
-export function ticksToEvent(control: bigint, count: bigint): bigint | undefined {
-  if ((control & EVNTEN) === 0n) return undefined;
-  const half = 1n << (control >> 4n & 0xfn);
-  const period = half * 2n;
-  // EVNTDIR 0: the selected bit goes from 0 to 1, which is `half` into its period; 1: it goes back to 0.
-  const phase = (control & EVNTDIR) === 0n ? half : 0n;
-  const since = BigInt.asUintN(64, count - phase) % period;
-  return period - since;
+export function ticksToChange(ctl: bigint, cval: bigint, count: bigint): bigint | undefined {
+  if ((ctl & (TimerControl.ENABLE | TimerControl.IMASK)) !== TimerControl.ENABLE) return undefined;
+  if (count < cval) return cval - count;
+  return cval === 0n ? undefined : WRAP - count;
+}
+
+/** The same as a value of the physical counter: the deadline to wait for. Beyond 64 bits it is never reached. */
+export function nextChangeTicks(ctl: bigint, cval: bigint, physicalCount: bigint, offset: bigint): bigint | undefined {
+  const ticks = ticksToChange(ctl, cval, virtualCount(physicalCount, offset));
+  return ticks === undefined ? undefined : physicalCount + ticks;
 }

@@ -37,19 +37,19 @@ Deno.test("timers: exact beyond 2^53 and Infinity where a number can't say", () 
 const outputs: [name: string, ctl: bigint, cval: bigint, count: bigint, level: boolean, ticks: bigint | undefined][] = [
   ["off", 0n, 0n, 5n, false, undefined],
   ["masked", 3n, 0n, 5n, false, undefined],
-  ["past", 1n, 4n, 5n, true, undefined],
-  ["now", 1n, 5n, 5n, true, undefined],
+  ["past: until the count wraps", 1n, 4n, 5n, true, MAX - 4n],
+  ["now", 1n, 5n, 5n, true, MAX - 4n],
   ["ahead", 1n, 6n, 5n, false, 1n],
   ["CVAL 2^64-1", 1n, MAX, 5n, false, MAX - 5n],
-  ["CVAL 2^64-1, count 2^64-1", 1n, MAX, MAX, true, undefined],
-  ["CVAL 0", 1n, 0n, 0n, true, undefined],
-  ["unsigned: a count above 2^63 is past", 1n, 1n, 2n ** 63n + 1n, true, undefined],
+  ["CVAL 2^64-1, count 2^64-1: for one tick", 1n, MAX, MAX, true, 1n],
+  ["CVAL 0 is met for ever", 1n, 0n, 0n, true, undefined],
+  ["unsigned: a count above 2^63 is past", 1n, 1n, 2n ** 63n + 1n, true, 2n ** 63n - 1n],
 ];
 for (const [name, ctl, cval, count, level, ticks] of outputs) {
   Deno.test(`timers: output: ${name}`, () => {
     assertEquals(timers.outputLevel(ctl, cval, count), level);
-    assertEquals(timers.ticksToOutput(ctl, cval, count), ticks);
-    assertEquals(timers.nextDeadlineTicks(ctl, cval, BigInt.asUintN(64, count + 100n), 100n) === undefined, ticks === undefined);
+    assertEquals(timers.ticksToChange(ctl, cval, count), ticks);
+    assertEquals(timers.nextChangeTicks(ctl, cval, BigInt.asUintN(64, count + 100n), 100n) === undefined, ticks === undefined);
   });
 }
 
@@ -74,17 +74,7 @@ Deno.test("timers: TVAL is a signed distance of 32 bits", () => {
 
 Deno.test("timers: the virtual count wraps, and a deadline behind an offset is a physical one", () => {
   assertEquals(timers.virtualCount(5n, 7n), MAX - 1n);
-  assertEquals(timers.nextDeadlineTicks(1n, 30n, 100n, 90n), 120n);
-  assertEquals(timers.nextDeadlineTicks(1n, 10n, 100n, 90n), undefined);
-});
-
-Deno.test("timers: the event stream follows the selected bit's edge", () => {
-  const every16 = 1n << 2n | 3n << 4n; // bit 3 goes from 0 to 1
-  assertEquals(timers.ticksToEvent(0n, 0n), undefined);
-  assertEquals(timers.ticksToEvent(every16, 0n), 8n);
-  assertEquals(timers.ticksToEvent(every16, 7n), 1n);
-  assertEquals(timers.ticksToEvent(every16, 8n), 16n);
-  const falling = every16 | 1n << 3n;
-  assertEquals(timers.ticksToEvent(falling, 8n), 8n);
-  assertEquals(timers.ticksToEvent(falling, 0n), 16n);
+  assertEquals(timers.nextChangeTicks(1n, 30n, 100n, 90n), 120n);
+  assertEquals(timers.nextChangeTicks(1n, 0n, 100n, 90n), undefined);
+  assertEquals(timers.nextChangeTicks(1n, 10n, 100n, 200n), 200n); // falls where the virtual count wraps to zero
 });

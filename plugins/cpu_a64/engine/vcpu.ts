@@ -98,6 +98,7 @@ export class A64Vcpu implements VcpuState {
     cpu.enter(this);
     const { block } = cpu;
     block.bytes.fill(0, block.address, block.address + at.STATE_SIZE);
+    cpu.counter.writes++;
     cpu.file.reset(block, { mpidr: this.config.mpidr, counterFrequencyHz: this.counterFrequencyHz });
     // EL2 presents the model's identity to EL1 until the hypervisor says otherwise.
     block.set64(registerByName("VPIDR_EL2").offset, block.get64(registerByName("MIDR_EL1").offset));
@@ -114,8 +115,9 @@ export class A64Vcpu implements VcpuState {
 
   restore(data: Uint8Array): void {
     if (data.length !== at.STATE_SIZE) throw new RangeError(`vCPU state: ${data.length} bytes, want ${at.STATE_SIZE}`);
-    const { block, tlb, debug } = this.enter();
+    const { block, tlb, debug, counter } = this.enter();
     block.bytes.set(data, block.address);
+    counter.writes++;
     debug.update();
     tlb.invalidate((bank) => bank.vcpu === this.number);
   }

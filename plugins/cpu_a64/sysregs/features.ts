@@ -23,6 +23,8 @@ export const FEATURES = {
   TLBIOS: "TLB maintenance in the Outer Shareable domain",
   TLBIRANGE: "TLB maintenance by range",
   MixedEndian: "big-endian data accesses: SCTLR_EL1.EE and E0E",
+  NonSecure: "Non-secure state beside the Secure one: CNTHP, the timer of its EL2, and CNTPS, which Secure EL1 has to itself",
+  SEL2: "Secure EL2 and its timers, CNTHPS and CNTHVS (the A profile has CNTHVS with VHE only)",
   VHE: "EL2 virtual timer (the rest of the Virtualization Host Extensions is for later)",
   GIC: "GICv3 system register interface",
 } as const;

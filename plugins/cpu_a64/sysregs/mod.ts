@@ -3,6 +3,7 @@ export { type Access, type Encoding, type Hook, type Row } from "./row.ts";
 export { type Feature, FEATURES } from "./features.ts";
 export { copyPair, getLong, getWord, setLong, setPair, setWord, type StateBlock } from "./block.ts";
 export * from "./table.ts";
+export { type ArchitecturalTimer, architecturalTimers } from "./timer_registers.ts";
 export * from "./access.ts";
 export * from "./models.ts";
 export * from "./register_file.ts";

@@ -25,7 +25,7 @@ export interface CpuModel {
 }
 
 /** Cryptography of the Armv8.0 cores, with what they always have. */
-const ARMV8_0: readonly Feature[] = ["CRC32", "AES", "PMULL", "SHA1", "SHA256"];
+const ARMV8_0: readonly Feature[] = ["CRC32", "AES", "PMULL", "SHA1", "SHA256", "NonSecure"];
 const ARMV8_2: readonly Feature[] = ["CRC32", "LSE", "RDM", "DotProd", "FP16", "LRCPC", "PAN", "UAO", "DPB"];
 
 /** ID_AA64PFR0_EL1 of EL0 and EL1 in AArch64 only, with floating point and SIMD; EL2 and EL3 hidden. */
@@ -148,7 +148,7 @@ export const models: readonly CpuModel[] = [
     name: "cortex-r82",
     doc: "Arm Cortex-R82 as far as its VMSA at EL1: Armv8-R AArch64 without the optional cryptography, 40-bit physical addresses.",
     midr: 0x411f_d150n,
-    features: ARMV8_2,
+    features: [...ARMV8_2, "SEL2"],
     physicalAddressBits: 40,
     granule16: true,
     ctr: 0x8444_c004n,
