@@ -13,7 +13,20 @@ import { pl011 } from "./pl011/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
+import { smccc } from "./smccc/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
-export const plugins: readonly Plugin[] = [cpuA64, fdt, genericTimer, gicv3, linuxBoot, pl011, psci, schedulerFair, schedulerNull, vmsa];
+export const plugins: readonly Plugin[] = [
+  cpuA64,
+  fdt,
+  genericTimer,
+  gicv3,
+  linuxBoot,
+  pl011,
+  psci,
+  schedulerFair,
+  schedulerNull,
+  smccc,
+  vmsa,
+];

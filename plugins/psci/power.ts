@@ -4,30 +4,42 @@
  * must be executable in the domain's own address space.
  */
 import type { Domain, SmcccCall, SmcccResult, Vcpu } from "../../core/mod.ts";
-import { AffinityState, implemented, Psci, PSCI_VERSION_1_1, SMC64, Smccc, SMCCC_VERSION_1_1, Status } from "./functions.ts";
+import { AffinityState, implemented, isAtLeast, Psci, SMCCC_VERSION, Status, versionNumber } from "./functions.ts";
+import type { PsciVersion } from "./functions.ts";
+import type { PowerState } from "./state.ts";
+import type { Suspender } from "./suspend.ts";
+import { atAffinity, isEntryPoint } from "./targets.ts";
 
-/** Aff3 and Aff2 to Aff0 of MPIDR_EL1. */
-const AFFINITY = 0xff_00ff_ffffn;
+/** What a controller is made from. */
+export interface PowerParts {
+  readonly domain: Domain;
+  readonly version: PsciVersion;
+  readonly state: PowerState;
+  readonly suspender: Suspender;
+  /** Starts a vCPU that is off, now or when its power-up time is over. */
+  powerUp(vcpu: Vcpu, entry: bigint, contextId: bigint): void;
+  trace(kind: string, detail: () => string): void;
+}
 
-/** Answers the PSCI and SMCCC calls of a domain. */
+/** Answers the PSCI calls of a domain. */
 export class PowerController {
-  constructor(private readonly domain: Domain) {}
+  constructor(private readonly parts: PowerParts) {}
 
-  /** A PSCI call. Unknown functions return NOT_SUPPORTED. */
+  /** A PSCI call. Functions that the version doesn't have return NOT_SUPPORTED. */
   call(call: SmcccCall): SmcccResult {
+    const { version, suspender } = this.parts;
     const [a, b, c] = call.args;
-    switch (implemented(call.functionId)) {
+    switch (implemented(call.functionId, version)) {
       case Psci.VERSION:
-        return PSCI_VERSION_1_1;
+        return versionNumber(version);
       case Psci.FEATURES:
-        return features(Number(BigInt.asUintN(32, a)));
+        return this.features(Number(BigInt.asUintN(32, a)));
       case Psci.CPU_ON:
         return this.cpuOn(a, b, c);
       case Psci.CPU_OFF:
-        call.vcpu.stop();
-        return "stopped";
+        return this.cpuOff(call.vcpu);
       case Psci.CPU_SUSPEND:
-        return this.cpuSuspend(call.vcpu, a, b);
+        return this.cpuSuspend(call.vcpu, a, b, c);
       case Psci.AFFINITY_INFO:
         return this.affinityInfo(a, b);
       case Psci.MIGRATE_INFO_TYPE:
@@ -39,100 +51,82 @@ export class PowerController {
       case Psci.SYSTEM_RESET2:
         // Architectural warm reset; the types with bit 31 set are the vendor's, and this vendor has none.
         return BigInt.asUintN(32, a) === 0n ? this.end(call.vcpu, { kind: "reboot" }) : Status.INVALID_PARAMETERS;
+      case Psci.SYSTEM_SUSPEND:
+        return this.systemSuspend(call.vcpu, a, b);
+      case Psci.STAT_RESIDENCY:
+        return suspender.statistics(atAffinity(this.parts.domain, a, 0)[0], b, "ns");
+      case Psci.STAT_COUNT:
+        return suspender.statistics(atAffinity(this.parts.domain, a, 0)[0], b, "count");
       default:
         return Status.NOT_SUPPORTED;
     }
   }
 
+  /** PSCI_FEATURES: 0 for what is there (for CPU_SUSPEND: original format, no OS-initiated mode). */
+  private features(functionId: number): bigint {
+    const isThere = functionId === SMCCC_VERSION || implemented(functionId, this.parts.version) !== undefined;
+    return isThere ? Status.SUCCESS : Status.NOT_SUPPORTED;
+  }
+
   private cpuOn(target: bigint, entry: bigint, contextId: bigint): SmcccResult {
-    const vcpu = this.find(target);
+    const { domain, state, version } = this.parts;
+    const [vcpu] = atAffinity(domain, target, 0);
     if (!vcpu) return Status.INVALID_PARAMETERS;
-    if (!this.executable(entry)) return Status.INVALID_ADDRESS;
-    // Power-up takes no time, so nobody ever sees ON_PENDING.
-    if (vcpu.power !== "off") return Status.ALREADY_ON;
-    vcpu.start(entry, contextId);
+    if (!isEntryPoint(domain, entry)) return this.invalidAddress();
+    const pending = state.pending[vcpu.index]?.why === "on";
+    if (vcpu.power !== "off" || state.pending[vcpu.index] !== undefined) {
+      if (version === "0.1") return Status.INVALID_PARAMETERS;
+      return pending ? Status.ON_PENDING : Status.ALREADY_ON;
+    }
+    this.parts.powerUp(vcpu, entry, contextId);
     return Status.SUCCESS;
   }
 
-  private cpuSuspend(vcpu: Vcpu, powerState: bigint, entry: bigint): SmcccResult {
+  /** The last CPU may go as well: DENIED is for a Trusted OS that can't migrate. Nobody is left then to call CPU_ON. */
+  private cpuOff(vcpu: Vcpu): "stopped" {
+    const { domain, state, trace } = this.parts;
+    vcpu.stop();
+    if (domain.vcpus.every(({ power, index }) => power === "off" && state.pending[index] === undefined)) {
+      trace("last vCPU off", () => `vCPU ${vcpu.index} of ${domain.name} was the last one that was on; nothing can start one again`);
+    }
+    return "stopped";
+  }
+
+  private cpuSuspend(vcpu: Vcpu, powerState: bigint, entry: bigint, contextId: bigint): SmcccResult {
     const state = Number(BigInt.asUintN(32, powerState));
     // "Original format": StateID 15:0, StateType 16, PowerLevel 25:24, the rest zero.
     if ((state & 0xfcfe_0000) !== 0) return Status.INVALID_PARAMETERS;
-    const powerDown = (state & 0x1_0000) !== 0;
-    if (powerDown && !this.executable(entry)) return Status.INVALID_ADDRESS;
-    // A power-down request may be answered by standby: the caller then finds its context intact.
-    vcpu.state.setX(0, Status.SUCCESS);
-    return "wait";
+    const isPowerDown = (state & 0x1_0000) !== 0;
+    if (isPowerDown && !isEntryPoint(this.parts.domain, entry)) return this.invalidAddress();
+    return this.parts.suspender.suspend(vcpu, isPowerDown, entry, contextId);
   }
 
+  private systemSuspend(vcpu: Vcpu, entry: bigint, contextId: bigint): SmcccResult {
+    const { domain, state, suspender } = this.parts;
+    const othersOff = domain.vcpus.every((other) => other === vcpu || (other.power === "off" && state.pending[other.index] === undefined));
+    if (!othersOff) return Status.DENIED;
+    if (!isEntryPoint(domain, entry)) return Status.INVALID_ADDRESS;
+    return suspender.suspendSystem(vcpu, entry, contextId);
+  }
+
+  /** Levels above 0 are mandatory in PSCI 0.2 and optional since 1.0: on when any of them is. */
   private affinityInfo(target: bigint, level: bigint): SmcccResult {
-    if (BigInt.asUintN(32, level) !== 0n) return Status.INVALID_PARAMETERS; // optional since PSCI 1.0
-    const vcpu = this.find(target);
-    if (!vcpu) return Status.INVALID_PARAMETERS;
-    return vcpu.power === "off" ? AffinityState.OFF : AffinityState.ON;
+    const { domain, state } = this.parts;
+    const vcpus = atAffinity(domain, target, Number(BigInt.asUintN(32, level)));
+    if (vcpus.length === 0) return Status.INVALID_PARAMETERS;
+    const pending = vcpus.map(({ index }) => state.pending[index]?.why);
+    if (vcpus.some((vcpu, n) => vcpu.power !== "off" || pending[n] === "resume")) return AffinityState.ON;
+    return pending.includes("on") ? AffinityState.ON_PENDING : AffinityState.OFF;
   }
 
   private end(vcpu: Vcpu, outcome: { kind: "power-off" } | { kind: "reboot" }): "stopped" {
     vcpu.state.setX(0, Status.INTERNAL_FAILURE); // what the caller would see, should it ever come back
-    this.domain.end(outcome);
+    this.parts.domain.end(outcome);
     return "stopped";
   }
 
-  private find(target: bigint): Vcpu | undefined {
-    if ((target & ~AFFINITY) !== 0n) return undefined;
-    return this.domain.vcpus.find((vcpu) => (vcpu.state.read("VMPIDR_EL2") & AFFINITY) === target);
-  }
-
-  private executable(entry: bigint): boolean {
-    if (entry >> 48n !== 0n || (entry & 3n) !== 0n) return false;
-    return this.domain.space.lookup(Number(entry))?.mapping.execute === true;
+  /** INVALID_ADDRESS came with PSCI 1.0. */
+  private invalidAddress(): bigint {
+    return isAtLeast(this.parts.version, "1.0") ? Status.INVALID_ADDRESS : Status.INVALID_PARAMETERS;
   }
 }
-
-/** PSCI_FEATURES: 0 for what is there (for CPU_SUSPEND: original format, no OS-initiated mode). */
-function features(functionId: number): bigint {
-  return functionId === Smccc.VERSION || implemented(functionId) !== undefined ? Status.SUCCESS : Status.NOT_SUPPORTED;
-}
-
-/** Arm Architecture Calls. This CPU doesn't speculate, so the workarounds exist, do nothing, and say so. */
-export function architectureCall(call: SmcccCall): SmcccResult {
-  switch (call.functionId >>> 0) {
-    case Smccc.VERSION:
-      return SMCCC_VERSION_1_1;
-    case Smccc.ARCH_FEATURES:
-      return architectureFeatures(Number(BigInt.asUintN(32, call.args[0])));
-    case Smccc.ARCH_WORKAROUND_1:
-    case Smccc.ARCH_WORKAROUND_2:
-    case Smccc.ARCH_WORKAROUND_3:
-      return Status.SUCCESS;
-    default:
-      return Status.NOT_SUPPORTED;
-  }
-}
-
-function architectureFeatures(functionId: number): bigint {
-  switch (functionId) {
-    case Smccc.VERSION:
-    case Smccc.ARCH_FEATURES:
-      return Status.SUCCESS;
-    case Smccc.ARCH_WORKAROUND_1:
-    case Smccc.ARCH_WORKAROUND_2:
-    case Smccc.ARCH_WORKAROUND_3:
-      return 1n; // "not required on this PE"
-    default:
-      return Status.NOT_SUPPORTED;
-  }
-}
-
-/** Ranges of function identifiers that this plugin answers: PSCI in both conventions, and Arm Architecture Calls. */
-export const psciRanges: readonly (readonly [number, number])[] = [
-  [Psci.VERSION, Psci.VERSION + 0x1f],
-  [Psci.VERSION + SMC64, Psci.VERSION + SMC64 + 0x1f],
-];
-
-/** Arm Architecture Calls that are answered. */
-export const architectureRanges: readonly (readonly [number, number])[] = [
-  [Smccc.VERSION, Smccc.ARCH_FEATURES],
-  [Smccc.ARCH_WORKAROUND_3, Smccc.ARCH_WORKAROUND_3],
-  [Smccc.ARCH_WORKAROUND_2, Smccc.ARCH_WORKAROUND_1],
-];

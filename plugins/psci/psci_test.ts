@@ -1,16 +1,22 @@
 import { assert, assertEquals } from "@std/assert";
 import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
+import { MemoryBackend } from "../../core/mod.ts";
+import type { Mapping } from "../../core/mod.ts";
 import { psci } from "./mod.ts";
+import type { PsciOptions } from "./mod.ts";
 import { PowerControl } from "./contract.ts";
 
 const RAM = 0x4000_0000n;
+const GUEST_RAM: Mapping = { read: true, write: true, execute: true, type: "normal-wb" };
 const error = (code: number): bigint => BigInt.asUintN(64, BigInt(code));
 const [NOT_SUPPORTED, INVALID_PARAMETERS, ALREADY_ON, INVALID_ADDRESS] = [-1, -2, -4, -9].map(error);
 
+const plain: PsciOptions = { conduit: "hvc", version: "1.1", suspend: "standby", power_up: 0 };
+
 async function machine(vcpus = 4, conduit: "hvc" | "smc" = "hvc"): Promise<Bench> {
   const kit = bench({ vcpus });
-  await kit.attach(psci, { conduit });
+  await kit.attach(psci, { ...plain, conduit });
   kit.vcpu(0).start(RAM, 0n);
   return kit;
 }
@@ -18,15 +24,19 @@ async function machine(vcpus = 4, conduit: "hvc" | "smc" = "hvc"): Promise<Bench
 const CPU_ON = 0xc400_0003;
 const rows: [name: string, id: number, args: (number | bigint)[], result: bigint][] = [
   ["PSCI_VERSION is 1.1", 0x8400_0000, [], 0x1_0001n],
-  ["SMCCC_VERSION is 1.1", 0x8000_0000, [], 0x1_0001n],
+  ["SMCCC_VERSION is 1.2", 0x8000_0000, [], 0x1_0002n],
   ["PSCI_VERSION has no 64-bit form", 0xc400_0000, [], NOT_SUPPORTED],
-  ["ids of PSCI 0.2 to 1.3 that aren't there", 0x8400_0005, [], NOT_SUPPORTED],
+  ["MIGRATE: no Trusted OS", 0x8400_0005, [1], NOT_SUPPORTED],
+  ["MIGRATE_INFO_UP_CPU: no Trusted OS", 0xc400_0007, [], NOT_SUPPORTED],
+  ["MEM_PROTECT", 0x8400_0013, [1], NOT_SUPPORTED],
   ["SYSTEM_OFF2", 0x8400_0015, [], NOT_SUPPORTED],
   ["FEATURES: CPU_ON", 0x8400_000a, [0xc400_0003], 0n],
   ["FEATURES: CPU_SUSPEND in original format", 0x8400_000a, [0x8400_0001], 0n],
   ["FEATURES: SMCCC_VERSION", 0x8400_000a, [0x8000_0000], 0n],
   ["FEATURES: SYSTEM_RESET2", 0x8400_000a, [0xc400_0012], 0n],
-  ["FEATURES: SYSTEM_SUSPEND isn't there", 0x8400_000a, [0xc400_000e], NOT_SUPPORTED],
+  ["FEATURES: SYSTEM_SUSPEND", 0x8400_000a, [0xc400_000e], 0n],
+  ["FEATURES: MIGRATE isn't there", 0x8400_000a, [0xc400_0005], NOT_SUPPORTED],
+  ["FEATURES: CPU_OFF has no 64-bit form", 0x8400_000a, [0xc400_0002], NOT_SUPPORTED],
   ["FEATURES: garbage above bit 31 doesn't count", 0x8400_000a, [0xdead_beef_8400_0003n], 0n],
   ["ARCH_FEATURES: itself", 0x8000_0001, [0x8000_0001], 0n],
   ["ARCH_FEATURES: workaround 1 isn't needed", 0x8000_0001, [0x8000_8000], 1n],
@@ -49,8 +59,15 @@ const rows: [name: string, id: number, args: (number | bigint)[], result: bigint
   ["AFFINITY_INFO: on", 0xc400_0004, [0, 0], 0n],
   ["AFFINITY_INFO: off", 0x8400_0004, [3, 0], 1n],
   ["AFFINITY_INFO: nobody", 0x8400_0004, [4, 0], INVALID_PARAMETERS],
-  ["AFFINITY_INFO: of a cluster", 0x8400_0004, [0, 1], INVALID_PARAMETERS],
+  ["AFFINITY_INFO: of a cluster, one of which is on", 0x8400_0004, [0, 1], 0n],
+  ["AFFINITY_INFO: fields below the level don't count", 0x8400_0004, [0x77, 1], 0n],
+  ["AFFINITY_INFO: of another cluster", 0xc400_0004, [0x100, 1], INVALID_PARAMETERS],
+  ["AFFINITY_INFO: of Aff2, of Aff3", 0xc400_0004, [0, 3], 0n],
+  ["AFFINITY_INFO: of another Aff3", 0xc400_0004, [0x1_0000_0000n, 3], INVALID_PARAMETERS],
+  ["AFFINITY_INFO: there is no level 4", 0xc400_0004, [0, 4], INVALID_PARAMETERS],
+  ["AFFINITY_INFO: bits that are no affinity", 0xc400_0004, [0x8000_0000n, 3], INVALID_PARAMETERS],
   ["CPU_SUSPEND: reserved bits", 0x8400_0001, [0x4000_0000], INVALID_PARAMETERS],
+  ["CPU_SUSPEND: power down to the last address of all", 0xc400_0001, [0x1_0000, 2n ** 64n - 1n], INVALID_ADDRESS],
   ["CPU_SUSPEND: power down to nowhere", 0xc400_0001, [0x1_0000, 3], INVALID_ADDRESS],
   ["SYSTEM_RESET2: vendor type", 0xc400_0012, [0x8000_0000], INVALID_PARAMETERS],
 ];
@@ -108,18 +125,40 @@ Deno.test("psci: only the declared conduit reaches it, and the device tree says 
   assertEquals(kit.call(0x8400_0000, [], { conduit: "smc" }).x0, 0x1_0001n);
   assertEquals(kit.call(0x8400_0000, [], { conduit: "hvc" }).x0, NOT_SUPPORTED);
   assertEquals(kit.get(PowerControl).method, "smc");
-  const [fragment] = psci.resources!({ conduit: "smc" }, { board: kit.board }).deviceTree!;
+  const [fragment] = psci.resources!({ ...plain, conduit: "smc" }, { board: kit.board }).deviceTree!;
   assertEquals(fragment.nodes![0].properties.method, { text: "smc" });
 });
 
-Deno.test("psci: any identifier with any arguments gets an answer", async () => {
-  const values = [0n, 1n, 0xffff_ffffn, RAM, RAM + 3n, 2n ** 64n - 1n, 0xff00_ffff_0000_0000n];
-  for (const base of [0x8400_0000, 0xc400_0000, 0x8000_0000]) {
-    for (let id = base; id < base + 0x20; id++) {
-      for (const value of values) {
-        const kit = await machine(2);
-        assert(["run", "wait", "stopped"].includes(kit.call(id, [value, value, value]).next));
-      }
+for (const [name, ec] of [["HVC", 0x16], ["SMC", 0x17]] as const) {
+  Deno.test(`psci: ${name} with another immediate than 0 isn't a call, and UNDEFINED`, async () => {
+    for (const immediate of [1, 0xea1, 0xffff]) {
+      const kit = await machine(2, ec === 0x16 ? "hvc" : "smc");
+      kit.state().setX(0, 0x8400_0008n);
+      assertEquals(kit.trap(ec, immediate), "run");
+      assertEquals(kit.state().injected, [{ kind: "undefined" }]);
+      assertEquals(kit.domain.outcome, undefined);
     }
-  }
+  });
+}
+
+Deno.test("psci: entry points are the domain's own executable memory: not a device, not read-only data, not what another domain has", async () => {
+  const kit = await machine();
+  const [device, data, code] = [0x900_0000, 0x5000_0000, 0x6000_0000];
+  const frame = kit.memory.allocate("guest", 0);
+  kit.domain.space.map(device, 0x900_0000, 4096, { read: true, write: true, execute: true, type: "device-ngnre" });
+  kit.domain.space.map(data, frame, 4096, { read: true, write: true, execute: false, type: "normal-wb" });
+  (kit.host.board.find(MemoryBackend.name)!.value as MemoryBackend).createAddressSpace("other").map(0x7000_0000, frame, 4096, GUEST_RAM);
+  kit.domain.space.map(code, frame, 4096, { read: true, write: false, execute: true, type: "normal-nc" });
+  assertEquals([device, data, 0x7000_0000].map((entry) => kit.call(CPU_ON, [1, entry, 0]).x0), Array(3).fill(INVALID_ADDRESS));
+  assertEquals(kit.call(CPU_ON, [1, code, 0]).x0, 0n);
+});
+
+Deno.test("psci: the last vCPU may go off; nothing can start one again, and a trace event says so", async () => {
+  const kit = await machine(2);
+  assertEquals(kit.call(CPU_ON, [1, RAM, 0]).x0, 0n);
+  assertEquals(kit.call(0x8400_0002).next, "stopped");
+  assertEquals(kit.traced, []);
+  assertEquals(kit.call(0x8400_0002, [], { vcpu: 1 }).next, "stopped");
+  assert(kit.traced[0].startsWith("last vCPU off: "), kit.traced[0]);
+  assertEquals(kit.domain.outcome, undefined);
 });
