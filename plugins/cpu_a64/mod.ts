@@ -15,7 +15,7 @@ import { modelByName, models, withGic } from "./sysregs/mod.ts";
 interface Options {
   readonly model: string;
   readonly counter_frequency: number;
-  readonly el3: string;
+  readonly el3: "present" | "absent_trapped" | "absent_undefined";
 }
 
 /** The plugin. */
@@ -32,9 +32,9 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
     counter_frequency: { kind: "integer", doc: "CNTFRQ_EL0 in Hz.", default: 62_500_000, min: 1_000_000, max: 1_000_000_000 },
     el3: {
       kind: "choice",
-      doc: "What SMC does at EL1: EL2 traps it, or it is UNDEFINED because there is no EL3.",
-      choices: ["trap", "undefined"],
-      default: "trap",
+      doc: "Whether there is an EL3, and so what SMC does at EL1: EL2 traps it (present, absent_trapped), or it is UNDEFINED.",
+      choices: ["present", "absent_trapped", "absent_undefined"],
+      default: "present",
     },
   },
   provides: [CpuEngine, CpuTimers],
@@ -46,7 +46,9 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       bus,
       model,
       counterFrequencyHz: options.counter_frequency,
-      smc: options.el3 === "undefined" ? "undefined" : "trap",
+      // Without EL3 it is IMPLEMENTATION DEFINED whether HCR_EL2.TSC works: Arm ARM DDI 0487, "HCR_EL2". An EL3 that is present has no
+      // firmware: what EL2 doesn't trap is UNDEFINED, as with SCR_EL3.SMD. The ID registers hide EL3 from the guest.
+      smc: options.el3 === "absent_undefined" ? "undefined" : "trap",
       nowNs: () => clock.nowNs,
     });
     context.provide(CpuEngine, engine);
