@@ -13,8 +13,8 @@ const PRIORITY_MASK = 0xf8;
 /** Lowest binary points: what five bits of preemption need. */
 const MIN_BPR0 = 2;
 const MIN_BPR1 = 3;
-/** Bits of ICH_HCR_EL2 that can be written. */
-const HCR_MASK = 0xf800_7cff;
+/** Bits of ICH_HCR_EL2 that can be written: no TSEI, ICH_VTR_EL2.SEIS is 0. */
+const HCR_MASK = 0xf800_5cff;
 const VMCR_MASK = 0xf8fc_0213;
 const IDLE_PRIORITY = 0xff;
 const FIRST_LPI = 8192;
@@ -92,6 +92,7 @@ export class GicCpuInterface {
   /** ICC_IAR0_EL1, ICC_IAR1_EL1: the INTID, now active; 1023 when nothing of this group may be taken. */
   acknowledge(group: 0 | 1): number {
     const words = this.words();
+    if ((words[this.#hcr] & Hcr.EN) === 0) return SPURIOUS;
     const n = this.#highestPending();
     if (n < 0 || this.#groupOf(n) !== group || !this.#preempts(n)) return SPURIOUS;
     const index = this.#listRegisters[n];
@@ -109,7 +110,8 @@ export class GicCpuInterface {
     // Out of order between the groups is UNPREDICTABLE: ignored.
     if (highest < 0 || ((group === 0 ? group0 : group1) >>> highest & 1) === 0) return;
     words[this.#active[group]] &= ~(1 << highest);
-    if ((words[this.#vmcr] & Vmcr.VEOIM) === 0) this.#deactivate(intid, group);
+    // LPIs have no deactivation of their own.
+    if ((words[this.#vmcr] & Vmcr.VEOIM) === 0 || intid >= FIRST_LPI) this.#deactivate(intid, group);
   }
 
   /** ICC_DIR_EL1: deactivation; with EOImode 0 it is ignored. */
@@ -173,7 +175,7 @@ export class GicCpuInterface {
     }
     const list = listRegisterOf(name);
     if (list !== undefined) return BigInt(words[this.#listRegisters[list] + 1]) << 32n | BigInt(words[this.#listRegisters[list]]);
-    if (isUnimplementedActive(name) || writeOnly.has(name)) return 0n;
+    if (writeOnly.has(name)) return 0n;
     throw new RangeError(`${name} is not a register of the GIC's CPU interface`);
   }
 
@@ -215,6 +217,7 @@ export class GicCpuInterface {
       case "ICH_VMCR_EL2":
         // VFIQEn is RES1: system registers are always in use.
         words[this.#vmcr] = low & VMCR_MASK | Vmcr.VFIQEN;
+        this.#setVmcr(Vmcr.VBPR0 | Vmcr.VBPR1, this.#bpr0() << Vmcr.VBPR0_SHIFT | this.#bpr1() << Vmcr.VBPR1_SHIFT);
         return;
     }
     const list = listRegisterOf(name);
@@ -223,7 +226,7 @@ export class GicCpuInterface {
       words[this.#listRegisters[list] + 1] = Number(value >> 32n & 0xf0ff_1fffn);
       return;
     }
-    if (isUnimplementedActive(name) || readOnly.has(name)) return;
+    if (readOnly.has(name)) return;
     throw new RangeError(`${name} is not a register of the GIC's CPU interface`);
   }
 
@@ -317,9 +320,10 @@ export class GicCpuInterface {
       const index = this.#listRegisters[n];
       const hi = words[index + 1];
       if (words[index] !== intid || (hi & LR_HI.ACTIVE) === 0) continue;
-      if (group !== undefined && this.#groupOf(n) !== group) continue;
+      // The other group's: it is there, so it doesn't count as ended elsewhere.
+      if (group !== undefined && this.#groupOf(n) !== group) return;
       words[index + 1] = hi & ~LR_HI.ACTIVE;
-      if ((hi & LR_HI.HW) !== 0) this.onPhysicalDeactivate?.(hi & 0x3ff);
+      if ((hi & LR_HI.HW) !== 0) this.onPhysicalDeactivate?.(hi & LR_HI.PHYSICAL_INTID);
       return;
     }
     if (intid >= FIRST_LPI) return;
@@ -350,11 +354,6 @@ function listRegisterOf(name: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** With five bits of preemption only number 0 of the active priority registers is needed; the others read as zero. */
-function isUnimplementedActive(name: string): boolean {
-  return /^ICC_AP[01]R[1-3]_EL1$|^ICH_AP[01]R[1-3]_EL2$/.test(name);
-}
-
 const writeOnly: ReadonlySet<string> = new Set(["ICC_EOIR0_EL1", "ICC_EOIR1_EL1", "ICC_DIR_EL1"]);
 const readOnly: ReadonlySet<string> = new Set([
   ...["ICC_IAR0_EL1", "ICC_IAR1_EL1", "ICC_HPPIR0_EL1", "ICC_HPPIR1_EL1", "ICC_RPR_EL1", "ICC_SRE_EL1"],
@@ -367,6 +366,7 @@ const names: ReadonlySet<string> = new Set([
   ...readOnly,
   ...["ICC_PMR_EL1", "ICC_BPR0_EL1", "ICC_BPR1_EL1", "ICC_CTLR_EL1", "ICC_IGRPEN0_EL1", "ICC_IGRPEN1_EL1"],
   ...["ICH_HCR_EL2", "ICH_VMCR_EL2"],
-  ...[0, 1, 2, 3].flatMap((n) => [`ICC_AP0R${n}_EL1`, `ICC_AP1R${n}_EL1`, `ICH_AP0R${n}_EL2`, `ICH_AP1R${n}_EL2`]),
+  // With five bits of preemption numbers 1 to 3 don't exist: UNDEFINED.
+  ...["ICC_AP0R0_EL1", "ICC_AP1R0_EL1", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2"],
   ...Array.from({ length: MAX_LIST_REGISTERS }, (_, n) => `ICH_LR${n}_EL2`),
 ]);

@@ -47,6 +47,8 @@ export const Vmcr = {
 
 /** High word of ICH_LR<n>_EL2; the low word is the virtual INTID. */
 export const LR_HI = {
+  /** With HW = 1: what ends with it. */
+  PHYSICAL_INTID: 0x1fff,
   /** With HW = 0: maintenance interrupt at the end. */
   EOI: 1 << 9,
   PRIORITY_SHIFT: 16,

@@ -44,8 +44,8 @@ export const gicRegisters: readonly Row[] = [
   ich("ICH_AP1R0_EL2", [3, 4, 12, 9, 0], RW2),
   // Enable may come set where SRE is fixed, but EL2 keeps the switch.
   row("ICC_SRE_EL2", [3, 4, 12, 9, 5], RW2, { feature: "GIC", mask: 8n, ones: 7n, reset: 8n }),
-  // EOIcount, TDIR, TSEI, TALL1, TALL0, TC, and the maintenance enables.
-  ich("ICH_HCR_EL2", [3, 4, 12, 11, 0], RW2, 0xf800_7cffn),
+  // EOIcount, TDIR, TALL1, TALL0, TC, and the maintenance enables.
+  ich("ICH_HCR_EL2", [3, 4, 12, 11, 0], RW2, 0xf800_5cffn),
   ich("ICH_VTR_EL2", [3, 4, 12, 11, 1], RO2, NONE, "model"),
   ich("ICH_MISR_EL2", [3, 4, 12, 11, 2], RO2, NONE),
   ich("ICH_EISR_EL2", [3, 4, 12, 11, 3], RO2, NONE),
