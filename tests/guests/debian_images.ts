@@ -1,6 +1,6 @@
 /** Debian's kernels for tests: from this machine's package sources, cached. Where they can't be had, tests say so and skip. */
 import { dirname } from "@std/path";
-import { loadBoard } from "../../core/mod.ts";
+import { checkBoard } from "../../core/mod.ts";
 import { ImagesError, imageUses, resolveImages } from "../../plugins/images/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
 
@@ -12,14 +12,18 @@ export interface DebianBoard {
   readonly images: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
+/** Texts of the manifest, and what stands there instead. */
+export type Changes = readonly (readonly [from: string, to: string])[];
+
 /**
- * Reads a board and fetches its images. Where that fails there is one line that says
+ * Reads a board, changes it, and fetches its images. Where that fails there is one line that says
  * why; with CI=true that throws: there a skip is a failure.
  */
-export async function debianBoard(name: string): Promise<DebianBoard> {
+export async function debianBoard(name: string, changes: Changes = []): Promise<DebianBoard> {
   const file = new URL(`../../boards/${name}.yaml`, import.meta.url).pathname;
-  const manifest = await Deno.readTextFile(file);
-  const board = await loadBoard(file, { plugins });
+  const manifest = changed(await Deno.readTextFile(file), changes);
+  const { board, findings } = await checkBoard(manifest, file, { plugins });
+  if (!board) throw new Error(`boards/${name}.yaml as changed: ${findings.map(({ message }) => message).join("; ")}`);
   try {
     const images = await resolveImages(imageUses(board).map(({ reference }) => reference), dirname(file), (line) => console.log(line));
     return { manifest, images };
@@ -35,7 +39,7 @@ export async function debianBoard(name: string): Promise<DebianBoard> {
 }
 
 /** Replaces a text that must be there: a change of the board that a test wants. */
-export function changed(manifest: string, changes: readonly (readonly [from: string, to: string])[]): string {
+export function changed(manifest: string, changes: Changes): string {
   return changes.reduce((text, [from, to]) => {
     if (!text.includes(from)) throw new Error(`the manifest has no ${JSON.stringify(from)}`);
     return text.replace(from, to);

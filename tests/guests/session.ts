@@ -69,13 +69,13 @@ export class Session {
   }
 
   /** Types a line at the shell's prompt, and returns what the guest answers before the next one. */
-  command(line: string, prompt: string = "\n# "): string {
+  command(line: string, { prompt = "\n# ", limitNs }: { readonly prompt?: string; readonly limitNs?: number } = {}): string {
     this.type(`${line}\n`);
     // The terminal echoes the line; a carriage return may have folded it.
     this.until("\n");
     this.#read--; // the prompt may follow at once
     const from = this.#read;
-    this.until(prompt);
+    this.until(prompt, limitNs);
     this.#read -= 2;
     return this.console.slice(from, this.#read).replaceAll("\r", "").trim();
   }
