@@ -4,29 +4,37 @@
  * @module
  */
 import type { Plugin } from "../core/mod.ts";
+import { cfiFlash } from "./cfi_flash/mod.ts";
 import { cpuA64 } from "./cpu_a64/mod.ts";
 import { fdt } from "./fdt/mod.ts";
+import { firmware } from "./firmware/mod.ts";
 import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv3 } from "./gic/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
+import { load } from "./load/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
 import { smccc } from "./smccc/mod.ts";
+import { spinTable } from "./spin_table/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
 export const plugins: readonly Plugin[] = [
+  cfiFlash,
   cpuA64,
   fdt,
+  firmware,
   genericTimer,
   gicv3,
   linuxBoot,
+  load,
   pl011,
   psci,
   schedulerFair,
   schedulerNull,
   smccc,
+  spinTable,
   vmsa,
 ];

@@ -101,7 +101,10 @@ export function buildDeviceTree(
   options: FdtOptions = optionsOf(board, domain),
 ): Uint8Array {
   const fragments = [...declared(board, domain), ...extra];
-  const psci = fragments.some(({ under, nodes }) => under === "/" && nodes?.some(({ name }) => name === "psci"));
+  const declares = (parent: string, is: (node: DeviceTreeNode) => boolean) =>
+    fragments.some(({ under, nodes }) => under === parent && nodes?.some(is));
+  // A board may start its CPUs in another way and keep PSCI to switch itself off.
+  const psci = declares("/", ({ name }) => name === "psci") && !declares("/cpus", ({ properties }) => "enable-method" in properties);
   const root = compile([...basics(board, domain, options, psci), ...fragments]);
   nameConsole(root);
   const first = findNode(root, "/cpus")?.children[0];
