@@ -113,7 +113,8 @@ export interface CpuEngine {
   destroyVcpu(vcpu: VcpuState): void;
   /**
    * Runs until an exit. If the vCPU is handling an exception at EL2, returns
-   * from it first (ERET to ELR_EL2 with SPSR_EL2).
+   * from it first (ERET to ELR_EL2 with SPSR_EL2). HPFAR_EL2 has the IPA of permission
+   * faults as well, where the architecture leaves it UNKNOWN.
    */
   run(vcpu: VcpuState, window: RunWindow): Exit;
   /** Instructions that the latest {@linkcode run} retired. */

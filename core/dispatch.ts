@@ -30,6 +30,8 @@ export interface DispatchEnvironment {
 /** Synchronous external abort, as DFSC and IFSC. */
 const EXTERNAL_ABORT = 0b010000;
 const ALIGNMENT_FAULT = 0b100001;
+/** Without the level. */
+const PERMISSION_FAULT = 0b0011;
 const NOT_SUPPORTED = 0xffff_ffff_ffff_ffffn;
 /** SPSR.SS and SPSR.BTYPE: a skipped instruction clears them. */
 const SKIP_CLEARS = 1n << 21n | 3n << 10n;
@@ -214,8 +216,9 @@ function mmio(trap: Trap, environment: DispatchEnvironment): Next {
     return abort(trap, direction, status);
   };
   if (info.stage1Walk) return refuse("a stage 1 table lies where no memory is");
-  // HPFAR_EL2 holds the IPA of translation, access flag and address size faults only.
-  if (info.status >> 2 > 2) return refuse("not a translation fault");
+  // A store to memory that is mapped read-only is its window's: HPFAR_EL2 then holds the IPA as well, see CpuEngine.run.
+  const isStoreToReadOnly = info.write && info.status >> 2 === PERMISSION_FAULT;
+  if (info.status >> 2 >= PERMISSION_FAULT && !isStoreToReadOnly) return refuse("not a translation fault");
   if (info.farNotValid) return refuse("FAR_EL2 isn't valid");
   const ipa = Number(state.read("HPFAR_EL2") >> 4n & 0xff_ffff_ffffn) * 4096 + Number(state.read("FAR_EL2") & 0xfffn);
   const window = environment.claims.window(ipa);

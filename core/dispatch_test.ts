@@ -88,6 +88,15 @@ Deno.test("stores: only the bytes of the access; XZR is zero", async () => {
   assertEquals(accesses, [{ kind: "write", offset: 4, size: 2, value: 0x7788n }, { kind: "write", offset: 8, size: 8, value: 0n }]);
 });
 
+Deno.test("a store to a window that is mapped read-only is a store to the device", async () => {
+  const accesses: Access[] = [];
+  const kit = await device(accesses);
+  kit.vcpu().start(0x8000n, 0n);
+  kit.state().setX(5, 0x98n);
+  const { pc, injected } = dataAbort(kit, WINDOW + 4, ISV | 0b001111 | WRITE | sas(4) | srt(5));
+  assertEquals([pc, injected, accesses], [0x8004n, undefined, [{ kind: "write", offset: 4, size: 4, value: 0x98n }]]);
+});
+
 Deno.test("data aborts that no device may answer", async () => {
   const accesses: Access[] = [];
   const kit = await device(accesses);
@@ -96,7 +105,8 @@ Deno.test("data aborts that no device may answer", async () => {
     ["nobody there, write", 0x2000_0000, ISV | sas(4) | WRITE | TRANSLATION, "write"],
     ["ISV clear", WINDOW, TRANSLATION, "read"],
     ["S1PTW", WINDOW, ISV | sas(4) | 1 << 7 | TRANSLATION, "read"],
-    ["permission fault: HPFAR isn't valid", WINDOW, ISV | sas(4) | 0b001111, "read"],
+    ["permission fault of a load", WINDOW, ISV | sas(4) | 0b001111, "read"],
+    ["permission fault of a store, where no window is", 0x2000_0000, ISV | sas(4) | WRITE | 0b001111, "write"],
     ["alignment fault", WINDOW, ISV | sas(4) | 0b100001, "read"],
     ["FnV", WINDOW, ISV | sas(4) | 1 << 10 | TRANSLATION, "read"],
     ["just below", WINDOW - 1, ISV | sas(1) | TRANSLATION, "read"],

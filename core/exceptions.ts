@@ -61,6 +61,6 @@ export interface Exceptions {
   claimCalls(from: number, to: number, conduits: readonly ("hvc" | "smc")[], handler: (call: SmcccCall) => SmcccResult): void;
   /** A trapped system register, by name. */
   claimRegister(register: string, handler: { read?(vcpu: Vcpu): bigint; write?(vcpu: Vcpu, value: bigint): void }): void;
-  /** A window of IPAs that stage 2 doesn't map. */
+  /** A window of IPAs that stage 2 doesn't map. Where it maps them read-only, only stores come here. */
   claimMmio(at: number, size: number, name: string, handler: MmioHandler): void;
 }
