@@ -7,11 +7,17 @@ import type { Terminal } from "./terminal.ts";
 /** Wall-clock length of a slice: short enough for keys, long enough to cost nothing. */
 const SLICE_MS = 20;
 
+/** Any byte on this port presses the power key. */
+const POWER_KEY = "power-key";
+
 /** What running needs of a machine. */
-export type Runnable = Pick<Machine, "runFor" | "serialInput" | "endInput" | "reboot" | "nowNs" | "waiting" | "wakeAfterMs">;
+export type Runnable = Pick<
+  Machine,
+  "runFor" | "serialInput" | "endInput" | "reboot" | "serialPorts" | "nowNs" | "waiting" | "wakeAfterMs"
+>;
 
 /** What running needs of the terminal. */
-export type Console = Pick<Terminal, "ended" | "quit" | "take" | "wait">;
+export type Console = Pick<Terminal, "ended" | "quit" | "powerKey" | "take" | "wait">;
 
 /** When to give up. */
 export interface Limits {
@@ -41,6 +47,10 @@ export async function runMachine(machine: Runnable, { port, terminal, watcher, l
     if (terminal.quit) return { kind: "quit", ...terminal.quit };
     const bytes = terminal.take();
     if (bytes.length && port !== undefined) machine.serialInput(port, bytes);
+    if (terminal.powerKey) {
+      terminal.powerKey = false;
+      if (machine.serialPorts.includes(POWER_KEY)) machine.serialInput(POWER_KEY, Uint8Array.of(1));
+    }
     if (listening && terminal.ended) {
       listening = false;
       machine.endInput();

@@ -6,13 +6,22 @@ import type { Console, Runnable } from "./runner.ts";
 
 /** A machine that takes a millisecond for each slice, and a user who types. */
 function fake(
-  options: { stopAfter?: number; reason?: StopReason; waiting?: boolean; print?: string; typed?: string; quitAt?: number } = {},
+  options: {
+    stopAfter?: number;
+    reason?: StopReason;
+    waiting?: boolean;
+    print?: string;
+    typed?: string;
+    quitAt?: number;
+    powerKey?: boolean;
+  } = {},
 ) {
   const watcher = new Watcher({ expect: ["ok"], refuse: [] });
   const input: string[] = [];
   let slices = 0;
   let inputEnded = false;
   const machine: Runnable = {
+    serialPorts: ["console", "power-key"],
     nowNs: 0,
     waiting: options.waiting ?? false,
     wakeAfterMs: undefined,
@@ -32,6 +41,7 @@ function fake(
   let typed = options.typed ?? "";
   const terminal: Console = {
     ended: options.typed === undefined,
+    powerKey: options.powerKey ?? false,
     get quit() {
       return slices === options.quitAt ? {} : undefined;
     },
@@ -89,4 +99,10 @@ Deno.test("a domain that asks for a reboot gets it and the run goes on; without 
   const second = fake({ stopAfter: 2, reason });
   const ending = await runMachine(second.machine, { port: "console", terminal: second.terminal, watcher: second.watcher, limits: {} });
   assertEquals(ending, { kind: "stopped", reason });
+});
+
+Deno.test("the power key is pressed once", async () => {
+  const { machine, terminal, watcher, input } = fake({ stopAfter: 3, powerKey: true });
+  await runMachine(machine, { port: "console", terminal, watcher, limits: {} });
+  assertEquals(input, ["power-key:\x01"]);
 });

@@ -7,6 +7,7 @@ const ESCAPE = 0x01;
 
 const HELP = `
 C-a h    this help
+C-a p    press the guest's power key
 C-a x    end the run
 C-a C-a  send C-a to the guest
 `;
@@ -18,6 +19,8 @@ export class Terminal {
   ended = false;
   /** The user asked to leave, or a signal did. */
   quit: { readonly signal?: string } | undefined;
+  /** The user asked to press the guest's power key; whoever presses it clears this. */
+  powerKey = false;
   #bytes: number[] = [];
   #escaped = false;
   #raw = false;
@@ -63,7 +66,7 @@ export class Terminal {
   /** Resolves when there is something to do, or after so many milliseconds. */
   wait(ms: number): Promise<void> {
     // A timer takes 2 ms at least; this only lets the event loop turn once.
-    if (ms <= 0 || this.#bytes.length || this.quit) return new Promise((resolve) => void setImmediate(resolve));
+    if (ms <= 0 || this.#bytes.length || this.powerKey || this.quit) return new Promise((resolve) => void setImmediate(resolve));
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#wake?.(), ms);
       this.#wake = () => {
@@ -110,6 +113,7 @@ export class Terminal {
     const key = String.fromCharCode(byte).toLowerCase();
     if (byte === ESCAPE) this.#bytes.push(ESCAPE);
     else if (key === "x") this.quit = {};
+    else if (key === "p") this.powerKey = true;
     else if (key === "h" || key === "?") Deno.stderr.writeSync(new TextEncoder().encode(HELP.replaceAll("\n", "\r\n")));
   }
 }
