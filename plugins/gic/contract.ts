@@ -17,3 +17,29 @@ export interface MessageInterrupts {
 
 /** Message-signalled interrupts of a domain. */
 export const MessageInterrupts: Capability<MessageInterrupts> = capability("MessageInterrupts", "domain");
+
+/**
+ * The redistributors of one domain, as an ITS reaches them. `v` is a vCPU's index, which is GICR_TYPER.Processor_Number; what is out of
+ * range, or concerns a vCPU whose LPIs are off, is ignored.
+ */
+export interface LpiTargets {
+  /** vCPUs. */
+  readonly vcpus: number;
+  /** Says that there are LPIs, in the identification registers too. Once, before the first vCPU runs. */
+  open(): void;
+  /** Makes an LPI pending. */
+  pend(v: number, intid: number): void;
+  /** Takes that back. */
+  clear(v: number, intid: number): void;
+  /** Moves what is pending of an LPI. */
+  move(from: number, to: number, intid: number): void;
+  /** Moves all that is pending. Returns how many that were. */
+  moveAll(from: number, to: number): number;
+  /** Reads an LPI's configuration again. */
+  invalidate(v: number, intid: number): void;
+  /** Reads all configuration again. Returns how many pending LPIs that changed. */
+  invalidateAll(v: number): number;
+}
+
+/** Where an ITS sends LPIs. */
+export const LpiTargets: Capability<LpiTargets> = capability("LpiTargets", "domain");

@@ -2,6 +2,7 @@
 import { readBank, writeBank } from "../vgic/banks.ts";
 import { IIDR, readIdentification } from "../vgic/frame.ts";
 import type { WordFrame } from "../vgic/frame.ts";
+import { LPI_DISTRIBUTOR_TYPER } from "../vgic/lpi_registers.ts";
 import { wordIndex } from "../vgic/state.ts";
 import type { Vgic } from "../vgic/vgic.ts";
 
@@ -17,8 +18,9 @@ const ROUTERS_END = 0x8000;
 /** GICD_CTLR: EnableGrp0 and EnableGrp1 are the guest's, ARE and DS are fixed; RWP is never seen set. */
 const CTLR_WRITABLE = 0x3;
 const CTLR_FIXED = 0x50;
-/** GICD_TYPER: A3V, 10 bits of INTID, message-based SPIs. */
-const TYPER_FIXED = 1 << 24 | 9 << 19 | 1 << 16;
+/** GICD_TYPER: A3V, message-based SPIs; 10 bits of INTID when there are no LPIs. */
+const TYPER_FIXED = 1 << 24 | 1 << 16;
+const TYPER_SMALL = 9 << 19;
 /** GICD_IROUTER: Interrupt_Routing_Mode and Aff2 to Aff0. */
 const ROUTER_LOW = 0x80ff_ffff;
 
@@ -36,7 +38,7 @@ export function distributor(gic: Vgic): WordFrame {
         case CTLR:
           return state.control | CTLR_FIXED;
         case TYPER:
-          return (state.words - 1) | TYPER_FIXED;
+          return (state.words - 1) | TYPER_FIXED | (gic.lpis === undefined ? TYPER_SMALL : LPI_DISTRIBUTOR_TYPER);
         case IIDR_OFFSET:
           return IIDR;
       }

@@ -2,11 +2,17 @@
  * GICv3: distributor and redistributors in software, interrupts delivered through the CPU's list registers.
  */
 import { definePlugin, Interrupts } from "../../../core/mod.ts";
-import type { Domain, InterruptLine, MmioHandler, Plugin } from "../../../core/mod.ts";
+import type { Domain, DomainContext, InterruptLine, MmioHandler, Plugin } from "../../../core/mod.ts";
 import { distributor } from "./distributor.ts";
 import { FRAME_SIZE, readFrame, writeFrame } from "../vgic/frame.ts";
+import { nodeName } from "./node.ts";
 import { redistributor, REDISTRIBUTOR_SIZE } from "./redistributor.ts";
 import { decodeSgi, reaches } from "./sgi.ts";
+import { LpiTargets } from "../contract.ts";
+import { guestMemory } from "../vgic/guest_memory.ts";
+import { createLpiState } from "../vgic/lpi_state.ts";
+import { Lpis } from "../vgic/lpis.ts";
+import type { LpiHost } from "../vgic/lpis.ts";
 import { createState, emptyState, MAX_LIST_REGISTERS } from "../vgic/state.ts";
 import type { GicState } from "../vgic/state.ts";
 import { Vgic } from "../vgic/vgic.ts";
@@ -29,7 +35,7 @@ export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicS
     spis: { kind: "integer", default: 224, min: 32, max: 960, align: 32, doc: "Shared interrupts; their INTIDs start at 32." },
     list_registers: { kind: "integer", optional: true, min: 1, max: 16, doc: "List registers to use, at most what the CPU model has." },
   },
-  provides: [Interrupts],
+  provides: [Interrupts, LpiTargets],
   resources(options, { domain }) {
     if (domain === undefined) return {};
     const size = domain.vcpus * REDISTRIBUTOR_SIZE;
@@ -42,12 +48,14 @@ export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicS
         under: "/",
         properties: { "interrupt-parent": { cells: ["&gic"] } },
         nodes: [{
-          name: `interrupt-controller@${options.distributor.toString(16)}`,
+          name: nodeName(options.distributor),
           label: "gic",
           properties: {
             compatible: { text: "arm,gic-v3" },
             "#interrupt-cells": { cells: [3] },
-            "#address-cells": { cells: [0] },
+            "#address-cells": { cells: [2] },
+            "#size-cells": { cells: [2] },
+            ranges: true,
             "interrupt-controller": true,
             reg: { reg: [[options.distributor, FRAME_SIZE], [options.redistributors, size]] },
           },
@@ -89,6 +97,7 @@ export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicS
       reset: (vcpu) => gic.reset(vcpu),
     });
     context.provide(Interrupts, inputs(gic));
+    context.provide(LpiTargets, lpiTargets(gic, context));
   },
 });
 
@@ -99,6 +108,21 @@ function redistributorWindow(gic: Vgic, domain: Domain): MmioHandler {
     write: (offset, size, value) =>
       writeFrame(gic, frames[Math.floor(offset / REDISTRIBUTOR_SIZE)], offset % REDISTRIBUTOR_SIZE, size, value),
   };
+}
+
+/** LPIs, which an ITS opens. */
+function lpiTargets(gic: Vgic, { domain, clock, trace }: DomainContext<GicOptions, GicState>): LpiTargets {
+  const host: LpiHost = {
+    vcpus: domain.vcpus.length,
+    isRunning: (v) => gic.state.running[v] !== 0,
+    refresh: (v) => gic.refresh(v),
+    trace,
+    open(lpis) {
+      gic.state.lpis = lpis.state;
+      gic.attachLpis(lpis);
+    },
+  };
+  return new Lpis(createLpiState(host.vcpus), host, guestMemory(domain), clock);
 }
 
 /** Hands out inputs, each once. */

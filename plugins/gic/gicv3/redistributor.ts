@@ -1,7 +1,8 @@
-/** A redistributor's two frames, RD_base and SGI_base. Arm IHI 0069, "The Redistributor register map". No LPIs. */
+/** A redistributor's two frames, RD_base and SGI_base. Arm IHI 0069, "The Redistributor register map". What is about LPIs is in vgic/lpi_registers.ts. */
 import { readBank, writeBank } from "../vgic/banks.ts";
 import { FRAME_SIZE, IIDR, readIdentification } from "../vgic/frame.ts";
 import type { WordFrame } from "../vgic/frame.ts";
+import { LPI_TYPER } from "../vgic/lpi_registers.ts";
 import type { Vgic } from "../vgic/vgic.ts";
 
 /** Size of both frames in bytes. */
@@ -31,18 +32,18 @@ export function redistributor(gic: Vgic, v: number): WordFrame {
         case IIDR_OFFSET:
           return IIDR;
         case TYPER_LOW:
-          return v << 8 | (v === state.vcpus - 1 ? LAST : 0);
+          return v << 8 | (v === state.vcpus - 1 ? LAST : 0) | (gic.lpis === undefined ? 0 : LPI_TYPER);
         case TYPER_HIGH:
           return gic.affinity(v);
         case WAKER:
           // The processor's children are as asleep as it is, at once.
           return state.asleep[v] !== 0 ? PROCESSOR_SLEEP | CHILDREN_ASLEEP : 0;
       }
-      return 0;
+      return gic.lpis?.readRegister(v, offset) ?? 0;
     },
     write(offset, value) {
       if (offset >= FRAME_SIZE) return writeBank(gic, v, offset - FRAME_SIZE, value, shows);
-      if (offset !== WAKER) return;
+      if (offset !== WAKER) return gic.lpis?.writeRegister(v, offset, value);
       state.asleep[v] = (value & PROCESSOR_SLEEP) !== 0 ? 1 : 0;
       gic.refreshAll();
     },

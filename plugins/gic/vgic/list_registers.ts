@@ -31,6 +31,9 @@ export interface LargeInterrupts {
   acknowledged(v: number, intid: number): void;
   /** After a run: what became pending meanwhile is pending, whatever was acknowledged. */
   takeLate(v: number): void;
+  /** Registers of RD_base that exist for their sake, at aligned offsets. */
+  readRegister(v: number, offset: number): number;
+  writeRegister(v: number, offset: number, value: number): void;
 }
 
 /** What {@linkcode ListRegisters.fold} found. */

@@ -2,6 +2,7 @@
  * State of a domain's GIC: bitmaps, one bit per INTID, 32 to a word. Word 0 of a vCPU are its SGIs and PPIs; the words of the SPIs are
  * shared. Everything is plain data.
  */
+import type { LpiState } from "./lpi_state.ts";
 
 /** List registers that the architecture has room for. */
 export const MAX_LIST_REGISTERS = 16;
@@ -51,6 +52,8 @@ export interface GicState {
   dirty: Uint8Array;
   /** A vCPU uses EOImode 1 and may deactivate what another has active: ICC_DIR_EL1 traps. */
   trapDeactivate: boolean;
+  /** Absent without an ITS. */
+  lpis?: LpiState;
 }
 
 /** Index of the word of INTIDs `32 × word` on, as `vcpu` sees it. */

@@ -38,6 +38,11 @@ export class Vgic {
     this.#lists.large = lpis;
   }
 
+  /** LPIs, where there are any. */
+  get lpis(): LargeInterrupts | undefined {
+    return this.#lists.large;
+  }
+
   /** Aff3 to Aff0 of a vCPU, a byte each. */
   affinity(v: number): number {
     return this.#affinities[v];
