@@ -10,6 +10,10 @@ export const Hcr = {
   /** When a group gets enabled or disabled; group 1's are two bits further. */
   VGRP0_EIE: 1 << 4,
   VGRP0_DIE: 1 << 5,
+  /**
+   * ICC_DIR_EL1 traps: always. EL2 isn't told when a guest sets EOImode 1, and what it deactivates may be active on another vCPU, or have no
+   * list register.
+   */
   TDIR: 1 << 14,
   EOI_COUNT_SHIFT: 27,
 } as const;

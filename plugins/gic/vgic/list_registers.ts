@@ -22,6 +22,7 @@ const INTID_MASK = 0xffff;
 export const FIRST_LPI = 8192;
 /** INTID of a list register that holds no LPI; above it an SGI of GICv2 has its source. */
 const SMALL_INTID = 0x3ff;
+const SOURCE_SHIFT = 10;
 
 /** Interrupts that no bitmap holds: LPIs, at most 16 bits of INTID. They are edges of group 1 and have no active state. */
 export interface LargeInterrupts {
@@ -48,7 +49,9 @@ export const Folded = {
 /** The list registers of all vCPUs of a domain. */
 export class ListRegisters {
   /** Candidates of the flush in progress: rank, priority and INTID in one number. */
-  #keys: number[] = [];
+  readonly #keys: number[] = [];
+  /** What the fold in progress saw become active: inverted priority and INTID in one number. */
+  readonly #began: number[] = [];
 
   /** Set once there are LPIs. */
   large: LargeInterrupts | undefined;
@@ -61,6 +64,8 @@ export class ListRegisters {
     const { state } = this;
     const used = state.listUsed[v];
     let result: number = Folded.NOTHING;
+    const began = this.#began;
+    began.length = 0;
     for (let n = 0; n < used; n++) {
       const slot = v * MAX_LIST_REGISTERS + n;
       const before = state.listHigh[slot];
@@ -74,10 +79,15 @@ export class ListRegisters {
         continue;
       }
       const intid = state.listLow[slot] & SMALL_INTID;
-      if (acknowledged) state.latch[wordIndex(state, v, intid >>> 5)] &= ~(1 << (intid & 31));
-      if ((after & List.ACTIVE) !== 0) state.active[rowIndex(state, v, intid >>> 5)] |= 1 << (intid & 31);
-      else result |= this.#deactivated(v, intid);
+      if (acknowledged) this.#acknowledged(v, intid, state.listLow[slot] >>> SOURCE_SHIFT);
+      if ((after & List.ACTIVE) !== 0) {
+        if (acknowledged) began.push((~after >>> List.PRIORITY_SHIFT & 0xff) << PRIORITY_SHIFT | intid);
+        state.active[rowIndex(state, v, intid >>> 5)] |= 1 << (intid & 31);
+      } else {
+        result |= this.#deactivated(v, intid);
+      }
     }
+    if (began.length > 0) this.#noteOrder(v);
     if (state.spilled[v].length > 0) result |= this.#foldEnded(v, cpu);
     return result;
   }
@@ -85,6 +95,16 @@ export class ListRegisters {
   /** Not everything found a list register: what matters may change without one of them changing. */
   crowded(v: number): boolean {
     return (this.state.hcr[v] & ~(Hcr.EN | Hcr.TDIR)) !== 0;
+  }
+
+  /** Whether the guest still has it pending in a list register: while the vCPU runs, or before {@linkcode fold}. */
+  showsPending(v: number, cpu: VcpuState, intid: number): boolean {
+    const { state } = this;
+    for (let n = 0; n < state.listUsed[v]; n++) {
+      if ((state.listLow[v * MAX_LIST_REGISTERS + n] & SMALL_INTID) !== intid) continue;
+      return (Number(cpu.read(listRegisterNames[n]) >> 32n) & List.PENDING) !== 0;
+    }
+    return false;
   }
 
   /** Shows the vCPU what is pending and active. True when it has a pending interrupt in a list register. */
@@ -99,16 +119,11 @@ export class ListRegisters {
         this.#clearFrom(v, 0, cpu);
         state.spilled[v].length = 0;
       }
-      this.#control(v, Hcr.EN | (state.trapDeactivate ? Hcr.TDIR : 0), cpu);
+      this.#control(v, Hcr.EN | Hcr.TDIR, cpu);
       return false;
     }
     const vmcr = Number(cpu.read("ICH_VMCR_EL2") & 0xffff_ffffn);
-    if ((vmcr & Vmcr.VEOIM) !== 0 && !state.trapDeactivate) {
-      state.trapDeactivate = true;
-      state.dirty.fill(1);
-      state.dirty[v] = 0;
-    }
-    if (keys.length > this.limit) this.#demote(v, vmcr);
+    if (keys.length > this.limit) this.#rank(v, vmcr);
     if (keys.length > 1) keys.sort((a, b) => a - b);
     const count = Math.min(keys.length, this.limit);
     let pending = false;
@@ -116,7 +131,7 @@ export class ListRegisters {
       const intid = keys[n] & INTID_MASK;
       const high = intid < FIRST_LPI ? this.#entry(v, intid) : lpiEntry(keys[n] >>> PRIORITY_SHIFT & 0xff);
       if ((high & List.PENDING) !== 0) pending = true;
-      this.#write(v, n, intid, high, cpu);
+      this.#write(v, n, isSourced(state, intid) ? intid | this.#source(v, intid) << SOURCE_SHIFT : intid, high, cpu);
     }
     this.#clearFrom(v, count, cpu);
     state.listUsed[v] = count;
@@ -130,7 +145,21 @@ export class ListRegisters {
     state.listUsed[v] = this.limit;
     state.listHigh.fill(0xffff_ffff, v * MAX_LIST_REGISTERS, (v + 1) * MAX_LIST_REGISTERS);
     state.hcr[v] = 0xffff_ffff;
+    state.acknowledged[v].length = 0;
     state.spilled[v].length = 0;
+  }
+
+  /** Remembers in which order interrupts became active: of those that did so in one run, the lower priorities came first. */
+  #noteOrder(v: number): void {
+    const order = this.state.acknowledged[v];
+    const began = this.#began;
+    if (began.length > 1) began.sort((a, b) => a - b);
+    for (const key of began) {
+      const intid = key & INTID_MASK;
+      const before = order.indexOf(intid);
+      if (before >= 0) order.splice(before, 1);
+      order.push(intid);
+    }
   }
 
   /** Everything that is active on this vCPU or deliverable to it. */
@@ -173,14 +202,24 @@ export class ListRegisters {
     return active;
   }
 
-  /** There isn't room for all: what the CPU interface won't signal goes last. */
-  #demote(v: number, vmcr: number): void {
+  /**
+   * There isn't room for all: what the CPU interface won't signal goes last, and active ones are ordered as the guest ends them, the latest
+   * first. Those that software made active come after them: the guest's priorities don't know of them.
+   */
+  #rank(v: number, vmcr: number): void {
     const { state } = this;
     const keys = this.#keys;
+    const order = state.acknowledged[v];
     for (let n = 0; n < keys.length; n++) {
       const intid = keys[n] & INTID_MASK;
+      if (keys[n] >>> RANK_SHIFT === ACTIVE) {
+        const at = order.indexOf(intid);
+        const depth = at < 0 ? 0xff : Math.min(order.length - 1 - at, 0xff);
+        keys[n] = ACTIVE << RANK_SHIFT | depth << PRIORITY_SHIFT | intid;
+        continue;
+      }
       const group = intid >= FIRST_LPI ? 1 : state.group[wordIndex(state, v, intid >>> 5)] >>> (intid & 31) & 1;
-      if (keys[n] >>> RANK_SHIFT === READY && (vmcr >>> group & 1) === 0) keys[n] |= OFF << RANK_SHIFT;
+      if ((vmcr >>> group & 1) === 0) keys[n] |= OFF << RANK_SHIFT;
     }
   }
 
@@ -195,10 +234,11 @@ export class ListRegisters {
     const active = (state.active[row] & mask) !== 0;
     const pending = ((state.latch[w] | (edge ? 0 : state.line[w])) & mask) !== 0;
     // A level is sampled again when it ends, so it isn't pending and active in a list register.
+    const sourced = isSourced(state, intid);
     const deliverable = pending && (!active ||
-      (edge && (state.enable[w] & state.target[row] & this.#forwardedGroups(w) & mask) !== 0 && state.asleep[v] === 0));
+      (edge && !sourced && (state.enable[w] & state.target[row] & this.#forwardedGroups(w) & mask) !== 0 && state.asleep[v] === 0));
     // Somebody must look when this one ends: the level may still be high, or the edge is for somebody else.
-    const notify = pending && (!edge || !deliverable);
+    const notify = pending && (!edge || !deliverable || (sourced && hasSeveral(state.sgiSources[v * 16 + intid])));
     return ((deliverable ? List.PENDING : 0) | (active ? List.ACTIVE : 0) | (notify ? List.EOI : 0) |
       (state.group[w] & mask ? 1 << List.GROUP_SHIFT : 0) | state.priority[w * 32 + (intid & 31)] << List.PRIORITY_SHIFT) >>> 0;
   }
@@ -209,7 +249,7 @@ export class ListRegisters {
     const keys = this.#keys;
     const spilled = state.spilled[v];
     spilled.length = 0;
-    let hcr = Hcr.EN | (state.trapDeactivate ? Hcr.TDIR : 0);
+    let hcr = Hcr.EN | Hcr.TDIR;
     for (let n = count; n < keys.length; n++) {
       const rank = keys[n] >>> RANK_SHIFT;
       if (rank === ACTIVE) spilled.push(keys[n] & INTID_MASK);
@@ -233,6 +273,25 @@ export class ListRegisters {
     for (const intid of state.spilled[v].splice(0, count)) result |= this.#deactivated(v, intid);
     state.hcr[v] = 0xffff_ffff; // so that the count is written back as zero
     return result;
+  }
+
+  /** What was pending is so no longer; an SGI of GICv2 may be pending from another vCPU yet. */
+  #acknowledged(v: number, intid: number, source: number): void {
+    const { state } = this;
+    if (isSourced(state, intid)) {
+      const n = v * 16 + intid;
+      state.activeSource[n] = source;
+      if ((state.sgiSources[n] &= ~(1 << source)) !== 0) return;
+    }
+    state.latch[wordIndex(state, v, intid >>> 5)] &= ~(1 << (intid & 31));
+  }
+
+  /** Whose SGI of GICv2 a list register shows: one at a time. */
+  #source(v: number, intid: number): number {
+    const { state } = this;
+    const n = v * 16 + intid;
+    const active = (state.active[rowIndex(state, v, 0)] >>> intid & 1) !== 0;
+    return active ? state.activeSource[n] : 31 - Math.clz32(state.sgiSources[n] & -state.sgiSources[n]);
   }
 
   #deactivated(v: number, intid: number): number {
@@ -264,6 +323,15 @@ export class ListRegisters {
     this.state.hcr[v] = hcr;
     cpu.write("ICH_HCR_EL2", BigInt(hcr));
   }
+}
+
+/** An SGI of GICv2 is pending once for each vCPU that sent it. */
+function isSourced(state: GicState, intid: number): boolean {
+  return intid < 16 && state.sgiSources.length > 0;
+}
+
+function hasSeveral(bits: number): boolean {
+  return (bits & bits - 1) !== 0;
 }
 
 /** High word of the list register for a pending LPI. */

@@ -29,11 +29,16 @@ export interface GicState {
   /** GICD_IROUTER, by SPI: Aff2 to Aff0 and Interrupt_Routing_Mode; Aff3. */
   routerLow: Uint32Array;
   routerHigh: Uint8Array;
+  /** GICv2: GICD_ITARGETSR, by SPI, one bit for each vCPU. Empty with affinity routing. */
+  targets: Uint8Array;
+  /** GICv2: who sent a pending SGI, by vCPU × 16 + INTID, one bit for each vCPU; whose is active. */
+  sgiSources: Uint8Array;
+  activeSource: Uint8Array;
   /** Indexed by {@linkcode rowIndex}: which vCPU has it active; an SPI is active on one vCPU at most. */
   active: Uint32Array;
   /** Indexed by {@linkcode rowIndex}: which vCPU it goes to. */
   target: Uint32Array;
-  /** Indexed by {@linkcode rowIndex}: edges that came while the vCPU ran. */
+  /** Indexed by {@linkcode rowIndex}: edges that came while the vCPU ran, after it took the one before. */
   late: Uint32Array;
   /** GICR_WAKER.ProcessorSleep, by vCPU. */
   asleep: Uint8Array;
@@ -44,14 +49,14 @@ export interface GicState {
   listUsed: Uint8Array;
   /** What ICH_HCR_EL2 holds, EOIcount aside, by vCPU. */
   hcr: Uint32Array;
+  /** INTIDs in the order in which the guest acknowledged them, by vCPU; those that were ended since may still be named. */
+  acknowledged: number[][];
   /** Active INTIDs that found no list register, in the order in which the guest ends them, by vCPU. */
   spilled: number[][];
   /** Between entry and exit. */
   running: Uint8Array;
   /** List registers don't show what the bitmaps say. */
   dirty: Uint8Array;
-  /** A vCPU uses EOImode 1 and may deactivate what another has active: ICC_DIR_EL1 traps. */
-  trapDeactivate: boolean;
   /** Absent without an ITS. */
   lpis?: LpiState;
 }
@@ -66,14 +71,14 @@ export function rowIndex(state: GicState, vcpu: number, word: number): number {
   return vcpu * state.words + word;
 }
 
-/** Reset state. `spis` is a multiple of 32. */
-export function createState(vcpus: number, spis: number): GicState {
+/** Reset state. `spis` is a multiple of 32. `version` 2: at most 8 vCPUs, which SPIs name by masks and SGIs by number. */
+export function createState(vcpus: number, spis: number, version: 2 | 3 = 3): GicState {
   const words = 1 + spis / 32;
   const banks = vcpus + words - 1;
   const edge = new Uint32Array(banks).fill(0xffff, 0, vcpus); // SGIs are edges
   const target = new Uint32Array(vcpus * words);
   for (let vcpu = 0; vcpu < vcpus; vcpu++) target[vcpu * words] = 0xffff_ffff;
-  target.fill(0xffff_ffff, 0, words); // GICD_IROUTER resets to affinity 0.0.0.0
+  if (version === 3) target.fill(0xffff_ffff, 0, words); // GICD_IROUTER resets to affinity 0.0.0.0
   return {
     vcpus,
     words,
@@ -86,6 +91,9 @@ export function createState(vcpus: number, spis: number): GicState {
     priority: new Uint8Array(banks * 32),
     routerLow: new Uint32Array(spis),
     routerHigh: new Uint8Array(spis),
+    targets: new Uint8Array(version === 2 ? spis : 0),
+    sgiSources: new Uint8Array(version === 2 ? 16 * vcpus : 0),
+    activeSource: new Uint8Array(version === 2 ? 16 * vcpus : 0),
     active: new Uint32Array(vcpus * words),
     target,
     late: new Uint32Array(vcpus * words),
@@ -94,10 +102,10 @@ export function createState(vcpus: number, spis: number): GicState {
     listHigh: new Uint32Array(vcpus * MAX_LIST_REGISTERS),
     listUsed: new Uint8Array(vcpus),
     hcr: new Uint32Array(vcpus),
+    acknowledged: Array.from({ length: vcpus }, () => []),
     spilled: Array.from({ length: vcpus }, () => []),
     running: new Uint8Array(vcpus),
     dirty: new Uint8Array(vcpus),
-    trapDeactivate: false,
   };
 }
 

@@ -69,21 +69,18 @@ export class Vgic {
     if ((folded & Folded.RELEASED) !== 0) this.refreshAll();
   }
 
-  /** Its registers were reset: turns the virtual CPU interface on, drops what was pending or active for this vCPU alone. */
+  /**
+   * Its registers were reset: turns the virtual CPU interface on. A power-up resets the CPU interface only: what is pending for a vCPU that
+   * is off, SGIs too, waits for it, and what it had active stays active until software clears it.
+   */
   reset(vcpu: Vcpu): void {
-    const { state } = this;
     const v = vcpu.index;
     const cpu = vcpu.state;
-    state.latch[v] = 0;
-    for (let word = 0; word < state.words; word++) {
-      state.active[rowIndex(state, v, word)] = 0;
-      state.late[rowIndex(state, v, word)] = 0;
-    }
     cpu.write("HCR_EL2", cpu.read("HCR_EL2") | VIRTUAL_INTERRUPTS);
     for (const register of ["ICH_VMCR_EL2", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2"]) cpu.write(register, 0n);
+    this.state.running[v] = 0;
     this.#lists.forget(v);
     this.#lists.flush(v, cpu);
-    this.refreshAll(); // SPIs that it had active may be pending for others
   }
 
   // Inputs.
@@ -96,7 +93,7 @@ export class Vgic {
     if (((state.line[w] & mask) !== 0) === level) return;
     if (level) {
       state.line[w] |= mask;
-      if ((state.edge[w] & mask) !== 0) this.#pend(v, intid);
+      if ((state.edge[w] & mask) !== 0) this.#latch(v, intid);
       else this.#chooseAny(intid);
     } else {
       state.line[w] &= ~mask;
@@ -109,8 +106,7 @@ export class Vgic {
     const { state } = this;
     const w = wordIndex(state, v, word);
     if (pending) {
-      state.latch[w] |= bits;
-      for (let rest = bits; word > 0 && rest !== 0; rest &= rest - 1) this.#chooseAny(word << 5 | lowestBit(rest));
+      for (let rest = bits; rest !== 0; rest &= rest - 1) this.#latch(v, word << 5 | lowestBit(rest));
     } else {
       state.latch[w] &= ~bits;
       state.late[rowIndex(state, v, word)] &= ~bits;
@@ -148,8 +144,18 @@ export class Vgic {
   sendSgi(v: number, intid: number, forGroup0: boolean): void {
     const mask = 1 << intid;
     if (forGroup0 && (this.state.group[v] & mask) !== 0) return;
-    this.state.latch[v] |= mask;
-    if (this.state.running[v] !== 0) this.state.late[rowIndex(this.state, v, 0)] |= mask;
+    this.#latch(v, intid);
+    this.refresh(v);
+  }
+
+  /** GICv2: an SGI becomes pending for a vCPU from others, one bit each, or no longer is. Only when no vCPU runs: registers do it. */
+  setSources(v: number, intid: number, sources: number, pending: boolean): void {
+    const { latch, sgiSources } = this.state;
+    const n = v * 16 + intid;
+    if (pending) sgiSources[n] |= sources;
+    else sgiSources[n] &= ~sources;
+    if (sgiSources[n] !== 0) latch[v] |= 1 << intid;
+    else latch[v] &= ~(1 << intid);
     this.refresh(v);
   }
 
@@ -173,14 +179,12 @@ export class Vgic {
 
   // Routing.
 
-  /** Works out which vCPU an SPI goes to: GICD_IROUTER changed, or who takes part did. */
+  /** Works out which vCPU an SPI goes to: GICD_IROUTER or GICD_ITARGETSR changed, or who takes part did. */
   route(intid: number): void {
     const { state } = this;
     const spi = intid - 32;
-    const low = state.routerLow[spi];
-    const any = (low & ANY) !== 0;
-    const affinity = (state.routerHigh[spi] << 24 | low & 0xff_ffff) >>> 0;
-    const target = any ? this.#participant() : this.#affinities.indexOf(affinity);
+    const affinity = (state.routerHigh[spi] << 24 | state.routerLow[spi] & 0xff_ffff) >>> 0;
+    const target = state.targets.length > 0 || this.#isAny(spi) ? this.#participant(spi) : this.#affinities.indexOf(affinity);
     const mask = 1 << (intid & 31);
     for (let v = 0; v < state.vcpus; v++) {
       const row = rowIndex(state, v, intid >>> 5);
@@ -194,7 +198,8 @@ export class Vgic {
   /** Something changed for this vCPU. */
   refresh(v: number): void {
     const vcpu = this.vcpus[v];
-    if (this.state.running[v] !== 0) {
+    // While one runs (a device that it reached directly raises a line), the others' registers are out of reach as well.
+    if (this.#isRunning()) {
       this.state.dirty[v] = 1;
       vcpu.kick();
     } else if (this.#lists.flush(v, vcpu.state)) {
@@ -216,17 +221,23 @@ export class Vgic {
     }
   }
 
-  /** An edge. One that comes while the vCPU runs must outlive the acknowledgement of the one before. */
-  #pend(v: number, intid: number): void {
+  /** An edge, a message or software. One that comes while the vCPU runs outlives the acknowledgement of the one before. */
+  #latch(v: number, intid: number): void {
     const { state } = this;
     const word = intid >>> 5;
     const mask = 1 << (intid & 31);
     state.latch[wordIndex(state, v, word)] |= mask;
     this.#chooseAny(intid);
+    if (!this.#isRunning()) return;
     for (let u = 0; u < state.vcpus; u++) {
       const row = rowIndex(state, u, word);
-      if (state.running[u] !== 0 && (word === 0 ? u === v : (state.target[row] & mask) !== 0)) state.late[row] |= mask;
+      if (state.running[u] === 0 || (word === 0 ? u !== v : (state.target[row] & mask) === 0)) continue;
+      if (!this.#lists.showsPending(u, this.vcpus[u].state, intid)) state.late[row] |= mask;
     }
+  }
+
+  #isRunning(): boolean {
+    return this.state.running.includes(1);
   }
 
   #takeLate(v: number): void {
@@ -240,13 +251,23 @@ export class Vgic {
     }
   }
 
-  /** An SPI of routing mode "any" goes to whoever takes part when it becomes pending. */
+  /** An SPI that may go to more than one goes to whoever takes part when it becomes pending. */
   #chooseAny(intid: number): void {
-    if (intid >= 32 && (this.state.routerLow[intid - 32] & ANY) !== 0) this.route(intid);
+    if (intid >= 32 && this.#isAny(intid - 32)) this.route(intid);
   }
 
-  #participant(): number {
-    return this.vcpus.findIndex((vcpu) => vcpu.power !== "off" && this.state.asleep[vcpu.index] === 0);
+  /** Of routing mode "any", or with several targets. */
+  #isAny(spi: number): boolean {
+    const { targets, routerLow } = this.state;
+    return targets.length > 0 ? (targets[spi] & targets[spi] - 1) !== 0 : (routerLow[spi] & ANY) !== 0;
+  }
+
+  /** The lowest vCPU that takes part and may be the target; with GICD_ITARGETSR the lowest target where none takes part, or nobody. */
+  #participant(spi: number): number {
+    const { targets, asleep } = this.state;
+    const mask = targets.length > 0 ? targets[spi] : -1;
+    const on = this.vcpus.findIndex(({ index, power }) => (mask >>> index & 1) !== 0 && power !== "off" && asleep[index] === 0);
+    return on < 0 && targets.length > 0 ? 31 - Math.clz32(mask & -mask) : on;
   }
 }
 
