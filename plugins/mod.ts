@@ -12,6 +12,8 @@ import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv3 } from "./gic/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
+import { ns16550, pciSerial } from "./ns16550/mod.ts";
+import { pci } from "./pci/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { schedulerFair } from "./scheduler_fair/mod.ts";
@@ -30,6 +32,9 @@ export const plugins: readonly Plugin[] = [
   gicv3,
   linuxBoot,
   load,
+  ns16550,
+  pci,
+  pciSerial,
   pl011,
   psci,
   schedulerFair,

@@ -1,0 +1,64 @@
+/**
+ * A 16550A on the PCI bus: the MosChip MCS9900 with one serial port, which Linux's 8250_pci driver knows. It is one of the few UARTs for
+ * which that driver uses messages instead of INTA#.
+ */
+import { definePlugin, Serial } from "../../core/mod.ts";
+import type { Plugin } from "../../core/mod.ts";
+import { parseSlot, PciBus } from "../pci/contract.ts";
+import { registerWindow } from "./bus.ts";
+import { REGISTERS } from "./registers.ts";
+import { resetState, Uart16550 } from "./uart16550.ts";
+import type { UartState } from "./uart16550.ts";
+
+/** Options. */
+export interface PciSerialOptions {
+  readonly slot?: string;
+  readonly port: string;
+  readonly signalling: "intx" | "msi" | "msix";
+}
+
+/** What Linux assumes of this chip: 115,200 baud are a divisor of 1. */
+const CLOCK_HZ = 1_843_200;
+
+/** The plugin. */
+export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSerialOptions, UartState>({
+  name: "pci_serial",
+  doc: "16550A UART on the PCI bus (MCS9900), with INTA#, MSI or MSI-X.",
+  options: {
+    slot: {
+      kind: "text",
+      optional: true,
+      doc: "Device, or device.function, on bus 0; the first free device when absent.",
+      check(value) {
+        const slot = parseSlot(String(value));
+        return typeof slot === "string" ? slot : undefined;
+      },
+    },
+    port: { kind: "text", default: "pci-serial", doc: "The serial port." },
+    signalling: { kind: "choice", choices: ["intx", "msi", "msix"], default: "msi", doc: "What it offers besides INTA#." },
+  },
+  needs: [PciBus, Serial],
+  state: resetState,
+  attach({ options, state, get, clock }) {
+    const port = get(Serial).open(options.port);
+    const uart = new Uart16550(state, {
+      interrupt: (level) => bus.setLevel(level),
+      transmit: (byte) => port.write(byte),
+      clock,
+      frequencyHz: CLOCK_HZ,
+    });
+    const bus = get(PciBus).plug({
+      name: `serial port ${options.port}`,
+      vendorId: 0x9710,
+      deviceId: 0x9900,
+      subsystemVendorId: 0xa000,
+      subsystemId: 0x1000,
+      classCode: 0x07_00_02, // serial controller, 16550
+      bars: { 0: { kind: "io", size: REGISTERS, handler: registerWindow(uart, 0) } },
+      intx: true,
+      ...options.signalling === "msi" ? { msi: { vectors: 1 } } : {},
+      ...options.signalling === "msix" ? { msix: { vectors: 1, bar: 1 } } : {},
+    }, options.slot === undefined ? undefined : parseSlot(options.slot) as Exclude<ReturnType<typeof parseSlot>, string>);
+    port.onInput((byte) => uart.input(byte));
+  },
+});
