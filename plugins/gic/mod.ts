@@ -1,6 +1,8 @@
 /**
- * Interrupt controllers: GICv3. They share a virtual GIC that lives in list registers.
+ * Interrupt controllers: GICv3 with its ITS. They share a virtual GIC that lives in list registers.
  * @module
  */
 export { gicv3 } from "./gicv3/plugin.ts";
 export type { GicOptions } from "./gicv3/plugin.ts";
+export { its } from "./its/plugin.ts";
+export type { ItsOptions } from "./its/plugin.ts";
