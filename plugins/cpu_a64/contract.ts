@@ -3,7 +3,7 @@
  * tick, and which timers the CPUs have.
  */
 import { capability } from "../../core/mod.ts";
-import type { Capability } from "../../core/mod.ts";
+import type { Capability, MmioHandler } from "../../core/mod.ts";
 import { type ArchitecturalTimer, architecturalTimers, type CpuModel } from "./sysregs/mod.ts";
 
 export type { ArchitecturalTimer } from "./sysregs/mod.ts";
@@ -19,6 +19,12 @@ export interface CpuTimers {
 
 /** Provided by `cpu_a64`. */
 export const CpuTimers: Capability<CpuTimers> = capability("CpuTimers");
+
+/**
+ * The frame GICV: the virtual CPU interface in memory, 8 KiB, of whichever vCPU accesses it. It works on the vCPU's list registers while
+ * its ICC_SRE_EL1.SRE is 0 (then its ICC registers are UNDEFINED), and is RAZ/WI otherwise. Who uses it gives it a physical address.
+ */
+export const VirtualCpuInterface: Capability<MmioHandler> = capability("VirtualCpuInterface");
 
 /** The timers of a model; without one, those that every model of the A profile has. */
 export function timersOf(model?: CpuModel): readonly ArchitecturalTimer[] {

@@ -8,7 +8,7 @@
  * @module
  */
 import { CpuEngine, definePlugin, type Plugin } from "../../core/mod.ts";
-import { CpuTimers, timersOf } from "./contract.ts";
+import { CpuTimers, timersOf, VirtualCpuInterface } from "./contract.ts";
 import { A64Engine } from "./engine/engine.ts";
 import { modelByName, models, withGic } from "./sysregs/mod.ts";
 
@@ -37,7 +37,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       default: "present",
     },
   },
-  provides: [CpuEngine, CpuTimers],
+  provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
   setup(context) {
     const { options, memory, bus, clock } = context;
     const model = withGic(modelByName(options.model));
@@ -52,6 +52,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       nowNs: () => clock.nowNs,
     });
     context.provide(CpuEngine, engine);
+    context.provide(VirtualCpuInterface, engine.cpu.gicv);
     context.provide(CpuTimers, {
       timers: timersOf(model),
       get writes() {

@@ -16,6 +16,7 @@ import { DebugUnit } from "./debug.ts";
 import { ExceptionUnit, type SmcPolicy } from "./exceptions.ts";
 import { frequent } from "./frequent.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
+import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import { Interpreter } from "./interpreter.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -37,6 +38,7 @@ const MAX_PAGES = 65536;
 
 /** HCR_EL2.VI and VF: virtual interrupts that EL2 asserts by hand. */
 const HCR_EL2 = registerOffset("HCR_EL2");
+const ICC_SRE_EL1 = registerOffset("ICC_SRE_EL1");
 const VF = 1 << 6, VI = 1 << 7;
 
 /** What a physical CPU is made with. */
@@ -69,6 +71,8 @@ export class Cpu {
   readonly debug: DebugUnit;
   readonly registers: Registers;
   readonly gic: GicCpuInterface;
+  /** GICV: the same interface in memory, for vCPUs whose ICC_SRE_EL1.SRE is 0. */
+  readonly gicv: GicLegacyInterface;
   readonly mmu: Mmu;
   readonly tlb: Tlb;
   readonly code: CodeCache;
@@ -115,7 +119,9 @@ export class Cpu {
     const { mmu, tlb, code, exceptions, debug } = this;
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, syncPc, redirect);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
-    this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name));
+    const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
+    this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name), isLegacy);
+    this.gicv = new GicLegacyInterface(this.gic, isLegacy, () => this.#legacyInterfaceUsed());
     const counter = this.counter = new CounterAndTimers(block, options.counterFrequencyHz, options.nowNs ?? (() => this.nowNs()));
     const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
     this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged());
@@ -224,6 +230,12 @@ export class Cpu {
     const hcr = this.block.get(HCR_EL2);
     this.#irq = (hcr & VI) !== 0 || this.gic.virtualIrqPending();
     this.#fiq = (hcr & VF) !== 0 || this.gic.virtualFiqPending();
+  }
+
+  /** A load or store has changed what the virtual CPU interface shows: the run ends if that concerns anybody now. */
+  #legacyInterfaceUsed(): void {
+    this.updateInterrupts();
+    if (this.gic.maintenancePending() || this.#interruptTaken()) this.kick();
   }
 
   /** True when WFI wouldn't wait. */

@@ -33,8 +33,13 @@ export class GicCpuInterface {
   /**
    * @param words The memory that holds the state block.
    * @param offsetOf Byte offset of a system register in that memory.
+   * @param isLegacy The vCPU uses the memory-mapped interface: ICC_SRE_EL1.SRE is 0.
    */
-  constructor(private readonly words: () => Uint32Array, offsetOf: (register: string) => number) {
+  constructor(
+    private readonly words: () => Uint32Array,
+    offsetOf: (register: string) => number,
+    private readonly isLegacy: () => boolean = () => false,
+  ) {
     const index = (register: string) => offsetOf(register) >>> 2;
     this.#hcr = index("ICH_HCR_EL2");
     this.#vmcr = index("ICH_VMCR_EL2");
@@ -48,14 +53,34 @@ export class GicCpuInterface {
     return Math.min((this.words()[this.#vtr] & 0x1f) + 1, MAX_LIST_REGISTERS);
   }
 
-  /** What the CPU sees: a virtual IRQ (group 1) waits. */
+  /** What the CPU sees: a virtual IRQ (group 1; the memory-mapped interface may have group 0 here as well) waits. */
   virtualIrqPending(): boolean {
-    return this.#signalled() === 1;
+    const group = this.#signalled();
+    return group === 1 || (group === 0 && !this.#isGroup0Fiq());
   }
 
   /** A virtual FIQ (group 0) waits. */
   virtualFiqPending(): boolean {
-    return this.#signalled() === 0;
+    return this.#signalled() === 0 && this.#isGroup0Fiq();
+  }
+
+  /** ICH_VMCR_EL2. */
+  get control(): number {
+    return this.words()[this.#vmcr];
+  }
+
+  /** The group of the pending interrupt with the highest priority, or -1. `preempting`: only if it may be taken now. */
+  waitingGroup(preempting: boolean): -1 | 0 | 1 {
+    const n = this.#highestPending();
+    return n < 0 || (preempting && !this.#preempts(n)) ? -1 : this.#groupOf(n);
+  }
+
+  /** The group whose priority runs; 0 when none does. */
+  runningGroup(): 0 | 1 {
+    const words = this.words();
+    const group0 = words[this.#active[0]];
+    const highest = lowestBit(group0 | words[this.#active[1]]);
+    return highest < 0 || (group0 >>> highest & 1) !== 0 ? 0 : 1;
   }
 
   /** ICH_MISR_EL2, whatever ICH_HCR_EL2.En says. */
@@ -215,8 +240,8 @@ export class GicCpuInterface {
         words[this.#hcr] = low & HCR_MASK;
         return;
       case "ICH_VMCR_EL2":
-        // VFIQEn is RES1: system registers are always in use.
-        words[this.#vmcr] = low & VMCR_MASK | Vmcr.VFIQEN;
+        // With system registers VFIQEn is RES1, and there is no AckCtl.
+        words[this.#vmcr] = this.isLegacy() ? low & (VMCR_MASK | Vmcr.VFIQEN | Vmcr.VACKCTL) : low & VMCR_MASK | Vmcr.VFIQEN;
         this.#setVmcr(Vmcr.VBPR0 | Vmcr.VBPR1, this.#bpr0() << Vmcr.VBPR0_SHIFT | this.#bpr1() << Vmcr.VBPR1_SHIFT);
         return;
     }
@@ -232,10 +257,11 @@ export class GicCpuInterface {
 
   /** The group whose interrupt the CPU is told of, or -1. */
   #signalled(): number {
-    const words = this.words();
-    if ((words[this.#hcr] & Hcr.EN) === 0) return -1;
-    const n = this.#highestPending();
-    return n < 0 || !this.#preempts(n) ? -1 : this.#groupOf(n);
+    return (this.words()[this.#hcr] & Hcr.EN) === 0 ? -1 : this.waitingGroup(true);
+  }
+
+  #isGroup0Fiq(): boolean {
+    return !this.isLegacy() || (this.control & Vmcr.VFIQEN) !== 0;
   }
 
   /** The list register with the highest-priority pending interrupt of an enabled group, or -1. An active one doesn't count. */

@@ -34,6 +34,7 @@ export const Misr = {
 export const Vmcr = {
   VENG0: 1 << 0,
   VENG1: 1 << 1,
+  VACKCTL: 1 << 2,
   VFIQEN: 1 << 3,
   VCBPR: 1 << 4,
   VEOIM: 1 << 9,

@@ -31,10 +31,14 @@ const offsets = {
   SCTLR_EL1: registerOffset("SCTLR_EL1"),
   HCR_EL2: registerOffset("HCR_EL2"),
   OSLSR_EL1: registerOffset("OSLSR_EL1"),
+  ICC_SRE_EL1: registerOffset("ICC_SRE_EL1"),
   DBGCLAIMCLR_EL1: registerOffset("DBGCLAIMCLR_EL1"),
 };
 
 const CNTVCT = registerByName("CNTVCT_EL0");
+const ICC_SRE = registerByName("ICC_SRE_EL1");
+/** ID_AA64PFR0_EL1.GIC: the system register interface. */
+const GIC_FIELD = 0xfn << 24n;
 
 /** FPCR's bits without trapped exceptions; FZ16 with half precision. FPSR's QC and cumulative flags. */
 const FPCR_MASK = 0x07c0_0000;
@@ -70,6 +74,8 @@ export class Registers {
   /** MSR (register). Undefined: an exception was taken; else what changed. */
   msr(word: number, value: bigint): number | undefined {
     const register = this.#allowed(word, true);
+    // EL2's choice, made by name.
+    if (register === ICC_SRE) return Effect.none;
     return register && this.write(register, value);
   }
 
@@ -113,6 +119,9 @@ export class Registers {
         return block.get64(el === 1 ? offsets.VPIDR_EL2 : register.offset);
       case "MPIDR_EL1":
         return block.get64(el === 1 ? offsets.VMPIDR_EL2 : register.offset);
+      case "ID_AA64PFR0_EL1":
+        // EL2 would hide it by HCR_EL2.TID3.
+        return block.get64(register.offset) & (el < 2 && !(block.get(offsets.ICC_SRE_EL1) & 1) ? ~GIC_FIELD : ~0n);
       case "CCSIDR_EL1": {
         const select = block.get(offsets.CSSELR_EL1) & 15;
         return this.file.model.caches.find((cache) => cache.select === select)?.ccsidr ?? 0n;

@@ -5,13 +5,13 @@
  * ICC register reaches the virtual interface: the hook decides.
  */
 import { type Access, type Encoding, LOW32, NONE, RO1, RO2, type Row, row, RW1, RW2, WO1 } from "./row.ts";
-import { gicCommon, gicDeactivate, gicEnable, gicGroup0, gicGroup1, gicSgi, type TrapRule } from "./traps.ts";
+import { gicCommon, gicDeactivate, gicEnable, gicGroup0, gicGroup1, gicSgi, gicSystemRegisters, type TrapRule } from "./traps.ts";
 
 /** List registers that have a row; ICH_VTR_EL2.ListRegs says how many a CPU has. */
 export const LIST_REGISTERS = 16;
 
 function icc(name: string, encoding: Encoding, access: Access, traps: readonly TrapRule[], mask = LOW32): Row {
-  return row(name, encoding, access, { hook: "gic", feature: "GIC", mask, traps });
+  return row(name, encoding, access, { hook: "gic", feature: "GIC", mask, traps: [gicSystemRegisters, ...traps] });
 }
 
 function ich(name: string, encoding: Encoding, access: Access, mask = LOW32, reset: bigint | "model" = 0n): Row {
@@ -36,8 +36,8 @@ export const gicRegisters: readonly Row[] = [
   icc("ICC_HPPIR1_EL1", [3, 0, 12, 12, 2], RO1, gicGroup1, NONE),
   icc("ICC_BPR1_EL1", [3, 0, 12, 12, 3], RW1, gicGroup1, 7n),
   icc("ICC_CTLR_EL1", [3, 0, 12, 12, 4], RW1, gicCommon, 3n),
-  // SRE, DFB and DIB are RAO/WI: there is no memory-mapped CPU interface.
-  row("ICC_SRE_EL1", [3, 0, 12, 12, 5], RW1, { feature: "GIC", mask: NONE, ones: 7n, traps: gicEnable }),
+  // EL2 chooses for each vCPU: to EL1, SRE is RAO/WI, or RAZ/WI where its CPU interface is in memory. DFB and DIB are RAO/WI.
+  row("ICC_SRE_EL1", [3, 0, 12, 12, 5], RW1, { feature: "GIC", mask: 1n, ones: 6n, reset: 7n, traps: gicEnable }),
   icc("ICC_IGRPEN0_EL1", [3, 0, 12, 12, 6], RW1, gicGroup0, 1n),
   icc("ICC_IGRPEN1_EL1", [3, 0, 12, 12, 7], RW1, gicGroup1, 1n),
   ich("ICH_AP0R0_EL2", [3, 4, 12, 8, 0], RW2),

@@ -15,7 +15,13 @@ const ID_SPACE: Readonly<Record<number, readonly string[]>> = {
 
 const idSpace: readonly Row[] = Object.entries(ID_SPACE).flatMap(([crm, names]) =>
   names.map((name, op2) =>
-    row(name || `S3_0_C0_C${crm}_${op2}`, [3, 0, 0, Number(crm), op2], RO1, { reset: name ? "model" : 0n, mask: NONE, traps: idGroup3 })
+    row(name || `S3_0_C0_C${crm}_${op2}`, [3, 0, 0, Number(crm), op2], RO1, {
+      // At EL1 the field GIC follows ICC_SRE_EL1.
+      hook: name === "ID_AA64PFR0_EL1" ? "computed" : undefined,
+      reset: name ? "model" : 0n,
+      mask: NONE,
+      traps: idGroup3,
+    })
   )
 );
 

@@ -20,7 +20,7 @@ export type Hook =
   | "pstate"
   /** FPCR and FPSR, which live outside the slots. */
   | "fp"
-  /** Reads depend on other registers: MIDR_EL1, MPIDR_EL1, CCSIDR_EL1, DCZID_EL0, ISR_EL1. */
+  /** Reads depend on other registers: MIDR_EL1, MPIDR_EL1, ID_AA64PFR0_EL1, CCSIDR_EL1, DCZID_EL0, ISR_EL1. */
   | "computed"
   /** Stored like plain, and the address translation regime changed: cached contexts must be looked up anew. */
   | "mmu"

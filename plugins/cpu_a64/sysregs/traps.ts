@@ -96,6 +96,8 @@ export function physicalTimer(cntkctlBit: number, cnthctlBit: number): TrapRule[
   ];
 }
 
+/** ICC_SRE_EL1.SRE: the ICC registers are there. */
+export const gicSystemRegisters: TrapRule = { to: 0, from: [1], on: "both", control: "ICC_SRE_EL1", bits: [0], when: "none", ec: 0 };
 /** ICH_HCR_EL2.TC, TALL0 and TALL1. */
 export const gicCommon: readonly TrapRule[] = [toEl2("ICH_HCR_EL2", [10])];
 export const gicGroup0: readonly TrapRule[] = [toEl2("ICH_HCR_EL2", [11])];

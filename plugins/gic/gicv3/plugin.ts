@@ -2,7 +2,7 @@
  * GICv3: distributor and redistributors in software, interrupts delivered through the CPU's list registers.
  */
 import { definePlugin, Interrupts } from "../../../core/mod.ts";
-import type { Domain, DomainContext, InterruptLine, MmioHandler, Plugin } from "../../../core/mod.ts";
+import type { Domain, DomainContext, MmioHandler, Plugin } from "../../../core/mod.ts";
 import { distributor } from "./distributor.ts";
 import { FRAME_SIZE, readFrame, writeFrame } from "../vgic/frame.ts";
 import { nodeName } from "./node.ts";
@@ -15,6 +15,7 @@ import { Lpis } from "../vgic/lpis.ts";
 import type { LpiHost } from "../vgic/lpis.ts";
 import { createState, emptyState, MAX_LIST_REGISTERS } from "../vgic/state.ts";
 import type { GicState } from "../vgic/state.ts";
+import { inputs } from "../vgic/inputs.ts";
 import { Vgic } from "../vgic/vgic.ts";
 
 /** Options. */
@@ -123,24 +124,4 @@ function lpiTargets(gic: Vgic, { domain, clock, trace }: DomainContext<GicOption
     },
   };
   return new Lpis(createLpiState(host.vcpus), host, guestMemory(domain), clock);
-}
-
-/** Hands out inputs, each once. */
-function inputs(gic: Vgic): Interrupts {
-  const taken = new Set<string>();
-  const line = (v: number, intid: number, first: number, end: number, name: string): InterruptLine => {
-    if (!Number.isInteger(intid) || intid < first || intid >= end) {
-      throw new RangeError(`${name}: INTID is not within ${first} to ${end - 1}`);
-    }
-    if (taken.has(name)) throw new RangeError(`${name} is taken`);
-    taken.add(name);
-    return { intid, set: (level) => gic.setLine(v, intid, level) };
-  };
-  return {
-    spi: (intid) => line(0, intid, 32, 32 * gic.state.words, `SPI with INTID ${intid}`),
-    ppi(v, intid) {
-      if (gic.vcpus[v] === undefined) throw new RangeError(`there is no vCPU ${v}`);
-      return line(v, intid, 16, 32, `PPI with INTID ${intid} of vCPU ${v}`);
-    },
-  };
 }
