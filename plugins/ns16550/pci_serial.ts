@@ -3,7 +3,7 @@
  * which that driver uses messages instead of INTA#.
  */
 import { definePlugin, Serial } from "../../core/mod.ts";
-import type { Plugin } from "../../core/mod.ts";
+import type { MmioHandler, Plugin } from "../../core/mod.ts";
 import { parseSlot, PciBus } from "../pci/contract.ts";
 import { registerWindow } from "./bus.ts";
 import { REGISTERS } from "./registers.ts";
@@ -19,6 +19,10 @@ export interface PciSerialOptions {
 
 /** What Linux assumes of this chip: 115,200 baud are a divisor of 1. */
 const CLOCK_HZ = 1_843_200;
+
+/** Bytes of its memory BARs: BAR 1 shows the registers as well, BAR 5 has the MSI-X table if there is one. */
+const MEMORY_SIZE = 0x1000;
+const nothing: MmioHandler = { read: () => 0, write: () => {} };
 
 /** The plugin. */
 export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSerialOptions, UartState>({
@@ -47,6 +51,7 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
       clock,
       frequencyHz: CLOCK_HZ,
     });
+    const registers = registerWindow(uart, 0);
     const bus = get(PciBus).plug({
       name: `serial port ${options.port}`,
       vendorId: 0x9710,
@@ -54,10 +59,14 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
       subsystemVendorId: 0xa000,
       subsystemId: 0x1000,
       classCode: 0x07_00_02, // serial controller, 16550
-      bars: { 0: { kind: "io", size: REGISTERS, handler: registerWindow(uart, 0) } },
+      bars: {
+        0: { kind: "io", size: REGISTERS, handler: registers },
+        1: { kind: "memory32", size: MEMORY_SIZE, handler: registers },
+        5: { kind: "memory32", size: MEMORY_SIZE, handler: nothing },
+      },
       intx: true,
       ...options.signalling === "msi" ? { msi: { vectors: 1 } } : {},
-      ...options.signalling === "msix" ? { msix: { vectors: 1, bar: 1 } } : {},
+      ...options.signalling === "msix" ? { msix: { vectors: 1, bar: 5 } } : {},
     }, options.slot === undefined ? undefined : parseSlot(options.slot) as Exclude<ReturnType<typeof parseSlot>, string>);
     port.onInput((byte) => uart.input(byte));
   },
