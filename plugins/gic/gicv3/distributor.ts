@@ -1,4 +1,9 @@
-/** The distributor's frame. Arm IHI 0069, "The Distributor register map". One Security state (GICD_CTLR.DS), affinity routing always on. */
+/**
+ * The distributor's frame. Arm IHI 0069, "The Distributor register map". One Security state (GICD_CTLR.DS) and affinity routing, for ever. So
+ * these are RAZ/WI: GICD_SETSPI_SR, GICD_CLRSPI_SR, GICD_IGRPMODR, GICD_NSACR (another Security state's), GICD_ITARGETSR, GICD_SGIR,
+ * GICD_CPENDSGIR, GICD_SPENDSGIR (without affinity routing), GICD_STATUSR (optional), GICD_TYPER2 (no vPEs), the extended SPIs (TYPER.ESPI 0).
+ * Writes take effect at once, so RWP is never seen set.
+ */
 import { readBank, writeBank } from "../vgic/banks.ts";
 import { IIDR, readIdentification } from "../vgic/frame.ts";
 import type { WordFrame } from "../vgic/frame.ts";
@@ -15,7 +20,7 @@ const CLRSPI = 0x48;
 const ROUTERS = 0x6100;
 const ROUTERS_END = 0x8000;
 
-/** GICD_CTLR: EnableGrp0 and EnableGrp1 are the guest's, ARE and DS are fixed; RWP is never seen set. */
+/** GICD_CTLR: EnableGrp0 and EnableGrp1 are the guest's, ARE and DS are fixed. */
 const CTLR_WRITABLE = 0x3;
 const CTLR_FIXED = 0x50;
 /** GICD_TYPER: A3V, message-based SPIs; 10 bits of INTID when there are no LPIs. */
@@ -33,6 +38,8 @@ export function distributor(gic: Vgic): WordFrame {
     banks: 0,
     vcpu: 0,
     shows,
+    isWide: (offset) => offset >= ROUTERS && offset < ROUTERS_END,
+    isHalf: (offset) => offset === SETSPI || offset === CLRSPI,
     read(offset) {
       switch (offset) {
         case CTLR:

@@ -7,7 +7,7 @@ import { distributor } from "./distributor.ts";
 import { FRAME_SIZE, readFrame, writeFrame } from "../vgic/frame.ts";
 import { nodeName } from "./node.ts";
 import { redistributor, REDISTRIBUTOR_SIZE } from "./redistributor.ts";
-import { decodeSgi, reaches } from "./sgi.ts";
+import { sendSgi } from "./sgi.ts";
 import { LpiTargets } from "../contract.ts";
 import { guestMemory } from "../vgic/guest_memory.ts";
 import { createLpiState } from "../vgic/lpi_state.ts";
@@ -31,10 +31,17 @@ export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicS
   name: "gicv3",
   doc: "GICv3 interrupt controller: SGIs, PPIs and SPIs with affinity routing.",
   options: {
-    distributor: { kind: "address", default: 0x0800_0000, align: FRAME_SIZE, doc: "IPA of the distributor, 64 KiB." },
-    redistributors: { kind: "address", default: 0x080a_0000, align: FRAME_SIZE, doc: "IPA of the redistributors, 128 KiB for each vCPU." },
+    // Xen's guests have the distributor at 0x0300_1000: frames of 64 KiB, but on any page.
+    distributor: { kind: "address", default: 0x0800_0000, align: 0x1000, doc: "IPA of the distributor, 64 KiB." },
+    redistributors: { kind: "address", default: 0x080a_0000, align: 0x1000, doc: "IPA of the redistributors, 128 KiB for each vCPU." },
     spis: { kind: "integer", default: 224, min: 32, max: 960, align: 32, doc: "Shared interrupts; their INTIDs start at 32." },
-    list_registers: { kind: "integer", optional: true, min: 1, max: 16, doc: "List registers to use, at most what the CPU model has." },
+    list_registers: {
+      kind: "integer",
+      optional: true,
+      min: 1,
+      max: MAX_LIST_REGISTERS,
+      doc: "List registers to use, at most what the CPU model has; all of them when absent.",
+    },
   },
   provides: [Interrupts, LpiTargets],
   resources(options, { domain }) {
@@ -69,7 +76,9 @@ export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicS
     const { options, state, domain, exceptions } = context;
     Object.assign(state, createState(domain.vcpus.length, options.spis));
     const has = Number(domain.vcpus[0].state.read("ICH_VTR_EL2") & 0x1fn) + 1;
-    const gic = new Vgic(state, domain.vcpus, Math.min(options.list_registers ?? MAX_LIST_REGISTERS, has, MAX_LIST_REGISTERS));
+    const wanted = options.list_registers ?? Math.min(has, MAX_LIST_REGISTERS);
+    if (wanted > has) context.fail("list_registers", `the CPU has ${has} list registers`);
+    const gic = new Vgic(state, domain.vcpus, wanted);
     const frame = distributor(gic);
     exceptions.claimMmio(options.distributor, FRAME_SIZE, "distributor", {
       read: (offset, size) => readFrame(gic, frame, offset, size),
@@ -83,12 +92,7 @@ export const gicv3: Plugin<GicOptions, GicState> = definePlugin<GicOptions, GicS
     );
     for (const [register, group0] of [["ICC_SGI1R_EL1", false], ["ICC_ASGI1R_EL1", true], ["ICC_SGI0R_EL1", true]] as const) {
       exceptions.claimRegister(register, {
-        write(sender, value) {
-          const request = decodeSgi(value);
-          for (const { index } of domain.vcpus) {
-            if (reaches(request, gic.affinity(index), index === sender.index)) gic.sendSgi(index, request.intid, group0);
-          }
-        },
+        write: (sender, value) => sendSgi(gic, sender.index, value, group0),
       });
     }
     exceptions.claimRegister("ICC_DIR_EL1", { write: (vcpu, value) => gic.deactivate(vcpu, Number(value & 0xff_ffffn)) });

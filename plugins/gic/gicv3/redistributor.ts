@@ -12,6 +12,8 @@ const IIDR_OFFSET = 0x4;
 const TYPER_LOW = 0x8;
 const TYPER_HIGH = 0xc;
 const WAKER = 0x14;
+/** GICR_TYPER, and of those for LPIs: SETLPIR, CLRLPIR, PROPBASER, PENDBASER, INVLPIR, INVALLR. */
+const wide: ReadonlySet<number> = new Set([TYPER_LOW, 0x40, 0x48, 0x70, 0x78, 0xa0, 0xb0]);
 const IDENTIFICATION = 0xffd0;
 const LAST = 1 << 4;
 const PROCESSOR_SLEEP = 1 << 1;
@@ -25,6 +27,7 @@ export function redistributor(gic: Vgic, v: number): WordFrame {
     banks: FRAME_SIZE,
     vcpu: v,
     shows,
+    isWide: (offset) => wide.has(offset),
     read(offset) {
       if ((offset & 0xffff) >= IDENTIFICATION) return readIdentification(offset & 0xffff, 0x93);
       if (offset >= FRAME_SIZE) return readBank(gic, v, offset - FRAME_SIZE, shows);
@@ -44,8 +47,7 @@ export function redistributor(gic: Vgic, v: number): WordFrame {
     write(offset, value) {
       if (offset >= FRAME_SIZE) return writeBank(gic, v, offset - FRAME_SIZE, value, shows);
       if (offset !== WAKER) return gic.lpis?.writeRegister(v, offset, value);
-      state.asleep[v] = (value & PROCESSOR_SLEEP) !== 0 ? 1 : 0;
-      gic.refreshAll();
+      gic.setAsleep(v, (value & PROCESSOR_SLEEP) !== 0);
     },
   };
 }

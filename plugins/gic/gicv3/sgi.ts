@@ -1,4 +1,8 @@
-/** Software generated interrupts. Arm IHI 0069, "ICC_SGI1R_EL1": which processing elements one write reaches. */
+/**
+ * Software generated interrupts. Arm IHI 0069, "ICC_SGI1R_EL1": which processing elements one write reaches. One that reaches a vCPU that is
+ * off, or whose redistributor sleeps, waits there.
+ */
+import type { Vgic } from "../vgic/vgic.ts";
 
 /** A decoded write to ICC_SGI0R_EL1, ICC_SGI1R_EL1 or ICC_ASGI1R_EL1. */
 export interface SgiRequest {
@@ -31,4 +35,12 @@ export function reaches(request: SgiRequest, affinity: number, isSender: boolean
   if (request.others) return !isSender;
   const bit = (affinity & 0xff) - request.firstAff0;
   return affinity >>> 8 === request.cluster && bit >= 0 && bit < 16 && (request.list >>> bit & 1) !== 0;
+}
+
+/** A write by a vCPU. `forGroup0`: to ICC_SGI0R_EL1 or ICC_ASGI1R_EL1, which reach SGIs of group 0 only; ICC_SGI1R_EL1 reaches both groups. */
+export function sendSgi(gic: Vgic, sender: number, value: bigint, forGroup0: boolean): void {
+  const request = decodeSgi(value);
+  for (const { index } of gic.vcpus) {
+    if (reaches(request, gic.affinity(index), index === sender)) gic.sendSgi(index, request.intid, forGroup0);
+  }
 }

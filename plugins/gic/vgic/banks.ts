@@ -114,7 +114,7 @@ export function writeBank(gic: Vgic, v: number, offset: number, value: number, s
   gic.refreshAll();
 }
 
-/** True for offsets that take bytes and halves. */
+/** True for offsets that take bytes. */
 export function takesBytes(offset: number): boolean {
   return offset >= PRIORITY && offset < PRIORITY_END;
 }

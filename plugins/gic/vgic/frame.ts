@@ -15,23 +15,27 @@ export interface WordFrame {
   /** The vCPU whose private INTIDs it shows, and which words of INTIDs. */
   readonly vcpu: number;
   readonly shows: Shown;
+  /** Offsets of 64-bit registers. */
+  isWide?(offset: number): boolean;
+  /** Offsets of registers that take 16 bits too. */
+  isHalf?(offset: number): boolean;
 }
 
-/** Reads `size` bytes. Widths that a register doesn't have read as zero. */
+/**
+ * Reads `size` bytes. Arm IHI 0069, "GIC memory-mapped register access": words everywhere, bytes of the priorities, 64 bits where a register
+ * has them. Other widths read as zero.
+ */
 export function readFrame(gic: Vgic, frame: WordFrame, offset: number, size: number): bigint | number {
   if (offset % size !== 0) return 0;
   switch (size) {
     case 4:
       return frame.read(offset);
     case 8:
-      return BigInt(frame.read(offset + 4)) << 32n | BigInt(frame.read(offset));
-    default: {
-      const first = offset - frame.banks;
-      if (!takesBytes(first)) return 0;
-      let value = 0;
-      for (let n = 0; n < size; n++) value |= readPriority(gic, frame.vcpu, first + n, frame.shows) << 8 * n;
-      return value;
-    }
+      return frame.isWide?.(offset) ? BigInt(frame.read(offset + 4)) << 32n | BigInt(frame.read(offset)) : 0;
+    case 1:
+      return takesBytes(offset - frame.banks) ? readPriority(gic, frame.vcpu, offset - frame.banks, frame.shows) : 0;
+    default:
+      return frame.isHalf?.(offset) ? frame.read(offset) & 0xffff : 0;
   }
 }
 
@@ -42,13 +46,14 @@ export function writeFrame(gic: Vgic, frame: WordFrame, offset: number, size: nu
     case 4:
       return frame.write(offset, Number(value & 0xffff_ffffn));
     case 8:
+      if (!frame.isWide?.(offset)) return;
       frame.write(offset, Number(value & 0xffff_ffffn));
       return frame.write(offset + 4, Number(value >> 32n & 0xffff_ffffn));
-    default: {
-      const first = offset - frame.banks;
-      if (!takesBytes(first)) return;
-      for (let n = 0; n < size; n++) writePriority(gic, frame.vcpu, first + n, Number(value >> BigInt(8 * n) & 0xffn), frame.shows);
-    }
+    case 1:
+      if (takesBytes(offset - frame.banks)) writePriority(gic, frame.vcpu, offset - frame.banks, Number(value & 0xffn), frame.shows);
+      return;
+    default:
+      if (frame.isHalf?.(offset)) frame.write(offset, Number(value & 0xffffn));
   }
 }
 

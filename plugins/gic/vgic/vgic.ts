@@ -79,6 +79,7 @@ export class Vgic {
     cpu.write("HCR_EL2", cpu.read("HCR_EL2") | VIRTUAL_INTERRUPTS);
     for (const register of ["ICH_VMCR_EL2", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2"]) cpu.write(register, 0n);
     this.state.running[v] = 0;
+    this.#routeAny(v);
     this.#lists.forget(v);
     this.#lists.flush(v, cpu);
   }
@@ -184,13 +185,27 @@ export class Vgic {
     const { state } = this;
     const spi = intid - 32;
     const affinity = (state.routerHigh[spi] << 24 | state.routerLow[spi] & 0xff_ffff) >>> 0;
-    const target = state.targets.length > 0 || this.#isAny(spi) ? this.#participant(spi) : this.#affinities.indexOf(affinity);
+    this.#routeTo(intid, state.targets.length > 0 || this.#isAny(spi) ? this.#participant(spi) : this.#affinities.indexOf(affinity));
+  }
+
+  #routeTo(intid: number, target: number): void {
+    const { state } = this;
     const mask = 1 << (intid & 31);
     for (let v = 0; v < state.vcpus; v++) {
       const row = rowIndex(state, v, intid >>> 5);
       if (v === target) state.target[row] |= mask;
       else state.target[row] &= ~mask;
     }
+  }
+
+  /**
+   * GICR_WAKER.ProcessorSleep: nothing is forwarded to a vCPU whose redistributor sleeps, so nothing wakes it either (a board's power
+   * controller would hear of it). SPIs that may go to more than one go to others.
+   */
+  setAsleep(v: number, asleep: boolean): void {
+    this.state.asleep[v] = asleep ? 1 : 0;
+    this.#routeAny(-1);
+    this.refreshAll();
   }
 
   // Consequences.
@@ -262,11 +277,21 @@ export class Vgic {
     return targets.length > 0 ? (targets[spi] & targets[spi] - 1) !== 0 : (routerLow[spi] & ANY) !== 0;
   }
 
+  /** Who takes part changed. `starting`: the vCPU that is being powered up, or -1. */
+  #routeAny(starting: number): void {
+    const spis = this.state.routerLow.length;
+    for (let spi = 0; spi < spis; spi++) {
+      if (this.#isAny(spi)) this.#routeTo(spi + 32, this.#participant(spi, starting));
+    }
+  }
+
   /** The lowest vCPU that takes part and may be the target; with GICD_ITARGETSR the lowest target where none takes part, or nobody. */
-  #participant(spi: number): number {
+  #participant(spi: number, starting = -1): number {
     const { targets, asleep } = this.state;
     const mask = targets.length > 0 ? targets[spi] : -1;
-    const on = this.vcpus.findIndex(({ index, power }) => (mask >>> index & 1) !== 0 && power !== "off" && asleep[index] === 0);
+    const on = this.vcpus.findIndex(({ index, power }) =>
+      (mask >>> index & 1) !== 0 && (power !== "off" || index === starting) && asleep[index] === 0
+    );
     return on < 0 && targets.length > 0 ? 31 - Math.clz32(mask & -mask) : on;
   }
 }
