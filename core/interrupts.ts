@@ -16,6 +16,11 @@ export interface Interrupts {
   spi(intid: number): InterruptLine;
   /** A private input (PPI) of one vCPU. `intid` 16 to 31. */
   ppi(vcpuIndex: number, intid: number): InterruptLine;
+  /**
+   * The controller's request to wake a powered-down vCPU: something is pending and enabled for it, even if its CPU interface is off or asleep.
+   * The vCPU is kicked when that may have become true. Absent: only what wakes WFI wakes it.
+   */
+  wakeRequest?(vcpuIndex: number): boolean;
 }
 
 /** The interrupt controller of a domain. */

@@ -4,7 +4,7 @@
  * Without the plugin `smccc` it answers the architecture's own calls as well, since PSCI_FEATURES is how guests find them.
  * @module
  */
-import { CpuEngine, definePlugin, OptionError } from "../../core/mod.ts";
+import { CpuEngine, definePlugin, Interrupts, OptionError } from "../../core/mod.ts";
 import type { Board, DeviceTreeNode, DeviceTreeValue, DomainContext, Plugin, ResourceContext, Vcpu } from "../../core/mod.ts";
 import { Calls, claimArchitectureCalls, hasCalls } from "../smccc/contract.ts";
 import { PowerControl } from "./contract.ts";
@@ -78,6 +78,7 @@ function attach(context: DomainContext<PsciOptions, PowerState>): void {
     state,
     powerDown: options.suspend,
     nowNs: () => clock.nowNs,
+    wakeRequest: (vcpu) => context.find(Interrupts)?.wakeRequest?.(vcpu.index) ?? false,
     // By a timer: this is called on the way into the guest, when it is too late to change what the hardware holds.
     resume(vcpu, entry, contextId) {
       vcpu.stop();
@@ -96,7 +97,7 @@ function attach(context: DomainContext<PsciOptions, PowerState>): void {
     },
   });
   onRun({
-    entry: (vcpu) => suspender.woken(vcpu),
+    entry: (vcpu) => suspender.look(vcpu),
     reset: (vcpu) => void delete state.suspended[vcpu.index],
   });
   const conduits = [options.conduit];

@@ -13,6 +13,8 @@ export interface SuspendParts {
   readonly powerDown: SuspendKind;
   /** Virtual time. */
   nowNs(): number;
+  /** True when the interrupt controller asks to wake a vCPU that is powered down, whose CPU interface may be off. */
+  wakeRequest(vcpu: Vcpu): boolean;
   /** Powers a vCPU down that was woken from a power-down, and up again. */
   resume(vcpu: Vcpu, entry: bigint, contextId: bigint): void;
 }
@@ -31,11 +33,12 @@ export class Suspender {
     return this.#wait(vcpu, "powerdown", entry, contextId);
   }
 
-  /** A vCPU is about to run: if it was suspended, it has been woken. */
-  woken(vcpu: Vcpu): void {
-    const { state, nowNs, resume } = this.parts;
+  /** A vCPU is about to run, or was kicked while it waits: if it was suspended and has been woken, sees to it. */
+  look(vcpu: Vcpu): void {
+    const { state, nowNs, resume, wakeRequest } = this.parts;
     const suspension = state.suspended[vcpu.index];
-    if (suspension === undefined || vcpu.power !== "runnable") return;
+    if (suspension === undefined) return;
+    if (vcpu.power !== "runnable" && !(suspension.kind === "powerdown" && wakeRequest(vcpu))) return;
     delete state.suspended[vcpu.index];
     const statistics = this.#statisticsOf(vcpu)[suspension.kind];
     statistics.count++;

@@ -1,5 +1,6 @@
 /** Suspending: standby, power-down, the whole system; what wakes, and where it goes on. */
 import { assertEquals } from "@std/assert";
+import { Interrupts } from "../../core/mod.ts";
 import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
 import { psci } from "./mod.ts";
@@ -16,6 +17,10 @@ async function machine(options: Partial<PsciOptions> = {}): Promise<Bench> {
   await kit.attach(psci, { conduit: "hvc", version: "1.1", suspend: "powerdown", power_up: 0, ...options });
   kit.vcpu(0).start(RAM, 0n);
   return kit;
+}
+
+function unused(): never {
+  throw new Error("nobody has a line");
 }
 
 /** What the scheduler does with a vCPU that waits, and with one that an interrupt wakes. */
@@ -113,4 +118,28 @@ Deno.test("psci: statistics count suspensions and their microseconds, by kind of
   assertEquals([ask(STAT_COUNT, 0, 0), ask(STAT_RESIDENCY, 0, 0)], [2n, 5n]);
   assertEquals([ask(STAT_COUNT, 0, POWER_DOWN), ask(STAT_RESIDENCY, 0, POWER_DOWN)], [1n, 1000n]);
   assertEquals([ask(STAT_COUNT, 1, 0), ask(STAT_COUNT, 7, 0)], [0n, 0n]);
+});
+
+Deno.test("psci: the interrupt controller's request wakes a vCPU that turned its CPU interface off before it powered down", async () => {
+  const requests = new Set<number>();
+  const interrupts: Interrupts = { spi: unused, ppi: unused, wakeRequest: (v) => requests.has(v) };
+  const kit = bench({ vcpus: 2, interrupts: false, provide: [[Interrupts, interrupts]] });
+  await kit.attach(psci, { conduit: "hvc", version: "1.1", suspend: "standby", power_up: 0 });
+  kit.vcpu().start(RAM, 0n);
+  // Standby is left by what wakes WFI alone.
+  requests.add(0);
+  kit.call(CPU_SUSPEND, [0, 0, 0]);
+  sleep(kit);
+  kit.vcpu().kick();
+  kit.advance(0);
+  assertEquals(kit.vcpu().power, "blocked");
+  wake(kit);
+  requests.delete(0);
+  assertEquals(kit.call(SYSTEM_SUSPEND, [RAM + 0x300n, 9]).next, "wait");
+  sleep(kit);
+  assertEquals(kit.vcpu().power, "blocked");
+  requests.add(0);
+  kit.vcpu().kick();
+  kit.advance(0);
+  assertEquals([kit.vcpu().power, kit.state().pc, kit.state().x(0)], ["runnable", RAM + 0x300n, 9n]);
 });
