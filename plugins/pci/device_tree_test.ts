@@ -4,6 +4,7 @@ import type { Board, DeviceTreeFragment, PluginDeclaration } from "../../core/mo
 import { bench } from "../../core/testing.ts";
 import { MessageInterrupts } from "../gic/contract.ts";
 import { pci } from "./mod.ts";
+import type { PciOptions } from "./mod.ts";
 
 const GIC = "interrupt-controller@8000000";
 
@@ -14,7 +15,7 @@ function controller(provides: PluginDeclaration["provides"], deviceTree: DeviceT
 function properties(plugins: Board["plugins"], options: Record<string, number> = {}) {
   const defaults = Object.fromEntries(Object.entries(pci.options).map(([name, spec]) => [name, spec.default]));
   const board = { ...bench().board, plugins };
-  const { deviceTree } = pci.resources!({ ...defaults, ...options } as Parameters<NonNullable<typeof pci.resources>>[0], {
+  const { deviceTree } = pci.resources!({ ...defaults, ...options } as unknown as PciOptions, {
     board,
     domain: board.domains[0],
   });
