@@ -98,8 +98,9 @@ export class Bank {
       const sector = sectorOf(offset + done);
       const within = (offset + done) % SECTOR_BYTES;
       const part = bytes.subarray(done, done + SECTOR_BYTES - within);
-      this.#writable(sector).set(part, within);
-      this.#drop(sector);
+      const content = this.#writable(sector);
+      content.set(part, within);
+      if (content.every((byte) => byte === BLANK)) this.state.contents.delete(sector);
       this.changed(sector);
       done += part.length;
     }
@@ -196,11 +197,12 @@ export class Bank {
   #program(writes: readonly { readonly offset: number; readonly size: number; readonly value: number }[]): boolean {
     const sector = sectorOf(writes[0].offset);
     if (this.state.locked.has(sector)) return false;
+    // Ones into a blank sector leave it blank.
+    if (!this.state.contents.has(sector) && writes.every(({ size, value }) => value === 2 ** (8 * size) - 1)) return true;
     const bytes = this.#writable(sector);
     for (const { offset, size, value } of writes) {
       for (let index = 0; index < size; index++) bytes[offset % SECTOR_BYTES + index] &= value >>> 8 * index;
     }
-    this.#drop(sector);
     this.changed(sector);
     return true;
   }
@@ -220,11 +222,6 @@ export class Bank {
     let bytes = contents.get(sector);
     if (bytes === undefined) contents.set(sector, bytes = new Uint8Array(SECTOR_BYTES).fill(BLANK));
     return bytes;
-  }
-
-  /** A sector that is blank after all needs no memory. */
-  #drop(sector: number): void {
-    if (this.state.contents.get(sector)?.every((byte) => byte === BLANK)) this.state.contents.delete(sector);
   }
 }
 
