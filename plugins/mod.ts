@@ -15,6 +15,7 @@ import { load } from "./load/mod.ts";
 import { ns16550, pciSerial } from "./ns16550/mod.ts";
 import { pci } from "./pci/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
+import { pl031 } from "./pl031/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
@@ -38,6 +39,7 @@ export const plugins: readonly Plugin[] = [
   pci,
   pciSerial,
   pl011,
+  pl031,
   psci,
   schedulerFair,
   schedulerNull,

@@ -4,8 +4,9 @@
  */
 import { definePlugin, Interrupts, Serial } from "../../core/mod.ts";
 import type { DeviceTreeFragment, Plugin } from "../../core/mod.ts";
+import { apbClock } from "../fdt/contract.ts";
 import { BLOCK_SIZE } from "./registers.ts";
-import { CLOCK_HZ, resetState, Uart } from "./uart.ts";
+import { resetState, Uart } from "./uart.ts";
 import type { UartState } from "./uart.ts";
 
 /** Options. */
@@ -49,16 +50,7 @@ function deviceTree({ at, interrupt, port }: Pl011Options): DeviceTreeFragment[]
   const name = `pl011@${at.toString(16)}`;
   const tree: DeviceTreeFragment[] = [{
     under: "/",
-    nodes: [{
-      name: "apb-pclk",
-      label: "clk24mhz",
-      properties: {
-        compatible: { text: "fixed-clock" },
-        "#clock-cells": { cells: [0] },
-        "clock-frequency": { cells: [CLOCK_HZ] },
-        "clock-output-names": { text: "clk24mhz" },
-      },
-    }, {
+    nodes: [apbClock, {
       name,
       properties: {
         compatible: { text: ["arm,pl011", "arm,primecell"] },

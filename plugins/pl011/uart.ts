@@ -7,11 +7,10 @@
  * far end can fill.
  */
 import type { Clock, InterruptLine, Timer } from "../../core/mod.ts";
+import { APB_CLOCK_HZ } from "../fdt/contract.ts";
 import { BLOCK_SIZE, Control, Flag, identification, Interrupt, Line, Offset, receiveTriggers, Reset, writable } from "./registers.ts";
 
 const FIFO_DEPTH = 16;
-/** UARTCLK in Hz, as the device tree says. */
-export const CLOCK_HZ = 24_000_000;
 /** Of a line whose divisor isn't set, in bits per second. */
 const DEFAULT_BAUD = 115_200;
 /** Status polls in a row, with no character sent between them, by which a guest without interrupts shows that it waits for input. */
@@ -200,7 +199,7 @@ export class Uart {
   /** One bit period in nanoseconds. */
   #bitNs(): number {
     const divisor = this.state.registers[Offset.IBRD / 4] * 64 + this.state.registers[Offset.FBRD / 4];
-    const baud = divisor >= 64 ? CLOCK_HZ * 4 / divisor : DEFAULT_BAUD;
+    const baud = divisor >= 64 ? APB_CLOCK_HZ * 4 / divisor : DEFAULT_BAUD;
     return Math.ceil(1e9 / baud);
   }
 }
