@@ -5,6 +5,7 @@
 import { definePlugin, Serial } from "../../core/mod.ts";
 import type { MmioHandler, Plugin } from "../../core/mod.ts";
 import { parseSlot, PciBus } from "../pci/contract.ts";
+import type { PciFunction, PciFunctionSpec } from "../pci/contract.ts";
 import { registerWindow } from "./bus.ts";
 import { REGISTERS } from "./registers.ts";
 import { resetState, Uart16550 } from "./uart16550.ts";
@@ -43,7 +44,7 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
   },
   needs: [PciBus, Serial],
   state: resetState,
-  attach({ options, state, get, clock }) {
+  attach({ options, state, get, clock, fail }) {
     const port = get(Serial).open(options.port);
     const uart = new Uart16550(state, {
       interrupt: (level) => bus.setLevel(level),
@@ -52,7 +53,7 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
       frequencyHz: CLOCK_HZ,
     });
     const registers = registerWindow(uart, 0);
-    const bus = get(PciBus).plug({
+    const spec: PciFunctionSpec = {
       name: `serial port ${options.port}`,
       vendorId: 0x9710,
       deviceId: 0x9900,
@@ -67,7 +68,14 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
       intx: true,
       ...options.signalling === "msi" ? { msi: { vectors: 1 } } : {},
       ...options.signalling === "msix" ? { msix: { vectors: 1, bar: 5 } } : {},
-    }, options.slot === undefined ? undefined : parseSlot(options.slot) as Exclude<ReturnType<typeof parseSlot>, string>);
+    };
+    const slot = options.slot === undefined ? undefined : parseSlot(options.slot);
+    let bus: PciFunction;
+    try {
+      bus = get(PciBus).plug(spec, typeof slot === "string" ? undefined : slot);
+    } catch (error) {
+      fail("slot", error instanceof Error ? error.message : String(error));
+    }
     port.onInput((byte) => uart.input(byte));
   },
 });
