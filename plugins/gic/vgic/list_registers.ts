@@ -7,6 +7,7 @@
  */
 import type { VcpuState } from "../../../core/mod.ts";
 import { Hcr, List, listRegisterNames, Vmcr } from "./ich.ts";
+import { begin, countedEnds, depth, end } from "./nesting.ts";
 import { MAX_LIST_REGISTERS, rowIndex, wordIndex } from "./state.ts";
 import type { GicState } from "./state.ts";
 
@@ -80,6 +81,8 @@ export class ListRegisters {
       }
       const intid = state.listLow[slot] & SMALL_INTID;
       if (acknowledged) this.#acknowledged(v, intid, state.listLow[slot] >>> SOURCE_SHIFT);
+      // Pending and active, it had to end before it could be acknowledged.
+      if ((before & List.ACTIVE) !== 0 && (acknowledged || (after & List.ACTIVE) === 0)) end(state.nesting[v], intid);
       if ((after & List.ACTIVE) !== 0) {
         if (acknowledged) began.push((~after >>> List.PRIORITY_SHIFT & 0xff) << PRIORITY_SHIFT | intid);
         state.active[rowIndex(state, v, intid >>> 5)] |= 1 << (intid & 31);
@@ -87,7 +90,9 @@ export class ListRegisters {
         result |= this.#deactivated(v, intid);
       }
     }
-    if (began.length > 0) this.#noteOrder(v);
+    // Of those that began in one run the lower priorities came first.
+    if (began.length > 1) began.sort((a, b) => a - b);
+    for (const key of began) begin(state.nesting[v], key & INTID_MASK);
     if (state.spilled[v].length > 0) result |= this.#foldEnded(v, cpu);
     return result;
   }
@@ -115,15 +120,11 @@ export class ListRegisters {
     keys.length = 0;
     this.#collect(v);
     if (keys.length === 0) {
-      if (state.listUsed[v] > 0 || state.spilled[v].length > 0) {
-        this.#clearFrom(v, 0, cpu);
-        state.spilled[v].length = 0;
-      }
-      this.#control(v, Hcr.EN | Hcr.TDIR, cpu);
+      if (state.listUsed[v] > 0) this.#clearFrom(v, 0, cpu);
+      this.#control(v, state.nesting[v].length > 0 ? this.#maintenance(v, 0, cpu) : Hcr.EN | Hcr.TDIR, cpu);
       return false;
     }
-    const vmcr = Number(cpu.read("ICH_VMCR_EL2") & 0xffff_ffffn);
-    if (keys.length > this.limit) this.#rank(v, vmcr);
+    if (keys.length > this.limit) this.#rank(v, readVmcr(cpu));
     if (keys.length > 1) keys.sort((a, b) => a - b);
     const count = Math.min(keys.length, this.limit);
     let pending = false;
@@ -135,7 +136,7 @@ export class ListRegisters {
     }
     this.#clearFrom(v, count, cpu);
     state.listUsed[v] = count;
-    this.#control(v, this.#maintenance(v, count, vmcr), cpu);
+    this.#control(v, this.#maintenance(v, count, cpu), cpu);
     return pending;
   }
 
@@ -145,21 +146,8 @@ export class ListRegisters {
     state.listUsed[v] = this.limit;
     state.listHigh.fill(0xffff_ffff, v * MAX_LIST_REGISTERS, (v + 1) * MAX_LIST_REGISTERS);
     state.hcr[v] = 0xffff_ffff;
-    state.acknowledged[v].length = 0;
+    state.nesting[v].length = 0;
     state.spilled[v].length = 0;
-  }
-
-  /** Remembers in which order interrupts became active: of those that did so in one run, the lower priorities came first. */
-  #noteOrder(v: number): void {
-    const order = this.state.acknowledged[v];
-    const began = this.#began;
-    if (began.length > 1) began.sort((a, b) => a - b);
-    for (const key of began) {
-      const intid = key & INTID_MASK;
-      const before = order.indexOf(intid);
-      if (before >= 0) order.splice(before, 1);
-      order.push(intid);
-    }
   }
 
   /** Everything that is active on this vCPU or deliverable to it. */
@@ -202,20 +190,14 @@ export class ListRegisters {
     return active;
   }
 
-  /**
-   * There isn't room for all: what the CPU interface won't signal goes last, and active ones are ordered as the guest ends them, the latest
-   * first. Those that software made active come after them: the guest's priorities don't know of them.
-   */
+  /** There isn't room for all: what the CPU interface won't signal goes last, and active ones are ordered as the guest ends them. */
   #rank(v: number, vmcr: number): void {
     const { state } = this;
     const keys = this.#keys;
-    const order = state.acknowledged[v];
     for (let n = 0; n < keys.length; n++) {
       const intid = keys[n] & INTID_MASK;
       if (keys[n] >>> RANK_SHIFT === ACTIVE) {
-        const at = order.indexOf(intid);
-        const depth = at < 0 ? 0xff : Math.min(order.length - 1 - at, 0xff);
-        keys[n] = ACTIVE << RANK_SHIFT | depth << PRIORITY_SHIFT | intid;
+        keys[n] = ACTIVE << RANK_SHIFT | depth(state.nesting[v], intid) << PRIORITY_SHIFT | intid;
         continue;
       }
       const group = intid >= FIRST_LPI ? 1 : state.group[wordIndex(state, v, intid >>> 5)] >>> (intid & 31) & 1;
@@ -244,24 +226,30 @@ export class ListRegisters {
   }
 
   /** Notes what found no list register, and says which maintenance interrupts tell when to look again. */
-  #maintenance(v: number, count: number, vmcr: number): number {
+  #maintenance(v: number, count: number, cpu: VcpuState): number {
     const { state } = this;
     const keys = this.#keys;
-    const spilled = state.spilled[v];
-    spilled.length = 0;
     let hcr = Hcr.EN | Hcr.TDIR;
-    for (let n = count; n < keys.length; n++) {
-      const rank = keys[n] >>> RANK_SHIFT;
-      if (rank === ACTIVE) spilled.push(keys[n] & INTID_MASK);
-      else if (rank === READY) hcr |= Hcr.NPIE;
-    }
+    for (let n = count; n < keys.length; n++) if (keys[n] >>> RANK_SHIFT === READY) hcr |= Hcr.NPIE;
+    const spilled = state.spilled[v];
+    countedEnds(state.nesting[v], (intid) => this.#isListedActive(v, count, intid), spilled);
     if (spilled.length > 0) hcr |= Hcr.LRENPIE;
     if (keys.length > count) {
+      const vmcr = readVmcr(cpu);
       // Which interrupts matter changes with the groups' enables.
       hcr |= (vmcr & Vmcr.VENG0) !== 0 ? Hcr.VGRP0_DIE : Hcr.VGRP0_EIE;
       hcr |= ((vmcr & Vmcr.VENG1) !== 0 ? Hcr.VGRP0_DIE : Hcr.VGRP0_EIE) << 2;
     }
     return hcr;
+  }
+
+  #isListedActive(v: number, count: number, intid: number): boolean {
+    const { listLow, listHigh } = this.state;
+    for (let n = 0; n < count; n++) {
+      const slot = v * MAX_LIST_REGISTERS + n;
+      if ((listLow[slot] & SMALL_INTID) === intid && listLow[slot] < FIRST_LPI && (listHigh[slot] & List.ACTIVE) !== 0) return true;
+    }
+    return false;
   }
 
   /** The guest ended interrupts that had no list register: the first that were spilled. */
@@ -270,7 +258,10 @@ export class ListRegisters {
     const count = Number(cpu.read("ICH_HCR_EL2") >> BigInt(Hcr.EOI_COUNT_SHIFT) & 0x1fn);
     if (count === 0) return Folded.NOTHING;
     let result: number = Folded.CHANGED;
-    for (const intid of state.spilled[v].splice(0, count)) result |= this.#deactivated(v, intid);
+    for (const intid of state.spilled[v].splice(0, count)) {
+      end(state.nesting[v], intid);
+      result |= this.#deactivated(v, intid);
+    }
     state.hcr[v] = 0xffff_ffff; // so that the count is written back as zero
     return result;
   }
@@ -323,6 +314,10 @@ export class ListRegisters {
     this.state.hcr[v] = hcr;
     cpu.write("ICH_HCR_EL2", BigInt(hcr));
   }
+}
+
+function readVmcr(cpu: VcpuState): number {
+  return Number(cpu.read("ICH_VMCR_EL2") & 0xffff_ffffn);
 }
 
 /** An SGI of GICv2 is pending once for each vCPU that sent it. */

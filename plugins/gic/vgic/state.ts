@@ -49,9 +49,9 @@ export interface GicState {
   listUsed: Uint8Array;
   /** What ICH_HCR_EL2 holds, EOIcount aside, by vCPU. */
   hcr: Uint32Array;
-  /** INTIDs in the order in which the guest acknowledged them, by vCPU; those that were ended since may still be named. */
-  acknowledged: number[][];
-  /** Active INTIDs that found no list register, in the order in which the guest ends them, by vCPU. */
+  /** How the guest's acknowledgements nest, by vCPU. */
+  nesting: number[][];
+  /** Of those what no list register has active, in the order in which the guest ends them, by vCPU. */
   spilled: number[][];
   /** Between entry and exit. */
   running: Uint8Array;
@@ -102,7 +102,7 @@ export function createState(vcpus: number, spis: number, version: 2 | 3 = 3): Gi
     listHigh: new Uint32Array(vcpus * MAX_LIST_REGISTERS),
     listUsed: new Uint8Array(vcpus),
     hcr: new Uint32Array(vcpus),
-    acknowledged: Array.from({ length: vcpus }, () => []),
+    nesting: Array.from({ length: vcpus }, () => []),
     spilled: Array.from({ length: vcpus }, () => []),
     running: new Uint8Array(vcpus),
     dirty: new Uint8Array(vcpus),
