@@ -18,7 +18,7 @@ import { Suspender } from "./suspend.ts";
 /** Options; `power_up` in nanoseconds. */
 export interface PsciOptions {
   readonly conduit: "hvc" | "smc";
-  readonly version: PsciVersion;
+  readonly version: PsciVersion | "1";
   readonly suspend: SuspendKind;
   readonly power_up: number;
 }
@@ -36,9 +36,10 @@ export const psci: Plugin<PsciOptions, PowerState> = definePlugin<PsciOptions, P
     },
     version: {
       kind: "choice",
-      choices: versions,
+      // YAML reads 1.0 without quotes as 1.
+      choices: [...versions, "1"],
       default: "1.1",
-      doc: "Version of PSCI; with 0.1 the device tree tells the functions' numbers.",
+      doc: "Version of PSCI (1 is 1.0); with 0.1 the device tree tells the functions' numbers.",
     },
     suspend: {
       kind: "choice",
@@ -62,8 +63,13 @@ export const psci: Plugin<PsciOptions, PowerState> = definePlugin<PsciOptions, P
   attach,
 });
 
+function versionOf({ version }: PsciOptions): PsciVersion {
+  return version === "1" ? "1.0" : version;
+}
+
 function attach(context: DomainContext<PsciOptions, PowerState>): void {
   const { options, state, board, domain, clock, exceptions, provide, onRun, trace } = context;
+  const version = versionOf(options);
   const timers = domain.vcpus.map((vcpu) => clock.timer(`power up ${vcpu.index}`, () => start(vcpu)));
   const start = (vcpu: Vcpu) => {
     const pending = state.pending[vcpu.index];
@@ -87,7 +93,7 @@ function attach(context: DomainContext<PsciOptions, PowerState>): void {
   });
   const controller = new PowerController({
     domain,
-    version: options.version,
+    version,
     state,
     suspender,
     trace,
@@ -103,17 +109,21 @@ function attach(context: DomainContext<PsciOptions, PowerState>): void {
   const conduits = [options.conduit];
   for (const [from, to] of psciRanges) exceptions.claimCalls(from, to, conduits, (call) => controller.call(call));
   const answered = context.find(Calls) !== undefined || hasCalls(board, domain.spec);
-  if (!answered && isAtLeast(options.version, "1.0")) claimArchitectureCalls(exceptions, conduits);
+  if (!answered && isAtLeast(version, "1.0")) claimArchitectureCalls(exceptions, conduits);
   provide(PowerControl, { method: options.conduit });
 }
 
 /** Devicetree binding "arm,psci". */
-function node({ conduit, version }: PsciOptions): DeviceTreeNode {
+function node(options: PsciOptions): DeviceTreeNode {
+  const version = versionOf(options);
   const compatible = version === "0.1" ? "arm,psci" : version === "0.2" ? "arm,psci-0.2" : ["arm,psci-1.0", "arm,psci-0.2"];
   const numbers = version === "0.1"
     ? Object.entries(properties01).map(([name, id]): [string, DeviceTreeValue] => [name, { cells: [id] }])
     : [];
-  return { name: "psci", properties: { compatible: { text: compatible }, method: { text: conduit }, ...Object.fromEntries(numbers) } };
+  return {
+    name: "psci",
+    properties: { compatible: { text: compatible }, method: { text: options.conduit }, ...Object.fromEntries(numbers) },
+  };
 }
 
 /** A CPU that neither has EL3 nor lets EL2 trap SMC can't call by it. Told once: where the manifest says it, not in every domain. */
