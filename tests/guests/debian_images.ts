@@ -23,7 +23,7 @@ export async function debianBoard(name: string, changes: Changes = []): Promise<
   const file = new URL(`../../boards/${name}.yaml`, import.meta.url).pathname;
   const manifest = changed(await Deno.readTextFile(file), changes);
   const { board, findings } = await checkBoard(manifest, file, { plugins });
-  if (!board) throw new Error(`boards/${name}.yaml as changed: ${findings.map(({ message }) => message).join("; ")}`);
+  if (!board) throw new Error(`boards/${name}.yaml as changed: ${findings.map(({ title }) => title).join("; ")}`);
   try {
     const images = await resolveImages(imageUses(board).map(({ reference }) => reference), dirname(file), (line) => console.log(line));
     return { manifest, images };
