@@ -91,9 +91,29 @@ Deno.test("timer: the virtual offset moves the virtual timer only", async () => 
   assertEquals(kit.interrupts.level(VIRTUAL, 0), true);
 });
 
-Deno.test("timer: before its zero the virtual count is huge: everything is past", async () => {
+Deno.test("timer: before its zero the virtual count is huge: everything is past, until it wraps", async () => {
   const kit = await machine(1, { virtual_offset: 1000 * TICK });
   set(kit, "CNTV", 1n, 10n);
+  assertEquals(kit.interrupts.level(VIRTUAL, 0), true);
+  kit.advance(1000 * TICK - 1);
+  assertEquals(kit.interrupts.level(VIRTUAL, 0), true);
+  kit.advance(1);
+  assertEquals(kit.interrupts.level(VIRTUAL, 0), false);
+  kit.advance(10 * TICK - 1);
+  assertEquals(kit.interrupts.level(VIRTUAL, 0), false);
+  kit.advance(1);
+  assertEquals([kit.interrupts.level(VIRTUAL, 0), kit.interrupts.rises(VIRTUAL, 0)], [true, 2]);
+});
+
+Deno.test("timer: a virtual counter that starts ahead is a negative offset", async () => {
+  const kit = await machine(1, { virtual_start: 100 * TICK });
+  assertEquals(kit.state().read("CNTVOFF_EL2"), 2n ** 64n - 100n);
+  set(kit, "CNTV", 1n, 100n);
+  assertEquals(kit.interrupts.level(VIRTUAL, 0), true);
+  set(kit, "CNTV", 1n, 103n);
+  kit.advance(3 * TICK - 1);
+  assertEquals(kit.interrupts.level(VIRTUAL, 0), false);
+  kit.advance(1);
   assertEquals(kit.interrupts.level(VIRTUAL, 0), true);
 });
 

@@ -87,6 +87,32 @@ for (const [name, variant] of Object.entries(variants)) {
   });
 }
 
+Deno.test("timers: two guests with different offsets see different times at one rate", async () => {
+  const domain = (name: string, timer: string) => `
+  - name: ${name}
+    vcpus: 1
+    memory: [{ at: 0x4000_0000, size: 32MiB }]
+    plugins:
+      - { use: generic_timer, ${timer} }
+      - { use: pl011, port: ${name} }
+      - use: fdt
+      - { use: linux_boot, kernel: timers.bin }`;
+  const text = board().replace("  - { use: generic_timer }\n", "").replace(/domains:[^]*/, "domains:") +
+    domain("late", "virtual_offset: 1s") + domain("ahead", "virtual_start: 3s");
+  using guest = await Session.start(text, { images });
+  const [late, ahead] = guest.machine.domains.map(({ vcpus }) => vcpus[0].state);
+  const difference = 4n * 62_500_000n;
+  let before = 0n;
+  for (let n = 0; n < 20; n++) {
+    guest.machine.runFor(1_234_567, Infinity);
+    const [one, other] = [late, ahead].map((state) => state.read("CNTVCT_EL0"));
+    assertEquals(BigInt.asUintN(64, other - one), difference);
+    assertEquals(other, BigInt(Math.floor(guest.machine.nowNs / 16)) + 3n * 62_500_000n);
+    assert(other > before);
+    before = other;
+  }
+});
+
 Deno.test({
   name: "timers: QEMU gives the same verdicts",
   ignore: missing(qemuSystem),

@@ -27,7 +27,9 @@ export class CounterAndTimers {
 
   /** The physical counter, now. */
   ticks(): bigint {
-    return ticksAt(this.nowNs(), this.frequencyHz);
+    const ns = this.nowNs();
+    const fast = this.#fast(ns);
+    return fast < 0 ? ticksAt(ns, this.frequencyHz) : BigInt(fast);
   }
 
   /** The virtual counter without BigInt; -1 when it takes one. */
@@ -42,9 +44,13 @@ export class CounterAndTimers {
     if (name === "CNTVCT_EL0") return this.#now(true);
     const timer = byRegister.get(name);
     if (!timer || name === timer.cval) return undefined;
-    const cval = this.block.get64(timer.cvalSlot);
+    const { block } = this;
+    const control = block.get64(timer.ctlSlot);
+    // Off: no need to know the time.
+    if (name === timer.ctl && control === 0n) return control;
+    const cval = block.get64(timer.cvalSlot);
     const count = this.#now(timer.isOffset);
-    return name === timer.tval ? readTimerValue(cval, count) : readControl(this.block.get64(timer.ctlSlot), cval, count);
+    return name === timer.tval ? readTimerValue(cval, count) : readControl(control, cval, count);
   }
 
   /** False: the slot takes the value as it is. */
