@@ -4,7 +4,8 @@ import type { Bench } from "../../core/testing.ts";
 import { cfiFlash } from "./mod.ts";
 import type { CfiFlashOptions } from "./mod.ts";
 import { Command, SECTOR_BYTES } from "./commands.ts";
-import { Flash, placeImage } from "./contract.ts";
+import { placeImage } from "../load/contract.ts";
+import { Flash } from "./contract.ts";
 
 const BANK = 0x40_0000;
 const options: CfiFlashOptions = { at: 0, banks: 2, bank_size: BANK };

@@ -5,10 +5,11 @@
  * A hostile image is bytes at an address that the manifest names. After boot nothing of this plugin runs.
  * @module
  */
-import { definePlugin, hex } from "../../core/mod.ts";
+import { definePlugin } from "../../core/mod.ts";
 import type { DomainContext, Plugin } from "../../core/mod.ts";
-import { Flash, placeImage } from "../cfi_flash/contract.ts";
+import { Flash } from "../cfi_flash/contract.ts";
 import { DeviceTree } from "../fdt/contract.ts";
+import { loadedImages, overlap, placeImage } from "../load/contract.ts";
 
 /** Options; addresses are IPAs. */
 export interface FirmwareOptions {
@@ -37,21 +38,15 @@ export const firmware: Plugin<FirmwareOptions, undefined> = definePlugin<Firmwar
 function boot(context: DomainContext<FirmwareOptions, undefined>): void {
   const { options, domain, host, fail } = context;
   const image = host.image(options.image);
-  const wrong = placeImage(domain, context.find(Flash), options.at, image);
+  const loaded = loadedImages(domain, host);
+  const wrong = overlap("the firmware", options.at, image.length, loaded) ?? placeImage(domain, context.find(Flash), options.at, image);
   if (wrong !== undefined) fail("at", wrong);
 
   const blob = deviceTree(context);
   const dtbAt = options.dtb_at ?? Math.min(...domain.ram.map(({ at }) => at));
-  if (dtbAt < options.at + image.length && options.at < dtbAt + blob.length) {
-    fail(
-      options.dtb_at === undefined ? "at" : "dtb_at",
-      `the device tree, ${hex(dtbAt)} to ${hex(dtbAt + blob.length - 1)}, and the firmware, ${hex(options.at)} to ${
-        hex(options.at + image.length - 1)
-      }, overlap`,
-    );
-  }
-  const misplaced = placeImage(domain, undefined, dtbAt, blob);
-  if (misplaced !== undefined) fail("dtb_at", `the device tree: ${misplaced}`);
+  const others = [{ at: options.at, size: image.length, options }, ...loaded];
+  const misplaced = overlap("the device tree", dtbAt, blob.length, others) ?? placeImage(domain, undefined, dtbAt, blob);
+  if (misplaced !== undefined) fail(options.dtb_at === undefined ? "at" : "dtb_at", misplaced);
   domain.vcpus[0].start(BigInt(options.entry ?? options.at), BigInt(dtbAt));
 }
 

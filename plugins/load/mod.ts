@@ -5,9 +5,10 @@
  * A hostile image is bytes at an address that the manifest names, nothing more: nobody here looks inside.
  * @module
  */
-import { definePlugin, hex } from "../../core/mod.ts";
-import type { DomainContext, Plugin } from "../../core/mod.ts";
-import { Flash, placeImage } from "../cfi_flash/contract.ts";
+import { definePlugin } from "../../core/mod.ts";
+import type { Plugin } from "../../core/mod.ts";
+import { Flash } from "../cfi_flash/contract.ts";
+import { loadedImages, overlap, placeImage } from "./contract.ts";
 
 /** Options. */
 export interface LoadOptions {
@@ -25,24 +26,14 @@ export const load: Plugin<LoadOptions, undefined> = definePlugin<LoadOptions, un
   },
   attach: (context) =>
     context.onBoot(() => {
-      refuseOverlap(context);
-      const wrong = placeImage(context.domain, context.find(Flash), context.options.at, context.host.image(context.options.image));
-      if (wrong !== undefined) context.fail("at", wrong);
+      const { domain, host, options, fail } = context;
+      const image = host.image(options.image);
+      // Of two images in one place, the one that comes later in the manifest is the one that is wrong.
+      const all = loadedImages(domain, host);
+      const earlier = all.slice(0, Math.max(0, all.findIndex((other) => other.options === options)));
+      const wrong = overlap("the image", options.at, image.length, earlier) ?? placeImage(domain, context.find(Flash), options.at, image);
+      if (wrong !== undefined) fail("at", wrong);
     }),
 });
-
-/** Two images in one place: the one that comes later in the manifest is the one that is wrong. */
-function refuseOverlap({ domain, host, options, fail }: DomainContext<LoadOptions, undefined>): void {
-  const end = options.at + host.image(options.image).length;
-  for (const use of domain.spec.plugins.filter(({ plugin }) => plugin.name === load.name)) {
-    const other = use.options as unknown as LoadOptions;
-    if (other === options) return;
-    const { image, at } = other;
-    const otherEnd = at + host.image(image).length;
-    if (options.at < otherEnd && at < end) {
-      fail("at", `${hex(options.at)} to ${hex(end - 1)} overlaps the image at ${hex(at)} to ${hex(otherEnd - 1)}`);
-    }
-  }
-}
 
 export default load;

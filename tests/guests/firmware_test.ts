@@ -1,0 +1,104 @@
+/** Firmware that others built, from flash to its prompt, over a reset, and on to Debian's kernel. */
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { debianBoard } from "./debian_images.ts";
+import { Session } from "./session.ts";
+
+const uBoot = await debianBoard("u-boot");
+const edk2 = await debianBoard("edk2");
+
+Deno.test({
+  name: "Debian's U-Boot: prompt, memory, an environment in flash that outlives a reset, and Debian's kernel from there",
+  ignore: uBoot.images === undefined,
+  async fn() {
+    using guest = await Session.start(uBoot.manifest, { images: uBoot.images });
+    const prompt = "\n=> ";
+    const command = (line: string) => guest.command(line, { prompt }).replace(/\s*=$/, "");
+    guest.until("DRAM:  256 MiB");
+    guest.until("Flash: 64 MiB");
+    guest.until("bad CRC, using default environment");
+    guest.until("Hit any key to stop autoboot");
+    guest.type("\n");
+    guest.until(prompt);
+
+    assertMatch(command("version"), /^U-Boot 20\d\d\.\d\d.*\n\naarch64-linux-gnu-gcc /);
+    assertMatch(command("bdinfo"), /-> start += 0x0000000040000000\n-> size += 0x0000000010000000\n/);
+    const firstWords = new DataView(uBoot.images!.get("deb:u-boot-qemu#/usr/lib/u-boot/qemu_arm64/u-boot.bin")!.buffer);
+    const hex = (word: number) => word.toString(16).padStart(8, "0");
+    assertStringIncludes(command("md 0 2"), `00000000: ${hex(firstWords.getUint32(0, true))} ${hex(firstWords.getUint32(4, true))}`);
+    assertStringIncludes(command("md 40000000 1"), "40000000: edfe0dd0", "the device tree");
+    assertMatch(command("flinfo"), /Size: 32 MB in 256 Sectors\n +Intel Extended command set, Manufacturer ID: 0x89, Device ID: 0x0018/);
+
+    command("setenv bootcmd booti 40400000 44000000:400000 40000000");
+    command("setenv bootdelay 0");
+    assertMatch(
+      command("saveenv"),
+      /Erasing Flash\.\.\.\n\.\. done\nErased 2 sectors\nWriting to Flash\.\.\. done\nProtected 2 sectors\nOK/,
+    );
+    guest.type("reset\n");
+    await guest.reboot();
+
+    guest.until("Loading Environment from Flash... OK");
+    guest.until("Starting kernel ...");
+    guest.until("CPU: All CPU(s) started at EL1");
+    guest.until("by way of U-Boot, shell ready");
+    guest.until("# ");
+    assertMatch(guest.command("cat /proc/device-tree/chosen/u-boot,version; echo"), /20\d\d\.\d\d/);
+    assertEquals(guest.command("cat /proc/device-tree/flash@0/compatible; echo").replaceAll("\0", ""), "cfi-flash");
+    guest.type("poweroff -f\n");
+    assertEquals(guest.finish(), { kind: "power-off", domain: "u-boot", code: undefined });
+    assertEquals([...guest.machine.stats.traced.keys()].filter((kind) => /failure|abort|frames/.test(kind)), []);
+  },
+});
+
+Deno.test({
+  name: "Debian's EDK2: the UEFI shell, a variable in flash that outlives a reset, power-off",
+  ignore: edk2.images === undefined,
+  async fn() {
+    using guest = await Session.start(edk2.manifest, { images: edk2.images });
+    const prompt = "Shell> ";
+    const toShell = () => {
+      guest.until("UEFI firmware");
+      guest.until("any other key to continue");
+      guest.type("\r");
+      guest.until(prompt);
+    };
+    toShell();
+    guest.type("set Plugboard kept-in-flash\r");
+    guest.until(prompt);
+    guest.type("reset\r");
+    await guest.reboot();
+    toShell();
+    guest.type("set Plugboard\r");
+    guest.until("kept-in-flash"); // not an echo: what was typed says only the name
+    guest.until(prompt);
+    guest.type("memmap\r");
+    guest.until("128 MB (134,217,728 Bytes)");
+    guest.until(prompt);
+    guest.type("reset -s\r");
+    assertEquals(guest.finish(), { kind: "power-off", domain: "edk2", code: undefined });
+    assertEquals(guest.machine.stats.reboots, 1);
+    assert(![...guest.machine.stats.traced.keys()].some((kind) => /failure|abort|frames/.test(kind)));
+  },
+});
+
+Deno.test("images that overlap, or lie where nothing is, are refused at their line", async () => {
+  const board = (...at: number[]) => `
+board: overlaps
+plugins: [{ use: cpu_a64 }, { use: vmsa }, { use: scheduler_null }, { use: gicv3 }, { use: generic_timer }]
+domains:
+  - name: guest
+    memory: [{ at: 0x4000_0000, size: 4MiB }]
+    plugins:
+      - use: fdt
+      - { use: firmware, image: fw, at: 0x4010_0000 }
+${at.map((address) => `      - { use: load, image: fw, at: ${address} }`).join("\n")}
+`;
+  const images = new Map([["fw", new Uint8Array(0x1000)]]);
+  (await Session.start(board(0x4020_0000, 0x4020_1000), { images }))[Symbol.dispose]();
+  const overlap = "0x4020_0ff8 to 0x4020_1ff7, overlaps the image at 0x4020_0000 to 0x4020_0fff";
+  await assertRejects(() => Session.start(board(0x4020_0000, 0x4020_0ff8), { images }), Error, `the image, ${overlap}`);
+  await assertRejects(() => Session.start(board(0x4010_0800), { images }), Error, "the firmware, 0x4010_0000 to 0x4010_0fff, overlaps");
+  await assertRejects(() => Session.start(board(0x4000_0000), { images }), Error, "the device tree, 0x4000_0000");
+  const outside = "0x1000 bytes at 0x0100_0000 lie outside the guest's memory (RAM 0x4000_0000 to 0x403f_ffff; it has no cfi_flash)";
+  await assertRejects(() => Session.start(board(0x100_0000), { images }), Error, outside);
+});
