@@ -4,37 +4,21 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Vcpu } from "../../../core/mod.ts";
-import { FakeVcpuState } from "../../../core/testing.ts";
-import { GicCpuInterface } from "../../cpu_a64/engine/gic_cpu_interface.ts";
 import { GicLegacyInterface } from "../../cpu_a64/engine/gic_legacy_interface.ts";
+import { GicCpu } from "../../../tests/support/gic_cpu.ts";
+import { Random } from "../../../tests/support/random.ts";
 import { Distributor } from "./distributor.ts";
 import { createState } from "../vgic/state.ts";
 import { Vgic } from "../vgic/vgic.ts";
 
 const [CTLR, PMR, , IAR, EOIR, RPR, , , AIAR, AEOIR] = Array.from({ length: 10 }, (_, n) => 4 * n);
 
-/** A CPU whose ICH registers and GICV are the engine's. */
-class Cpu extends FakeVcpuState {
-  readonly words = new Uint32Array(64);
-  readonly gic: GicCpuInterface;
-  readonly frame: GicLegacyInterface;
+/** A CPU with the engine's GICV. */
+class Cpu extends GicCpu {
+  readonly frame = new GicLegacyInterface(this.gic, () => true, () => {});
 
   constructor(index: number, listRegisters: number) {
-    super({ mpidr: BigInt(index) });
-    const names = ["ICH_HCR_EL2", "ICH_VMCR_EL2", "ICH_VTR_EL2", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2"];
-    for (let n = 0; n < 16; n++) names.push(`ICH_LR${n}_EL2`);
-    this.words[4] = 0x9020_0000 | (listRegisters - 1);
-    this.gic = new GicCpuInterface(() => this.words, (name) => 8 * names.indexOf(name), () => true);
-    this.frame = new GicLegacyInterface(this.gic, () => true, () => {});
-  }
-
-  override read(name: string): bigint {
-    return this.gic.handles(name) ? this.gic.readRegister(name) : super.read(name);
-  }
-
-  override write(name: string, value: bigint): void {
-    if (this.gic.handles(name)) this.gic.writeRegister(name, value);
-    else super.write(name, value);
+    super(index, listRegisters, true);
   }
 
   load(offset: number): number {
@@ -44,17 +28,6 @@ class Cpu extends FakeVcpuState {
   store(offset: number, value: number): void {
     this.frame.write(offset, 4, BigInt(value));
   }
-}
-
-/** A generator that repeats. */
-function random(seed: number): (below: number) => number {
-  let s = seed | 1;
-  return (below) => {
-    s ^= s << 13;
-    s ^= s >>> 17;
-    s ^= s << 5;
-    return (s >>> 0) % below;
-  };
 }
 
 /** One interrupt as the reference sees it. */
@@ -375,7 +348,8 @@ for (const listRegisters of [1, 2, 4, 16]) {
     const modes = `EOImode ${eoiMode ? 1 : 0}, AckCtl ${ackCtl ? 1 : 0}`;
     Deno.test(`gicv2: random operations agree with the reference: ${vcpus} vCPUs, ${listRegisters} list registers, ${modes}`, () => {
       for (let seed = 1; seed <= 8; seed++) {
-        const next = random(seed * 7919 + listRegisters);
+        const random = new Random(`gicv2 ${listRegisters} ${modes} ${seed}`);
+        const next = (below: number) => random.below(below);
         const machine = new Machine(vcpus, listRegisters, eoiMode, ackCtl);
         let n = 0;
         try {

@@ -60,7 +60,7 @@ export const gicv2: Plugin<Gicv2Options, GicState> = definePlugin<Gicv2Options, 
   needs: [VirtualCpuInterface],
   provides: [Interrupts],
   resources(options, { domain }) {
-    if (domain === undefined) return {};
+    if (domain === undefined) return { windows: [{ name: "GICV", at: options.gicv, size: CPU_INTERFACE_SIZE }] };
     if (domain.vcpus > MAX_VCPUS) {
       throw new OptionError(undefined, `a GICv2 has at most ${MAX_VCPUS} CPUs, and the domain ${domain.name} ${domain.vcpus} vCPUs`);
     }
