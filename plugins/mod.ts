@@ -16,6 +16,7 @@ import { ns16550, pciSerial } from "./ns16550/mod.ts";
 import { pci } from "./pci/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
 import { pl031 } from "./pl031/mod.ts";
+import { pl061 } from "./pl061/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
@@ -40,6 +41,7 @@ export const plugins: readonly Plugin[] = [
   pciSerial,
   pl011,
   pl031,
+  pl061,
   psci,
   schedulerFair,
   schedulerNull,
