@@ -219,3 +219,26 @@ Deno.test("a timer that is programmed a million times has one deadline", () => {
   }
   assertEquals([most, rises], [1, 0]);
 });
+
+Deno.test("registers that a restore brings back are looked at", () => {
+  const { engine, vcpus, clock } = new Machine(modelByName("cortex-a57"), 62_500_000);
+  let level = false;
+  const timers = new Timers({
+    state: createState(1, 1),
+    vcpus: vcpus.slice(0, 1),
+    timers: timersOf().slice(0, 1),
+    writes: () => engine.cpu.counter.writes,
+    clock: clock.forInstance("test", (_, callback) => callback(), () => {}),
+    frequencyHz: 62_500_000,
+    offset: 0n,
+    output: () => (now) => void (level = now),
+  });
+  const [{ state }] = vcpus;
+  const off = state.save();
+  state.write("CNTP_CTL_EL0", 1n);
+  timers.look(0);
+  assertEquals(level, true);
+  state.restore(off);
+  timers.look(0);
+  assertEquals(level, false);
+});
