@@ -24,12 +24,13 @@ export const List = {
   EOI: 1 << 9,
   PRIORITY_SHIFT: 16,
   GROUP_SHIFT: 28,
+  GROUP_AND_PRIORITY: 0x10ff_0000,
   PENDING: 1 << 30,
   ACTIVE: 1 << 31,
 } as const;
 
 /** ICH_VMCR_EL2. */
-export const Vmcr = { VENG0: 1 << 0, VENG1: 1 << 1, VEOIM: 1 << 9 } as const;
+export const Vmcr = { VENG0: 1 << 0, VENG1: 1 << 1, VCBPR: 1 << 4, VEOIM: 1 << 9, VBPR1_SHIFT: 18, VBPR0_SHIFT: 21 } as const;
 
 /** Names of the list registers, made once. */
 export const listRegisterNames: readonly string[] = Array.from({ length: 16 }, (_, n) => `ICH_LR${n}_EL2`);

@@ -7,7 +7,7 @@
  */
 import type { VcpuState } from "../../../core/mod.ts";
 import { Hcr, List, listRegisterNames, Vmcr } from "./ich.ts";
-import { begin, countedEnds, depth, end } from "./nesting.ts";
+import { begin, countedEnds, depth, end, forgetInactive } from "./nesting.ts";
 import { MAX_LIST_REGISTERS, rowIndex, wordIndex } from "./state.ts";
 import type { GicState } from "./state.ts";
 
@@ -51,7 +51,7 @@ export const Folded = {
 export class ListRegisters {
   /** Candidates of the flush in progress: rank, priority and INTID in one number. */
   readonly #keys: number[] = [];
-  /** What the fold in progress saw become active: inverted priority and INTID in one number. */
+  /** What the fold in progress saw become active: group, priority and INTID in one number. */
   readonly #began: number[] = [];
 
   /** Set once there are LPIs. */
@@ -84,15 +84,14 @@ export class ListRegisters {
       // Pending and active, it had to end before it could be acknowledged.
       if ((before & List.ACTIVE) !== 0 && (acknowledged || (after & List.ACTIVE) === 0)) end(state.nesting[v], intid);
       if ((after & List.ACTIVE) !== 0) {
-        if (acknowledged) began.push((~after >>> List.PRIORITY_SHIFT & 0xff) << PRIORITY_SHIFT | intid);
+        if (acknowledged) began.push(after & List.GROUP_AND_PRIORITY | intid);
         state.active[rowIndex(state, v, intid >>> 5)] |= 1 << (intid & 31);
       } else {
         result |= this.#deactivated(v, intid);
       }
     }
-    // Of those that began in one run the lower priorities came first.
-    if (began.length > 1) began.sort((a, b) => a - b);
-    for (const key of began) begin(state.nesting[v], key & INTID_MASK);
+    if (began.length > 1) sortByGroupPriority(began, readVmcr(cpu));
+    for (const entry of began) begin(state.nesting[v], entry & SMALL_INTID);
     if (state.spilled[v].length > 0) result |= this.#foldEnded(v, cpu);
     return result;
   }
@@ -232,7 +231,9 @@ export class ListRegisters {
     let hcr = Hcr.EN | Hcr.TDIR;
     for (let n = count; n < keys.length; n++) if (keys[n] >>> RANK_SHIFT === READY) hcr |= Hcr.NPIE;
     const spilled = state.spilled[v];
-    countedEnds(state.nesting[v], (intid) => this.#isListedActive(v, count, intid), spilled);
+    const nesting = state.nesting[v];
+    if (nesting.length > 0 && (readVmcr(cpu) & Vmcr.VEOIM) !== 0) forgetInactive(nesting, (intid) => this.#isActive(v, intid));
+    countedEnds(nesting, (intid) => this.#isListedActive(v, count, intid), spilled);
     if (spilled.length > 0) hcr |= Hcr.LRENPIE;
     if (keys.length > count) {
       const vmcr = readVmcr(cpu);
@@ -241,6 +242,10 @@ export class ListRegisters {
       hcr |= ((vmcr & Vmcr.VENG1) !== 0 ? Hcr.VGRP0_DIE : Hcr.VGRP0_EIE) << 2;
     }
     return hcr;
+  }
+
+  #isActive(v: number, intid: number): boolean {
+    return (this.state.active[rowIndex(this.state, v, intid >>> 5)] >>> (intid & 31) & 1) !== 0;
   }
 
   #isListedActive(v: number, count: number, intid: number): boolean {
@@ -314,6 +319,20 @@ export class ListRegisters {
     this.state.hcr[v] = hcr;
     cpu.write("ICH_HCR_EL2", BigInt(hcr));
   }
+}
+
+/**
+ * Of interrupts that were acknowledged in one run and none of which has ended, each preempted the one before: its group priority is above.
+ * Arm IHI 0069, "Priority grouping". A guest that changes a binary point between two of them is taken to have had the present one before.
+ */
+function sortByGroupPriority(began: number[], vmcr: number): void {
+  const ignored0 = Math.max(vmcr >>> Vmcr.VBPR0_SHIFT & 7, 2) + 1;
+  const ignored1 = (vmcr & Vmcr.VCBPR) !== 0 ? ignored0 : Math.max(vmcr >>> Vmcr.VBPR1_SHIFT & 7, 3);
+  const groupPriority = (entry: number) => {
+    const ignored = (entry >>> List.GROUP_SHIFT & 1) !== 0 ? ignored1 : ignored0;
+    return entry >>> List.PRIORITY_SHIFT & 0xff & 0xff << ignored;
+  };
+  began.sort((a, b) => groupPriority(b) - groupPriority(a));
 }
 
 function readVmcr(cpu: VcpuState): number {

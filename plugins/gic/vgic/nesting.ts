@@ -4,7 +4,7 @@
  * nor software that clears an active bit changes that order.
  */
 
-/** Priorities nest 32 deep, so older entries are left over from EOImode 1, whose deactivations come by name. */
+/** Priorities nest 32 deep: older entries than this are left over from EOImode 1. */
 const DEEPEST = 64;
 
 /** An acknowledgement. */
@@ -23,6 +23,11 @@ export function end(nesting: number[], intid: number): void {
 export function depth(nesting: readonly number[], intid: number): number {
   const at = nesting.lastIndexOf(intid);
   return at < 0 ? DEEPEST : nesting.length - 1 - at;
+}
+
+/** With EOImode 1 deactivations come by name, from any vCPU. */
+export function forgetInactive(nesting: number[], isActive: (intid: number) => boolean): void {
+  for (let n = nesting.length - 1; n >= 0; n--) if (!isActive(nesting[n])) nesting.splice(n, 1);
 }
 
 /** Fills `ends` with what the hardware would only count, in the order in which it ends. `isListed`: is active in a list register. */

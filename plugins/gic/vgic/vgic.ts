@@ -8,7 +8,6 @@ import type { Vcpu } from "../../../core/mod.ts";
 import { Vmcr } from "./ich.ts";
 import { Folded, ListRegisters } from "./list_registers.ts";
 import type { LargeInterrupts } from "./list_registers.ts";
-import { end } from "./nesting.ts";
 import { rowIndex, wordIndex } from "./state.ts";
 import type { GicState } from "./state.ts";
 
@@ -82,7 +81,7 @@ export class Vgic {
     this.state.running[v] = 0;
     this.#routeAny(v);
     this.#lists.forget(v);
-    this.#lists.flush(v, cpu);
+    this.refreshAll(); // those of mode "any" may have moved here
   }
 
   // Inputs.
@@ -139,12 +138,7 @@ export class Vgic {
   /** ICC_DIR_EL1, trapped: ends an interrupt wherever it is active. Ignored with EOImode 0. */
   deactivate(vcpu: Vcpu, intid: number): void {
     if (intid >= 32 * this.state.words || (vcpu.state.read("ICH_VMCR_EL2") & BigInt(Vmcr.VEOIM)) === 0n) return;
-    const mask = 1 << (intid & 31);
-    for (let v = 0; v < this.state.vcpus; v++) {
-      const isActive = (this.state.active[rowIndex(this.state, v, intid >>> 5)] & mask) !== 0;
-      if (isActive && (intid >= 32 || v === vcpu.index)) end(this.state.nesting[v], intid);
-    }
-    this.setActive(vcpu.index, intid >>> 5, mask, false);
+    this.setActive(vcpu.index, intid >>> 5, 1 << (intid & 31), false);
   }
 
   /** A software generated interrupt. `forGroup0`: reaches those of group 0 only. */
