@@ -14,6 +14,7 @@ export function inputs(gic: Vgic): Interrupts {
     return { intid, set: (level) => gic.setLine(v, intid, level) };
   };
   return {
+    wakeRequest: (v) => gic.wakeRequest(v),
     spi: (intid) => line(0, intid, 32, 32 * gic.state.words, `SPI with INTID ${intid}`),
     ppi(v, intid) {
       if (gic.vcpus[v] === undefined) throw new RangeError(`there is no vCPU ${v}`);

@@ -149,6 +149,21 @@ export class ListRegisters {
     state.spilled[v].length = 0;
   }
 
+  /** True when something would be delivered to a vCPU if it weren't asleep: the request to wake it. Arm IHI 0069, "Power management". */
+  wakes(v: number): boolean {
+    const { state } = this;
+    for (let word = 0; word < state.words; word++) {
+      const w = wordIndex(state, v, word);
+      const row = rowIndex(state, v, word);
+      const pending = (state.latch[w] | (state.line[w] & ~state.edge[w])) & state.enable[w] & state.target[row];
+      if (pending !== 0 && (pending & this.#forwardedGroups(w) & ~this.#activeAnywhere(word, state.active[row])) !== 0) return true;
+    }
+    if (this.large === undefined || (state.control & 2) === 0) return false;
+    let found = false;
+    this.large.forEachDeliverable(v, 1, () => found = true);
+    return found;
+  }
+
   /** Everything that is active on this vCPU or deliverable to it. */
   #collect(v: number): void {
     const { state } = this;

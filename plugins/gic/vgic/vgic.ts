@@ -217,9 +217,14 @@ export class Vgic {
     if (this.#isRunning()) {
       this.state.dirty[v] = 1;
       vcpu.kick();
-    } else if (this.#lists.flush(v, vcpu.state)) {
+    } else if (this.#lists.flush(v, vcpu.state) || (this.state.asleep[v] !== 0 && this.#lists.wakes(v))) {
       vcpu.kick();
     }
+  }
+
+  /** Asks to wake a vCPU, asleep or with its CPU interface off. */
+  wakeRequest(v: number): boolean {
+    return this.#lists.wakes(v);
   }
 
   /** Something changed that may concern every vCPU. */
