@@ -124,6 +124,8 @@ function settle(vcpu: Vcpu, answer: Exclude<Answer, "unclaimed">): Next {
       advance(vcpu);
       return answer;
     case "undefined":
+      // An HVC returns to behind itself; the UNDEFINED exception is the HVC's own.
+      if (Number(vcpu.state.read("ESR_EL2") >> 26n & 63n) === EC.HVC64) vcpu.state.pc = BigInt.asUintN(64, vcpu.state.pc - 4n);
       vcpu.inject({ kind: "undefined" });
       return "run";
   }

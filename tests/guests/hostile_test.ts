@@ -56,8 +56,17 @@ const rows: Row[] = [
     // PSCI SYSTEM_RESET, 0x8400_0009
     name: "resets itself",
     program: [0xd2b0_8000, 0xf280_0120, HVC],
-    code: 0,
-    says: ["reboot"],
+    args: ["--no-reboot"],
+    code: 5,
+    says: ["asked for a reboot"],
+  },
+  {
+    // Counts to a million first: movz x2, #0x10, lsl #16; sub x2, x2, #1; cbnz x2, .-4
+    name: "resets itself for ever",
+    program: [0xd2a0_0202, 0xd100_0442, 0xb5ff_ffe2, 0xd2b0_8000, 0xf280_0120, HVC],
+    args: ["--timeout", "20ms"],
+    code: 4,
+    says: ["timeout", "after 9 reboots"],
   },
 ];
 
