@@ -18,6 +18,7 @@ import { pl011 } from "./pl011/mod.ts";
 import { pl031 } from "./pl031/mod.ts";
 import { pl061 } from "./pl061/mod.ts";
 import { psci } from "./psci/mod.ts";
+import { pvtime } from "./pvtime/mod.ts";
 import { sbsaGwdt } from "./sbsa_gwdt/mod.ts";
 import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
@@ -44,6 +45,7 @@ export const plugins: readonly Plugin[] = [
   pl031,
   pl061,
   psci,
+  pvtime,
   sbsaGwdt,
   schedulerFair,
   schedulerNull,
