@@ -16,6 +16,7 @@ export * from "./diagnostics.ts";
 export * from "./domain.ts";
 export * from "./errors.ts";
 export * from "./exceptions.ts";
+export * from "./hypervisor_map.ts";
 export * from "./interrupts.ts";
 export * from "./memory_backend.ts";
 export * from "./options.ts";
