@@ -193,8 +193,12 @@ export class Vgic {
     const mask = 1 << (intid & 31);
     for (let v = 0; v < state.vcpus; v++) {
       const row = rowIndex(state, v, intid >>> 5);
-      if (v === target) state.target[row] |= mask;
-      else state.target[row] &= ~mask;
+      if (v === target) {
+        state.target[row] |= mask;
+      } else if ((state.target[row] & mask) !== 0) {
+        state.target[row] &= ~mask;
+        this.refresh(v); // it may be in its list registers
+      }
     }
   }
 
