@@ -9,7 +9,7 @@ import { cpuA64 } from "./cpu_a64/mod.ts";
 import { fdt } from "./fdt/mod.ts";
 import { firmware } from "./firmware/mod.ts";
 import { genericTimer } from "./generic_timer/mod.ts";
-import { gicv2, gicv3, its } from "./gic/mod.ts";
+import { gicv2, gicv2m, gicv3, its } from "./gic/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
 import { ns16550, pciSerial } from "./ns16550/mod.ts";
@@ -34,6 +34,7 @@ export const plugins: readonly Plugin[] = [
   firmware,
   genericTimer,
   gicv2,
+  gicv2m,
   gicv3,
   its,
   linuxBoot,

@@ -6,6 +6,7 @@ import { definePlugin, Interrupts, MemoryBackend, OptionError, OverlapError } fr
 import type { DeviceTreeFragment, DomainContext, Pa, Plugin } from "../../../core/mod.ts";
 import { VirtualCpuInterface } from "../../cpu_a64/contract.ts";
 import { Distributor, DISTRIBUTOR_SIZE } from "./distributor.ts";
+import { nodeName } from "../gicv3/node.ts";
 import { inputs } from "../vgic/inputs.ts";
 import { createState, MAX_LIST_REGISTERS } from "../vgic/state.ts";
 import type { GicState } from "../vgic/state.ts";
@@ -80,7 +81,8 @@ function attach(context: DomainContext<Gicv2Options, GicState>): void {
   const { options, state, domain, exceptions } = context;
   Object.assign(state, createState(domain.vcpus.length, options.spis, 2));
   const has = Number(domain.vcpus[0].state.read("ICH_VTR_EL2") & 0x1fn) + 1;
-  const gic = new Vgic(state, domain.vcpus, Math.min(options.list_registers, has));
+  if (options.list_registers > has) context.fail("list_registers", `the CPU has ${has} list registers`);
+  const gic = new Vgic(state, domain.vcpus, options.list_registers);
   const distributor = new Distributor(gic);
   exceptions.claimMmio(options.distributor, DISTRIBUTOR_SIZE, "distributor", {
     read: (offset, size, vcpu) => distributor.read(vcpu?.index ?? 0, offset, size),
@@ -127,12 +129,14 @@ function deviceTree(options: Gicv2Options): DeviceTreeFragment {
     under: "/",
     properties: { "interrupt-parent": { cells: ["&gic"] } },
     nodes: [{
-      name: `interrupt-controller@${options.distributor.toString(16)}`,
+      name: nodeName(options.distributor),
       label: "gic",
       properties: {
         compatible: { text: ["arm,gic-400", "arm,cortex-a15-gic"] },
         "#interrupt-cells": { cells: [3] },
-        "#address-cells": { cells: [0] },
+        "#address-cells": { cells: [2] },
+        "#size-cells": { cells: [2] },
+        ranges: true,
         "interrupt-controller": true,
         reg: { reg: [[options.distributor, DISTRIBUTOR_SIZE], [options.cpu_interface, options.cpu_interface_size]] },
       },

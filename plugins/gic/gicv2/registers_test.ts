@@ -89,12 +89,19 @@ Deno.test("gicv2: a CPU interface of 4 KiB has no GICC_DIR", async () => {
   assertThrows(() => kit.write32(GICC + 0x1000, 40), Error, "write of 4 bytes");
 });
 
-Deno.test("gicv2: GICV in the middle of RAM is a mistake of the manifest", async () => {
-  const kit = bench({ interrupts: false, provide: [[VirtualCpuInterface, {}]] });
-  const error = await kit.attach(gicv2, { ...options, gicv: 0x4000_0000 }).then(() => undefined, (error) => error);
-  assert(error instanceof OptionError, String(error));
-  assertEquals(error.option, "gicv");
-});
+const mistakes: [what: string, option: keyof Gicv2Options, value: number][] = [
+  ["GICV in the middle of RAM", "gicv", 0x4000_0000],
+  ["more list registers than the CPU has", "list_registers", 5],
+];
+for (const [what, option, value] of mistakes) {
+  Deno.test(`gicv2: a mistake of the manifest: ${what}`, async () => {
+    const kit = bench({ interrupts: false, provide: [[VirtualCpuInterface, {}]] });
+    kit.state().write("ICH_VTR_EL2", 0x9000_0003n);
+    const error = await kit.attach(gicv2, { ...options, [option]: value }).then(() => undefined, (error) => error);
+    assert(error instanceof OptionError, String(error));
+    assertEquals(error.option, option);
+  });
+}
 
 Deno.test("gicv2: private registers are those of the vCPU that accesses them", async () => {
   const { kit } = await machine(2);
