@@ -1,6 +1,6 @@
 /** Firmware that others built, from flash to its prompt, over a reset, and on to Debian's kernel. */
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { debianBoard } from "./debian_images.ts";
+import { changed, debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
 
 const uBoot = await debianBoard("u-boot");
@@ -28,6 +28,7 @@ Deno.test({
     assertStringIncludes(command("md 40000000 1"), "40000000: edfe0dd0", "the device tree");
     assertMatch(command("flinfo"), /Size: 32 MB in 256 Sectors\n +Intel Extended command set, Manufacturer ID: 0x89, Device ID: 0x0018/);
 
+    assertMatch(command("dm tree"), /rtc +0 +\[ +\] +rtc-pl031 +\|-- pl031@9010000/);
     command("setenv bootcmd booti 40400000 44000000:400000 40000000");
     command("setenv bootdelay 0");
     assertMatch(
@@ -40,6 +41,7 @@ Deno.test({
     guest.until("Loading Environment from Flash... OK");
     guest.until("Starting kernel ...");
     guest.until("CPU: All CPU(s) started at EL1");
+    guest.until("2 CPUs online, Linux 6.1.0-");
     guest.until("by way of U-Boot, shell ready");
     guest.until("# ");
     assertMatch(guest.command("cat /proc/device-tree/chosen/u-boot,version; echo"), /20\d\d\.\d\d/);
@@ -50,34 +52,45 @@ Deno.test({
   },
 });
 
+const toShell = (guest: Session) => {
+  guest.until("UEFI firmware");
+  guest.until("any other key to continue");
+  guest.type("\r");
+  guest.until("Shell> ");
+};
+
 Deno.test({
   name: "Debian's EDK2: the UEFI shell, a variable in flash that outlives a reset, power-off",
   ignore: edk2.images === undefined,
   async fn() {
     using guest = await Session.start(edk2.manifest, { images: edk2.images });
-    const prompt = "Shell> ";
-    const toShell = () => {
-      guest.until("UEFI firmware");
-      guest.until("any other key to continue");
-      guest.type("\r");
-      guest.until(prompt);
-    };
-    toShell();
+    toShell(guest);
     guest.type("set Plugboard kept-in-flash\r");
-    guest.until(prompt);
+    guest.until("Shell> ");
     guest.type("reset\r");
     await guest.reboot();
-    toShell();
+    toShell(guest);
     guest.type("set Plugboard\r");
     guest.until("kept-in-flash"); // not an echo: what was typed says only the name
-    guest.until(prompt);
     guest.type("memmap\r");
     guest.until("128 MB (134,217,728 Bytes)");
-    guest.until(prompt);
+    guest.until("Shell> ");
     guest.type("reset -s\r");
     assertEquals(guest.finish(), { kind: "power-off", domain: "edk2", code: undefined });
     assertEquals(guest.machine.stats.reboots, 1);
     assert(![...guest.machine.stats.traced.keys()].some((kind) => /failure|abort|frames/.test(kind)));
+  },
+});
+
+Deno.test({
+  name: "Debian's EDK2 on a GICv2: its timer's interrupts come, or no countdown would end",
+  ignore: edk2.images === undefined,
+  async fn() {
+    const gic = "use: gicv3\n    distributor: 0x0800_0000\n    redistributors: 0x080a_0000";
+    using guest = await Session.start(changed(edk2.manifest, [[gic, "use: gicv2"]]), { images: edk2.images });
+    toShell(guest);
+    guest.type("reset -s\r");
+    assertEquals(guest.finish().kind, "power-off");
   },
 });
 
