@@ -72,7 +72,7 @@ export class BankWindow {
   close(): void {
     const { parts, at, bank } = this;
     parts.space.unmap(at, bank.sizeBytes);
-    for (const frame of this.#frames.values()) parts.memory.release(parts.owner, frame, SECTOR_BYTES);
+    for (const frame of this.#frames.values()) this.#release(frame);
     this.#frames.clear();
     this.#mapped = false;
   }
@@ -98,7 +98,7 @@ export class BankWindow {
     const bytes = this.bank.state.contents.get(sector);
     let frame = this.#frames.get(sector);
     if (bytes === undefined) {
-      if (frame !== undefined) memory.release(owner, frame, SECTOR_BYTES);
+      if (frame !== undefined) this.#release(frame);
       this.#frames.delete(sector);
       return;
     }
@@ -106,6 +106,13 @@ export class BankWindow {
     if (frame === undefined) return;
     this.#frames.set(sector, frame);
     memory.view(frame, SECTOR_BYTES).set(bytes);
+    engine.memoryWritten(frame, SECTOR_BYTES);
+  }
+
+  /** Code that was decoded from the frame isn't the next owner's. */
+  #release(frame: number): void {
+    const { memory, engine, owner } = this.parts;
+    memory.release(owner, frame, SECTOR_BYTES);
     engine.memoryWritten(frame, SECTOR_BYTES);
   }
 
