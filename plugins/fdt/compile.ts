@@ -147,16 +147,25 @@ class Encoder {
     return this.interrupts(where, value.interrupts);
   }
 
-  /** Arm GIC binding: type (0 SPI, 1 PPI), number within the type, flags (1 rising edge, 4 level high). */
+  /** Arm GIC binding: type (0 SPI, 1 PPI), number within the type, flags (1 rising edge, 4 level high; 15:8 for GICv2's PPIs: whose). */
   private interrupts(where: string, list: readonly { readonly intid: number; readonly trigger: "level" | "edge" }[]): Uint8Array {
     if (!this.controller) throw new DeviceTreeError(`${where}: no plugin declares an interrupt controller`);
     const cells = plainCell(this.controller, "#interrupt-cells") ?? 3;
     if (cells < 3) throw new DeviceTreeError(`${where}: ${this.controller.path} has ${cells} interrupt cells, want at least 3`);
+    const cpus = this.cpuMask(this.controller);
     return words(list.flatMap(({ intid, trigger }) => {
       if (!Number.isInteger(intid) || intid < 16 || intid > 1019) throw new DeviceTreeError(`${where}: INTID ${intid} is no PPI or SPI`);
-      const encoded = [intid < 32 ? 1 : 0, intid < 32 ? intid - 16 : intid - 32, trigger === "edge" ? 1 : 4];
+      const flags = (trigger === "edge" ? 1 : 4) | (intid < 32 ? cpus << 8 : 0);
+      const encoded = [intid < 32 ? 1 : 0, intid < 32 ? intid - 16 : intid - 32, flags];
       return [...encoded, ...new Array<number>(cells - 3).fill(0)];
     }));
+  }
+
+  /** One bit for each CPU of a GICv2; 0 for others, whose binding has no such mask. */
+  private cpuMask(controller: Draft): number {
+    if (!JSON.stringify(controller.properties.get("compatible") ?? "").includes('"arm,cortex-a15-gic"')) return 0;
+    const cpus = this.root.children.find(({ name }) => name === "cpus")?.children.filter(({ name }) => /^cpu@/.test(name)) ?? [];
+    return (1 << Math.min(cpus.length, 8)) - 1;
   }
 }
 

@@ -101,6 +101,23 @@ Deno.test("interrupts become GIC cells: PPIs from 16, SPIs from 32, level 4, edg
   assertEquals(cells("/pl011@9000000", "interrupts"), [0, 1, 4, 0, 8, 1]);
 });
 
+Deno.test("a GICv2's PPIs say which CPUs they are of", () => {
+  const cpu = (n: number): DeviceTreeNode => ({ name: `cpu@${n}`, properties: {} });
+  const gic: DeviceTreeNode["properties"] = {
+    compatible: { text: ["arm,gic-400", "arm,cortex-a15-gic"] },
+    "interrupt-controller": true,
+    "#interrupt-cells": { cells: [3] },
+  };
+  const root = compile([
+    { under: "/cpus", nodes: [cpu(0), cpu(1), cpu(2)] },
+    node("gic", gic),
+    node("timer", { interrupts: { interrupts: [{ intid: 27, trigger: "level" }, { intid: 40, trigger: "edge" }] } }),
+  ]);
+  const bytes = findNode(root, "/timer")!.properties.get("interrupts")!;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  assertEquals(Array.from({ length: 6 }, (_, n) => view.getUint32(4 * n)), [1, 11, 0x704, 0, 8, 1]);
+});
+
 Deno.test("labels become phandles, and the root's interrupt parent is the controller", () => {
   const phandle = cellOf(findNode(root, "/interrupt-controller@8000000")!, "phandle");
   assert(phandle);

@@ -10,13 +10,20 @@ interface Row {
   readonly conduit: "hvc" | "smc";
   readonly size: "4KiB" | "8KiB";
   readonly listRegisters: number;
+  /** A PCI serial port sends messages to a GICv2m. */
+  readonly messages?: boolean;
 }
 
 const rows: readonly Row[] = [
   { vcpus: 1, conduit: "hvc", size: "4KiB", listRegisters: 4 },
-  { vcpus: 2, conduit: "smc", size: "8KiB", listRegisters: 1 },
+  { vcpus: 2, conduit: "smc", size: "8KiB", listRegisters: 1, messages: true },
   { vcpus: 4, conduit: "smc", size: "4KiB", listRegisters: 2 },
   { vcpus: 8, conduit: "hvc", size: "8KiB", listRegisters: 4 },
+];
+
+const withMessages: readonly (readonly [string, string])[] = [
+  ["  - use: generic_timer", "  - use: gicv2m\n  - use: generic_timer"],
+  ["      - use: fdt", "      - use: pci\n      - { use: pci_serial, signalling: msi }\n      - use: fdt"],
 ];
 
 /** Lines of a kernel that works around what it found, or found itself broken. */
@@ -29,7 +36,7 @@ function counted(interrupts: string, line: RegExp): number {
   return found.trim().split(/\s+/).slice(1).filter((word) => /^\d+$/.test(word)).reduce((sum, word) => sum + Number(word), 0);
 }
 
-for (const { vcpus, conduit, size, listRegisters } of rows) {
+for (const { vcpus, conduit, size, listRegisters, messages = false } of rows) {
   Deno.test({
     name:
       `GICv2 with ${vcpus} vCPUs, ${size} of CPU interface, ${listRegisters} list registers, PSCI by ${conduit}: Debian boots to a shell`,
@@ -40,6 +47,7 @@ for (const { vcpus, conduit, size, listRegisters } of rows) {
         ["vcpus: 2", `vcpus: ${vcpus}`],
         ["cpu_interface_size: 8KiB", `cpu_interface_size: ${size}`],
         ["list_registers: 4", `list_registers: ${listRegisters}`],
+        ...messages ? withMessages : [],
       ]);
       using guest = await Session.start(board, { images, set: { pcpus: String(vcpus) } });
       guest.until(`smp: Brought up 1 node, ${vcpus} CPU${vcpus > 1 ? "s" : ""}`);
@@ -55,6 +63,10 @@ for (const { vcpus, conduit, size, listRegisters } of rows) {
       assertMatch(after, /Err: +0$/m);
       assert(counted(after, /arch_timer/) > counted(before, /arch_timer/), "the timer goes on");
       assert(counted(after, /uart-pl011/) > counted(before, /uart-pl011/), "so does the console");
+      if (messages) {
+        guest.command("exec 3<> /dev/ttyS0; seq 1 100 >&3; sleep 1");
+        assert(counted(guest.command("cat /proc/interrupts"), /MSI .* Edge +ttyS0/) > 0);
+      }
       if (vcpus > 1) {
         assert(counted(after, /IPI[0-9]: .*Rescheduling/) > 0, after);
         guest.command("echo 0 > /sys/devices/system/cpu/cpu1/online; echo 1 > /sys/devices/system/cpu/cpu1/online");
