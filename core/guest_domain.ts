@@ -93,7 +93,11 @@ export class GuestDomain implements Domain {
       this.parts.engine.destroyVcpu(vcpu.state);
     }
     this.space.destroy();
-    for (const { value: pa, size } of [...this.#chunks.all]) this.parts.memory.release(this.name, pa, size);
+    for (const { value: pa, size } of [...this.#chunks.all]) {
+      this.parts.memory.release(this.name, pa, size);
+      // Frames are scrubbed for their next owner; code that was decoded from them has to go as well.
+      this.parts.engine.memoryWritten(pa, size);
+    }
   }
 
   /** Takes frames in chunks as large as alignment and the free memory allow, and maps them. */

@@ -115,3 +115,65 @@ ${at.map((address) => `      - { use: load, image: fw, at: ${address} }`).join("
   const outside = "0x1000 bytes at 0x0100_0000 lie outside the guest's memory (RAM 0x4000_0000 to 0x403f_ffff; it has no cfi_flash)";
   await assertRejects(() => Session.start(board(0x100_0000), { images }), Error, outside);
 });
+
+/**
+ * Writes a function to 0x4020_0000, calls it and asks for a reset; what it did that is in the flash, so after the reset it prints
+ * 2 and what it finds there (0: RAM is new), and calls it once more.
+ */
+const callsAgain = [
+  0xd2a12014, // mov x20, #0x9000000
+  0xd2a08015, // mov x21, #0x4000000
+  0xd2a80416, // mov x22, #0x40200000
+  0xb94002a0, // ldr w0, [x21]
+  0x3100041f, // cmn w0, #0x1
+  0x54000241, // b.ne 5c <code-0x2c>
+  0x52800801, // mov w1, #0x40
+  0xb90002a1, // str w1, [x21]
+  0xb90002bf, // str wzr, [x21]
+  0x52801fe1, // mov w1, #0xff
+  0xb90002a1, // str w1, [x21]
+  0x100002e1, // adr x1, 88
+  0x29400c22, // ldp w2, w3, [x1]
+  0x29000ec2, // stp w2, w3, [x22]
+  0xb9400822, // ldr w2, [x1, #8]
+  0xb9000ac2, // str w2, [x22, #8]
+  0xd5033f9f, // dsb sy
+  0xd508751f, // ic iallu
+  0xd5033fdf, // isb
+  0xd63f02c0, // blr x22
+  0xd2800120, // mov x0, #0x9
+  0xf2b08000, // movk x0, #0x8400, lsl #16
+  0xd4000002, // hvc #0x0
+  0x52800640, // mov w0, #0x32
+  0xb9000280, // str w0, [x20]
+  0xb94002c0, // ldr w0, [x22]
+  0x1100c000, // add w0, w0, #0x30
+  0xb9000280, // str w0, [x20]
+  0xd63f02c0, // blr x22
+  0x52800a60, // mov w0, #0x53
+  0xb9000280, // str w0, [x20]
+  0xd2800100, // mov x0, #0x8
+  0xf2b08000, // movk x0, #0x8400, lsl #16
+  0xd4000002, // hvc #0x0
+  0x52800820, // mov w0, #0x41
+  0xb9000280, // str w0, [x20]
+  0xd65f03c0, // ret
+];
+
+Deno.test("after a reboot nothing runs that was decoded before it", async () => {
+  const board = `
+board: again
+plugins: [{ use: cpu_a64 }, { use: vmsa }, { use: scheduler_null }, { use: gicv3 }, { use: generic_timer }, { use: psci }]
+memory: 16MiB
+domains:
+  - name: guest
+    memory: [{ at: 0x4000_0000, size: 4MiB }]
+    plugins: [{ use: pl011 }, { use: fdt }, { use: cfi_flash }, { use: firmware, image: fw, at: 0x4010_0000 }]
+`;
+  using guest = await Session.start(board, { images: new Map([["fw", new Uint8Array(Uint32Array.from(callsAgain).buffer)]]) });
+  await guest.reboot();
+  assertEquals(guest.console, "A");
+  const end = guest.finish();
+  assertEquals(guest.console, "A20");
+  assertMatch(end.report ?? "", /began +0x0000000040200000 +udf #0, ESR_EL1 0x0200_0000/);
+});
