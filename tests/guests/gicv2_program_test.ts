@@ -95,22 +95,57 @@ const results: [what: string, instruction: string, character: string][] = [
   ["GICC_IIDR ends so", "and w0, w25, #0x7f", ";"],
 ];
 
+/** Words of instructions, one to a line; throws when the assembler refuses one. */
+function image(source: readonly string[]): Uint8Array {
+  const words = assemble(source).map((line, n) => {
+    if ("error" in line) throw new Error(`${source[n]}: ${line.error}`);
+    return line.word;
+  });
+  return new Uint8Array(new Uint32Array(words).buffer);
+}
+
+/** A PSCI call that doesn't come back. */
+const call = (functionId: number) => ["movz w0, #0x8400, lsl #16", `movk w0, #${functionId}`, "hvc #0"];
+const SYSTEM_OFF = 8, SYSTEM_RESET = 9;
+
 Deno.test({
   name: "GICv2: a vCPU without system registers, and EOImode 1; no exits but for the distributor and GICC_DIR",
   ignore: missing(assembler),
   async fn() {
     const print = results.flatMap(([, instruction]) => [instruction, "movz x7, #0x0900, lsl #16", "str w0, [x7]"]);
-    const off = ["movz w0, #0x8400, lsl #16", "movk w0, #8", "hvc #0"];
     const padded = (lines: readonly string[], length: number) => [...lines, ...Array<string>(length - lines.length).fill("nop")];
-    const source = [...padded([...main, ...print, ...off], (0x800 + 0x200) / 4), ...padded(synchronous, 32), ...interrupt];
-    const words = assemble(source).map((line, n) => {
-      if ("error" in line) throw new Error(`${source[n]}: ${line.error}`);
-      return line.word;
-    });
-    const images = new Map([["program", new Uint8Array(new Uint32Array(words).buffer)]]);
+    const source = [...padded([...main, ...print, ...call(SYSTEM_OFF)], (0x800 + 0x200) / 4), ...padded(synchronous, 32), ...interrupt];
+    const images = new Map([["program", image(source)]]);
     using guest = await Session.start(BOARD, { images });
     assertEquals(guest.finish().kind, "power-off");
     assertEquals([...guest.console], results.map(([, , character]) => character), results.map(([what]) => what).join("; "));
     assertEquals(guest.machine.stats.exits.get("mmio"), 5 + 2 + 1 + results.length);
+  },
+});
+
+Deno.test({
+  name: "GICv2: a domain that starts over gets it again",
+  ignore: missing(assembler),
+  async fn() {
+    using guest = await Session.start(BOARD, { images: new Map([["program", image(call(SYSTEM_RESET))]]) });
+    await guest.reboot();
+    await guest.reboot();
+    assertEquals(guest.machine.stats.reboots, 2);
+  },
+});
+
+Deno.test({
+  name: "a domain with a GICv2, another, and one with a GICv3 beside them: each CPU says what it has",
+  ignore: missing(assembler),
+  async fn() {
+    const [head, tail] = BOARD.replace("  - use: gicv2\n", "").replace("80MiB", "240MiB").split("  - name: guest");
+    const domain = (n: number, gic: string) =>
+      `  - name: guest${n}${tail.replace("port: console", `port: console${n}`)}      - use: ${gic}\n`;
+    const board = head + domain(0, "gicv2") + domain(1, "gicv2") + domain(2, "gicv3");
+    const print = ["ubfx x1, x1, #24, #4", "add w1, w1, #'0'", "movz x7, #0x0900, lsl #16", "str w1, [x7]"];
+    const images = new Map([["program", image(["mrs x1, id_aa64pfr0_el1", ...print, ...call(SYSTEM_OFF)])]]);
+    using guest = await Session.start(board, { images });
+    assertEquals(guest.finish().kind, "power-off");
+    assertEquals([...guest.console].sort().join(""), "001");
   },
 });
