@@ -7,18 +7,19 @@ const KERNEL = "deb:debian-installer-*-netboot-arm64#/usr/lib/debian-installer/i
 const program = (name: string) => new URL(`../../examples/guests/programs/${name}`, import.meta.url).pathname;
 const DIRECTORY = "              - { path: /proc, directory: true }\n";
 
-const debian = await debianBoard("debian", [
+const debian = await debianBoard("virt-gicv3", [
   [
     DIRECTORY,
     `${DIRECTORY}              - { path: /vmlinuz, from: "${KERNEL}" }\n              - { path: /bin/kexec, from: ${program("kexec")} }\n`,
   ],
   ["append: console=ttyAMA0", "append: console=ttyAMA0 retain_initrd"],
 ]);
+const withGicv2 = await debianBoard("virt-gicv2");
 const ignore = debian.images === undefined;
 
-async function shell(vcpus: number, pcpus = vcpus): Promise<Session> {
+async function shell(vcpus: number, pcpus = vcpus, board = debian): Promise<Session> {
   const set = { "domains.0.vcpus": String(vcpus), pcpus: String(pcpus), ...vcpus > pcpus ? { "plugins.2.use": "scheduler_fair" } : {} };
-  const guest = await Session.start(debian.manifest, { images: debian.images, set });
+  const guest = await Session.start(board.manifest, { images: board.images, set });
   ready(guest);
   return guest;
 }
@@ -111,3 +112,27 @@ Deno.test({
     assertEquals(guest.machine.stats.reboots, 0);
   },
 });
+
+for (const [gic, board] of [["GICv3", debian], ["GICv2", withGicv2]] as const) {
+  Deno.test({
+    name: `suspend to RAM on ${gic}: all CPUs go off, the clock's alarm wakes the system, again and again`,
+    ignore,
+    async fn() {
+      using guest = await shell(4, 4, board);
+      assertEquals(guest.command("cat /sys/power/mem_sleep"), "s2idle [deep]");
+      for (let round = 1; round <= 5; round++) {
+        const retired = guest.machine.stats.instructions;
+        const before = guest.machine.nowNs;
+        const alarm = "echo +3 > /sys/class/rtc/rtc0/wakealarm; echo mem > /sys/power/state; echo woken";
+        assertMatch(guest.command(alarm), /woken$/);
+        const slept = (guest.machine.nowNs - before) / 1e9;
+        assert(slept > 1.9 && slept < 3.2, `${slept} s`);
+        assert(guest.machine.stats.instructions - retired < 0.2e9, "it slept, and didn't spin");
+        assertEquals(guest.command("cat /sys/power/suspend_stats/success 2>/dev/null || nproc").match(/^\d+$/)?.length, 1);
+        assertEquals(guest.command("nproc"), "4");
+      }
+      guest.type("poweroff -f\n");
+      assertEquals(guest.finish().kind, "power-off");
+    },
+  });
+}
