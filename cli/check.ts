@@ -3,7 +3,7 @@ import { Command } from "@cliffy/command";
 import { declareBoardOptions, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
 import { load, printFindings } from "./load.ts";
-import { summary } from "./summary.ts";
+import { reports, summary } from "./summary.ts";
 import type { Done } from "./verb.ts";
 
 /** The command. */
@@ -16,7 +16,7 @@ export function command(done: Done): Command {
     const { board, findings } = await load(file, overridesOf(options));
     if (options.json) console.log(JSON.stringify({ file, ok: board !== undefined, findings }, null, 2));
     else if (findings.length) printFindings(findings);
-    if (board && !options.json) console.log(`${summary(board)}\ncheck  ok`);
+    if (board && !options.json) console.log([summary(board), ...reports(board), "check  ok"].join("\n"));
     done(board ? 0 : 2);
   }) as unknown as Command;
 }

@@ -15,6 +15,11 @@ export function summary(board: Board): string {
   return lines.join("\n");
 }
 
+/** What the board's plugins planned, in lines. */
+export function reports(board: Board): string[] {
+  return board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).report ?? []);
+}
+
 /** What a run did. */
 export interface RunFigures {
   readonly outcome: string;

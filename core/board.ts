@@ -1,6 +1,8 @@
 /** A board manifest after parsing and checking: typed, defaults filled in, every option converted. */
 import type { Capability } from "./capability.ts";
 import type { DeviceTreeFragment } from "./device_tree.ts";
+import type { Place } from "./diagnostics.ts";
+import type { Mapping } from "./memory_backend.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /** A memory window that a plugin claims. At domain scope an IPA window, at board scope a PA window. */
@@ -11,6 +13,8 @@ export interface WindowResource {
   readonly at: number;
   /** Bytes. */
   readonly size: number;
+  /** Present when a domain's window is mapped, so that the guest reaches it with no exit: a memory backend plans for it. */
+  readonly mapping?: Mapping;
 }
 
 /** An interrupt that a plugin drives. */
@@ -23,6 +27,22 @@ export interface InterruptResource {
   readonly trigger: "level" | "edge";
 }
 
+/** A mistake that a plugin sees in the board as a whole. */
+export interface ResourceFinding {
+  /** One sentence. */
+  readonly title: string;
+  /** An error (the default) keeps the board from starting. */
+  readonly severity?: "error" | "warning";
+  /** The value found, as text. */
+  readonly found?: string;
+  /** The value wanted, in words. */
+  readonly wanted?: string;
+  /** What to do about it. */
+  readonly help?: string;
+  /** Where the manifest says it; absent: the use of the plugin. */
+  readonly places?: readonly Place[];
+}
+
 /** What a plugin takes and shows, as data. */
 export interface Resources {
   /** Addresses that it serves. */
@@ -31,6 +51,10 @@ export interface Resources {
   readonly interrupts?: readonly InterruptResource[];
   /** What the guest's device tree says of it. */
   readonly deviceTree?: readonly DeviceTreeFragment[];
+  /** Mistakes; a board's plugin tells those of the whole board when it is asked without a domain. */
+  readonly findings?: readonly ResourceFinding[];
+  /** Lines that `check` prints: a table of what it planned. */
+  readonly report?: readonly string[];
 }
 
 /** What {@linkcode PluginDeclaration.resources} may look at besides the options. */

@@ -119,7 +119,11 @@ class ResourceCheck {
   #resources(use: PluginUse, domain: DomainSpec | undefined): Resources {
     if (this.incomplete.has(use) || !use.plugin.resources) return {};
     try {
-      return use.plugin.resources(use.options, { board: this.board, domain });
+      const resources = use.plugin.resources(use.options, { board: this.board, domain });
+      for (const { places, ...text } of resources.findings ?? []) {
+        this.findings.add({ code: "M0503", ...text }, ...(places ?? [{ path: [...use.path, "use"] }]));
+      }
+      return resources;
     } catch (error) {
       const path = [...use.path, error instanceof OptionError && error.option !== undefined ? error.option : "use"];
       const message = error instanceof Error ? error.message : String(error);

@@ -9,6 +9,7 @@ import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import { GuestDomain } from "./guest_domain.ts";
 import type { GuestVcpu } from "./guest_vcpu.ts";
+import type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
 import { MemoryBackend } from "./memory_backend.ts";
 import type { PhysicalMemory } from "./physical_memory.ts";
 import { Pacer } from "./pacer.ts";
@@ -25,47 +26,7 @@ import { SerialHub } from "./serial_hub.ts";
 import { Tracer } from "./trace.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-/** The world around a machine. */
-export interface MachineEnvironment {
-  /** Images by the reference that an option names. */
-  readonly images: ReadonlyMap<string, Uint8Array>;
-  /** Called at the end of {@linkcode Machine.runFor}, with what a port put out meanwhile. */
-  onSerial(port: string, bytes: Uint8Array): void;
-  /** Wall-clock time at boot as the guest sees it, in Unix seconds. Fixed when absent, so that a run repeats. */
-  readonly bootTimeSeconds?: number;
-  /** Trace events, bounded in number per kind. */
-  onTrace?(kind: string, detail: string): void;
-  /** More {@linkcode Machine.serialInput} may come, so a machine in which nothing happens waits. Until {@linkcode Machine.endInput}. */
-  readonly expectsInput?: boolean;
-  /** Milliseconds of the host's clock. */
-  readonly wallMs?: () => number;
-}
-
-/** Why a machine stopped. */
-export interface StopReason {
-  /** `reboot`: {@linkcode Machine.reboot} makes the domain start over, and the machine goes on. `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
-  readonly kind: "power-off" | "reboot" | "crash" | "idle-forever" | "timeout";
-  /** Whose end stopped the board. */
-  readonly domain?: string;
-  /** For people; several lines. */
-  readonly report?: string;
-  /** Who made a domain start over, when it wasn't itself: a watchdog. */
-  readonly cause?: string;
-  /** The guest's own exit code. */
-  readonly code?: number;
-}
-
-/** What a run did. */
-export interface MachineStats {
-  /** Instructions retired. */
-  readonly instructions: number;
-  /** Exceptions to EL2, by kind. */
-  readonly exits: ReadonlyMap<string, number>;
-  /** Trace events by kind, also those that weren't shown. */
-  readonly traced: ReadonlyMap<string, number>;
-  /** Domains that were made to start over. */
-  readonly reboots: number;
-}
+export type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
 
 /** 14 November 2023, 22:13:20 UTC. */
 const FIXED_BOOT_TIME = 1_700_000_000;
@@ -205,6 +166,12 @@ export class Machine {
   }
 
   async #createDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
+    const domain = await this.#buildDomain(spec, kept);
+    await this.#bootDomain(domain);
+    return domain;
+  }
+
+  async #buildDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
     if (this.domains.some((other) => other.name === spec.name)) throw new Error(`there is a domain ${spec.name} already`);
     const takenIds = new Set(this.domains.flatMap(({ vcpus }) => vcpus.map(({ id }) => id)));
     const domain = new GuestDomain(spec, {
@@ -226,12 +193,20 @@ export class Machine {
     try {
       for (const vcpu of domain.vcpus) this.#scheduler.add(vcpu);
       await this.#host.attach(domain, scope, kept);
-      await this.#host.boot(scope);
     } catch (error) {
       this.destroyDomain(domain);
       throw error;
     }
     return domain;
+  }
+
+  async #bootDomain(domain: Domain): Promise<void> {
+    try {
+      await this.#host.boot(this.#domains.get(domain)!);
+    } catch (error) {
+      this.destroyDomain(domain);
+      throw error;
+    }
   }
 
   /** Gives everything back that a domain holds. */
@@ -278,7 +253,10 @@ export class Machine {
       failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
       crashed: (vcpu, what, origin) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent, origin) }),
     });
-    for (const spec of this.board.domains) await this.createDomain(spec);
+    const built: Domain[] = [];
+    for (const spec of this.board.domains) built.push(await this.#buildDomain(spec, new Map()));
+    this.#backend.finishBoot?.();
+    for (const domain of built) await this.#bootDomain(domain);
     this.#ram.seal();
   }
 

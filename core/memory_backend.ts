@@ -48,6 +48,11 @@ export interface MemoryBackend {
   readonly directMapOnly: boolean;
   /** An empty address space. The name is for messages. Throws when identifiers or memory run out. */
   createAddressSpace(domainName: string): AddressSpace;
+  /**
+   * The board's domains are built, and none has run: what the hypervisor needed for booting only goes. Called once, before
+   * the boot hooks; domains that are created later come after it.
+   */
+  finishBoot?(): void;
 }
 
 /** The memory backend of the board. */
