@@ -11,7 +11,7 @@ import type { Device, Fault, Route, Tables } from "./tables.ts";
 export const COMMAND_SIZE = 32;
 
 /** Work, in units of about 100 ns of the host's time, that a command stands for. */
-const COST = { plain: 20, invalidateAll: 500, moveAll: 100, lpi: 1 };
+const COST = { plain: 40, invalidateAll: 500, moveAll: 40, lpi: 1 };
 
 /** A command's fields, wherever commands have them. */
 interface Fields {

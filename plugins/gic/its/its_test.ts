@@ -302,6 +302,15 @@ Deno.test("its: pending LPIs go to memory when a redistributor's are turned off,
   assertEquals(driver.listed(1), []);
 });
 
+Deno.test("its: turned off while INVALLR waits for its turn: what is pending is written back all the same", async () => {
+  const driver = await mapped();
+  driver.message(2, 20);
+  for (let n = 0; n < 3; n++) driver.kit.write64(gicr(1) + 0xb0, 0n);
+  assertEquals(driver.kit.read32(gicr(1) + 0xc0), 1);
+  driver.kit.write32(gicr(1), 0);
+  assertEquals([driver.kit.read32(gicr(1) + 0xc0), driver.kit.domain.readMemory(PENDING + 0x1_0000 + 1024, 1)[0]], [0, 1 << 3]);
+});
+
 Deno.test("its: IDbits of GICR_PROPBASER limits LPIs; fewer than 14 bits leave none", async () => {
   for (const [bits, first, beyond] of [[13, 16383, 16384], [14, 32767, 32768], [12, 0, 8192], [31, 65535, 65536]]) {
     const driver = await ItsDriver.start(1);

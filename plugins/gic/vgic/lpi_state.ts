@@ -20,7 +20,7 @@ export interface LpiState {
   enabled: Uint8Array;
   properties: Uint32Array;
   pendings: Uint32Array;
-  /** By vCPU: its tables are still to be read, at {@linkcode LpiState.loadAtNs}. */
+  /** By vCPU: which of its tables are still to be read, at {@linkcode LpiState.loadAtNs}. */
   loading: Uint8Array;
   /** By vCPU: virtual time before which its tables aren't read again. */
   loadAtNs: number[];

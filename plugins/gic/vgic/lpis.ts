@@ -5,8 +5,8 @@
  * GICR_CTLR.CES is one: EnableLPIs can be cleared; what is pending is then written to the pending table and forgotten. CommonLPIAff is
  * zero: all redistributors share a configuration table, so there is one copy of it.
  *
- * Reading tables is work that a register write causes. A vCPU's tables are read once in {@linkcode LOAD_INTERVAL_NS}; what asks more
- * often waits for its turn, and GICR_SYNCR says so.
+ * Reading tables is work that a register write causes. Virtual time pays for it: until as much has passed as the work stands for, the next
+ * read of the same vCPU's tables waits, and GICR_SYNCR says so.
  */
 import type { Clock, Timer } from "../../../core/mod.ts";
 import type { LpiTargets } from "../contract.ts";
@@ -28,8 +28,11 @@ export interface LpiHost {
   open(lpis: Lpis): void;
 }
 
-/** Virtual time between two reads of the same vCPU's tables. */
-export const LOAD_INTERVAL_NS = 1_000_000;
+/** Virtual time that a read of tables stands for, and each LPI besides that becomes pending or changes. */
+const LOAD_NS = 100_000;
+const LPI_NS = 100;
+/** Which tables are to be read. */
+const Load = { CONFIGURATION: 1, PENDING: 2 } as const;
 /** GICR_PENDBASER.PTZ in its high word: the table is all zeros. */
 const PTZ = 1 << 30;
 
@@ -164,7 +167,7 @@ export class Lpis implements LargeInterrupts, LpiTargets {
       state.enabled[v] = 1;
       return this.requestLoad(v);
     }
-    const loaded = state.loading[v] === 0;
+    const loaded = (state.loading[v] & Load.PENDING) === 0;
     const pending = new Uint8Array(state.pending.slice(v * WORDS, (v + 1) * WORDS).buffer, 0, this.#count(v) / 8);
     // What was never read is still in the table.
     if (loaded && !this.memory.write(this.#pendingAt(v) + FIRST_LPI / 8, pending)) this.#notRam("pending", v);
@@ -178,7 +181,7 @@ export class Lpis implements LargeInterrupts, LpiTargets {
   requestLoad(v: number, pendingToo = true): void {
     const { state } = this;
     if (!this.isEnabled(v)) return;
-    state.loading[v] |= pendingToo ? 3 : 1;
+    state.loading[v] |= pendingToo ? Load.CONFIGURATION | Load.PENDING : Load.CONFIGURATION;
     if (this.clock.nowNs >= state.loadAtNs[v]) this.#loadDue();
     else this.#arm();
   }
@@ -192,10 +195,11 @@ export class Lpis implements LargeInterrupts, LpiTargets {
     const { state } = this;
     for (let v = 0; v < this.vcpus; v++) {
       if (state.loading[v] === 0 || this.clock.nowNs < state.loadAtNs[v]) continue;
-      state.loadAtNs[v] = this.clock.nowNs + LOAD_INTERVAL_NS;
-      if ((state.loading[v] & 2) !== 0) this.#readPending(v);
+      const pending = (state.loading[v] & Load.PENDING) !== 0 ? this.#readPending(v) : 0;
+      const changes = this.#readProperties(v);
       state.loading[v] = 0;
-      if (this.#readProperties(v) > 0) this.#refreshAll();
+      state.loadAtNs[v] = this.clock.nowNs + LOAD_NS + LPI_NS * (pending + changes);
+      if (changes > 0) this.#refreshAll();
       else this.host.refresh(v);
     }
     this.#arm();
@@ -206,7 +210,7 @@ export class Lpis implements LargeInterrupts, LpiTargets {
     if (due.length > 0) this.#timer.arm(Math.min(...due));
   }
 
-  /** Reads the configuration table; says how much work that was. */
+  /** Reads the configuration table. Returns how many pending LPIs that changed. */
   #readProperties(v: number): number {
     const count = this.#count(v);
     if (count === 0) return 0;
@@ -243,14 +247,23 @@ export class Lpis implements LargeInterrupts, LpiTargets {
     return matters;
   }
 
-  #readPending(v: number): void {
+  /** Reads the pending table. Returns how many LPIs are pending there. */
+  #readPending(v: number): number {
     const { state } = this;
-    if ((state.pendings[2 * v + 1] & PTZ) !== 0) return;
+    if ((state.pendings[2 * v + 1] & PTZ) !== 0) return 0;
     const table = this.memory.read(this.#pendingAt(v) + FIRST_LPI / 8, this.#count(v) / 8);
-    if (table === undefined) return this.#notRam("pending", v);
-    for (const [n, byte] of table.entries()) {
-      for (let bits = byte; bits !== 0; bits &= bits - 1) this.#remember(v, n << 3 | lowestBit(bits));
+    if (table === undefined) {
+      this.#notRam("pending", v);
+      return 0;
     }
+    let found = 0;
+    for (let n = 0; n < table.length; n++) {
+      for (let bits = table[n]; bits !== 0; bits &= bits - 1) {
+        this.#remember(v, n << 3 | lowestBit(bits));
+        found++;
+      }
+    }
+    return found;
   }
 
   /** An edge. True when the list registers may not show it. */
