@@ -119,13 +119,15 @@ function redistributorWindow(gic: Vgic, domain: Domain): MmioHandler {
 function lpiTargets(gic: Vgic, { domain, clock, trace }: DomainContext<GicOptions, GicState>): LpiTargets {
   const host: LpiHost = {
     vcpus: domain.vcpus.length,
+    get state() {
+      return gic.state.lpis ??= createLpiState(domain.vcpus.length);
+    },
     isRunning: (v) => gic.state.running[v] !== 0,
     refresh: (v) => gic.refresh(v),
     trace,
     open(lpis) {
-      gic.state.lpis = lpis.state;
       gic.attachLpis(lpis);
     },
   };
-  return new Lpis(createLpiState(host.vcpus), host, guestMemory(domain), clock);
+  return new Lpis(host, guestMemory(domain), clock);
 }

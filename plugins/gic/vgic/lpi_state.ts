@@ -14,7 +14,7 @@ const SUMMARY = WORDS / 32;
 export const LEVELS = 32;
 const LEVEL_SHIFT = 3;
 
-/** What there is of LPIs. Without an ITS the arrays are empty. */
+/** What there is of LPIs. */
 export interface LpiState {
   /** By vCPU: GICR_CTLR.EnableLPIs; GICR_PROPBASER and GICR_PENDBASER as written, two words each. */
   enabled: Uint8Array;
@@ -47,7 +47,7 @@ export function createLpiState(vcpus: number): LpiState {
     pendings: new Uint32Array(2 * vcpus),
     loading: new Uint8Array(vcpus),
     loadAtNs: new Array<number>(vcpus).fill(0),
-    config: new Uint8Array(vcpus === 0 ? 0 : LPIS),
+    config: new Uint8Array(LPIS),
     pending: new Uint32Array(vcpus * WORDS),
     late: new Uint32Array(vcpus * WORDS),
     lateList: Array.from({ length: vcpus }, () => []),

@@ -19,6 +19,8 @@ import { readLpiRegister, writeLpiRegister } from "./lpi_registers.ts";
 /** What LPIs need of the rest of the GIC. */
 export interface LpiHost {
   readonly vcpus: number;
+  /** The framework may replace it: asked for on each use. */
+  readonly state: LpiState;
   /** Whether a vCPU runs: its list registers are in use. */
   isRunning(v: number): boolean;
   /** What is deliverable to a vCPU has changed. */
@@ -42,13 +44,16 @@ export class Lpis implements LargeInterrupts, LpiTargets {
   readonly #timer: Timer;
 
   constructor(
-    readonly state: LpiState,
     private readonly host: LpiHost,
     private readonly memory: GuestMemory,
     private readonly clock: Clock,
   ) {
     this.vcpus = host.vcpus;
     this.#timer = clock.timer("lpi tables", () => this.#loadDue());
+  }
+
+  get state(): LpiState {
+    return this.host.state;
   }
 
   // For the list registers.

@@ -32,12 +32,13 @@ class Machine {
     };
     const host = {
       vcpus: count,
+      state: createLpiState(count),
       isRunning: (v: number) => gic.state.running[v] !== 0,
       refresh: (v: number) => gic.refresh(v),
       trace: () => {},
       open: (lpis: Lpis) => gic.attachLpis(lpis),
     };
-    this.lpis = new Lpis(createLpiState(count), host, memory, this.clock.forInstance("lpis", (_, run) => run(), () => {}));
+    this.lpis = new Lpis(host, memory, this.clock.forInstance("lpis", (_, run) => run(), () => {}));
     this.lpis.open();
     gic.state.control = 3;
     for (const vcpu of this.vcpus) {
