@@ -332,4 +332,5 @@ Deno.test("its: its node lies below the controller's, with the label that messag
   const [{ nodes }] = resources.deviceTree!;
   assertEquals([nodes![0].name, nodes![0].label], ["its@8080000", "msi"]);
   assert("msi-controller" in nodes![0].properties);
+  assertEquals(its.resources!({ at: GITS }, { board }), {});
 });

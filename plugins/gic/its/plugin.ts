@@ -37,22 +37,24 @@ export const its: Plugin<ItsOptions, ItsState> = definePlugin<ItsOptions, ItsSta
   },
   needs: [LpiTargets],
   provides: [MessageInterrupts],
-  resources: ({ at }, context) => ({
-    windows: [{ name: "its", at, size: FRAMES_SIZE }],
-    deviceTree: [{
-      under: `/${nodeName(distributorOf(context))}`,
-      nodes: [{
-        name: `its@${at.toString(16)}`,
-        label: "msi",
-        properties: {
-          compatible: { text: "arm,gic-v3-its" },
-          "msi-controller": true,
-          "#msi-cells": { cells: [1] },
-          reg: { reg: [[at, FRAMES_SIZE]] },
-        },
+  // Without a domain there is no guest that sees it.
+  resources: ({ at }, context) =>
+    context.domain === undefined ? {} : {
+      windows: [{ name: "its", at, size: FRAMES_SIZE }],
+      deviceTree: [{
+        under: `/${nodeName(distributorOf(context))}`,
+        nodes: [{
+          name: `its@${at.toString(16)}`,
+          label: "msi",
+          properties: {
+            compatible: { text: "arm,gic-v3-its" },
+            "msi-controller": true,
+            "#msi-cells": { cells: [1] },
+            reg: { reg: [[at, FRAMES_SIZE]] },
+          },
+        }],
       }],
-    }],
-  }),
+    },
   state: resetState,
   attach({ options: { at }, state, domain, clock, exceptions, trace, get, provide }) {
     const targets = get(LpiTargets);
