@@ -10,12 +10,25 @@
 import { CpuEngine, definePlugin, type Plugin } from "../../core/mod.ts";
 import { CpuTimers, timersOf, VirtualCpuInterface } from "./contract.ts";
 import { A64Engine } from "./engine/engine.ts";
-import { modelByName, models, withGic } from "./sysregs/mod.ts";
+import { MAX_MPU_REGIONS, modelByName, models, type MpuRegionCounts, withGic, withMpuRegions } from "./sysregs/mod.ts";
 
 interface Options {
   readonly model: string;
   readonly counter_frequency: number;
+  readonly mpu_regions: MpuRegionCounts;
   readonly el3: "present" | "absent_trapped" | "absent_undefined";
+}
+
+/** Fewer than that no core has. */
+const MIN_MPU_REGIONS = 16;
+
+/** What is wrong with an `mpu_regions`. */
+function regionCountsProblem(value: unknown): string | undefined {
+  const wanted = `want { el1: N, el2: N }, each a whole number from ${MIN_MPU_REGIONS} to ${MAX_MPU_REGIONS}`;
+  if (typeof value !== "object" || value === null) return wanted;
+  const counts = value as Record<string, unknown>;
+  const isCount = (n: unknown) => Number.isInteger(n) && Number(n) >= MIN_MPU_REGIONS && Number(n) <= MAX_MPU_REGIONS;
+  return Object.keys(counts).sort().join() === "el1,el2" && isCount(counts.el1) && isCount(counts.el2) ? undefined : wanted;
 }
 
 /** The plugin. */
@@ -30,6 +43,12 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       default: "cortex-a57",
     },
     counter_frequency: { kind: "integer", doc: "CNTFRQ_EL0 in Hz.", default: 62_500_000, min: 1_000_000, max: 1_000_000_000 },
+    mpu_regions: {
+      kind: "any",
+      doc: `Regions of the MPUs of EL1 and EL2, ${MIN_MPU_REGIONS} to ${MAX_MPU_REGIONS} each, on models that have MPUs.`,
+      default: { el1: 32, el2: 32 },
+      check: regionCountsProblem,
+    },
     el3: {
       kind: "choice",
       doc: "Whether there is an EL3, and so what SMC does at EL1: EL2 traps it (present, absent_trapped), or it is UNDEFINED.",
@@ -40,7 +59,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
   provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
   setup(context) {
     const { options, memory, bus, clock } = context;
-    const model = withGic(modelByName(options.model));
+    const model = withMpuRegions(withGic(modelByName(options.model)), options.mpu_regions);
     const engine = new A64Engine({
       memory,
       bus,

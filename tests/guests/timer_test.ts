@@ -67,7 +67,7 @@ const variants: Record<string, Variant> = {
   "two vCPUs on one physical CPU": {},
   "two vCPUs on two physical CPUs": { pcpus: 2 },
   "three physical CPUs, 19.2 MHz: neither divides a nanosecond": { pcpus: 3, frequency: 19_200_000 },
-  "cortex-r82 at 1 GHz": { model: "cortex-r82", frequency: 1_000_000_000 },
+  "max at 1 GHz": { model: "max", frequency: 1_000_000_000 },
   "the physical timer trapped": { timer: ", physical: trapped" },
   "a virtual counter that starts ahead": { timer: ", virtual_start: 100s" },
   "a virtual counter an hour before it wraps": { timer: ", virtual_offset: 1h" },

@@ -16,6 +16,7 @@ import type { Bank, Tlb } from "./tlb.ts";
 
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
 const SCTLR_A = 1 << 1;
+const PAGE = 4096, MPU_GRANULE = 64;
 
 /** Synchronous external abort; unsupported exclusive or atomic access; alignment fault. */
 const EXTERNAL = 0b010000;
@@ -75,15 +76,16 @@ export class Accesses {
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
     const scratch = block.address + at.SCRATCH;
-    if (((lo & 4095) + size) > 4096) {
+    let first = before(PAGE, lo, size);
+    const host = first === size ? this.#translate(lo, hi, size, READ, unprivileged, unaligned) : 0;
+    if (host < 0) return 0;
+    if (first === size && this.mmu.result.sizeBits < 12) first = before(MPU_GRANULE, lo, size);
+    if (first < size) {
       // Each part for itself; nothing is visible before both are there.
-      const first = 4096 - (lo & 4095);
       if (!this.#readPart(lo, hi, first, scratch, unprivileged, unaligned)) return 0;
       return this.#readPart((lo + first) >>> 0, next(hi, lo, first), size - first, scratch + first, unprivileged, unaligned) ? scratch : 0;
     }
-    const host = this.#translate(lo, hi, size, READ, unprivileged, unaligned);
     if (host > 0) return host;
-    if (host < 0) return 0;
     return this.#device(lo, hi, size, scratch, false) ? scratch : 0;
   }
 
@@ -94,8 +96,11 @@ export class Accesses {
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
     const scratch = block.address + at.SCRATCH;
-    if (((lo & 4095) + size) > 4096) {
-      const first = 4096 - (lo & 4095);
+    let first = before(PAGE, lo, size);
+    const host = first === size ? this.#translate(lo, hi, size, WRITE, unprivileged, unaligned) : 0;
+    if (host < 0) return 0;
+    if (first === size && this.mmu.result.sizeBits < 12) first = before(MPU_GRANULE, lo, size);
+    if (first < size) {
       const lo2 = (lo + first) >>> 0, hi2 = next(hi, lo, first);
       const one = this.#translate(lo, hi, first, WRITE, unprivileged, unaligned);
       if (one < 0) return 0;
@@ -107,8 +112,6 @@ export class Accesses {
       this.#put(two, size - first, scratch + first);
       return 1;
     }
-    const host = this.#translate(lo, hi, size, WRITE, unprivileged, unaligned);
-    if (host < 0) return 0;
     if (host === 0) return this.#device(lo, hi, size, scratch, true) ? 1 : 0;
     this.#put(host, size, scratch);
     return 1;
@@ -165,7 +168,7 @@ export class Accesses {
     if (cached !== 0) return this.#enter(cached, hi, lo);
     const { mmu } = this;
     if (!mmu.translate(hi, lo, block.get(at.EL), FETCH, 0)) return this.#fetchFault(lo, hi);
-    const { pa, global, sizeBits } = mmu.result;
+    const { pa, global, sizeBits, stage1Bits } = mmu.result;
     const host = this.ram.offset(pa);
     if (host < 0) {
       block.setPair(at.PC, lo, hi);
@@ -173,10 +176,12 @@ export class Accesses {
       this.redirect();
       return 0;
     }
+    // A page that an MPU divides is looked up at each arrival, and left where its part ends.
+    if (sizeBits < 12) return this.#enter(this.code.view(host, mmu.result.from, mmu.result.to), hi, lo);
     const records = this.code.records(host);
     if (!this.debug.holdsCode(lo, hi)) {
       this.tlb.fillFetch(bank, hi, lo, records, global);
-      if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
+      if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
     }
     return this.#enter(records, hi, lo);
   }
@@ -211,14 +216,14 @@ export class Accesses {
     if (!mmu.translate(hi, lo, flags & UNPRIVILEGED ? 1 : el, access, flags)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.debug.holdsData(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
-    const { pa, rights, attributes, global, sizeBits } = mmu.result;
+    const { pa, rights, attributes, global, sizeBits, stage1Bits } = mmu.result;
     const host = this.ram.offset(pa);
     if (host < 0) return 0;
     const isCode = this.code.holds(host);
-    // Device memory keeps its alignment rule by never being cached here; so does SCTLR_EL1.A.
-    if (!isDebugged && attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
+    // Device memory keeps its alignment rule by never being cached here; so do SCTLR_EL1.A, and a page that an MPU divides its borders.
+    if (!isDebugged && sizeBits >= 12 && attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
       this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, (rights & RIGHT_WRITE) !== 0 && !isCode, global);
-      if (sizeBits > 12) this.tlb.noteBlock(bank, hi, lo, sizeBits);
+      if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
     }
     return host;
   }
@@ -294,6 +299,11 @@ export class Accesses {
     const host = this.code.hostOf(block.get(at.IP));
     return host < 0 ? 0 : block.words[host >>> 2];
   }
+}
+
+/** Bytes of an access before the border that it crosses. It has at most 64 bytes, so there is one border at most. */
+function before(unit: number, lo: number, size: number): number {
+  return Math.min(size, unit - (lo & (unit - 1)));
 }
 
 /** High half of an address that moved up by less than a page. */

@@ -1,7 +1,8 @@
 /**
  * Decoded code: a page of records for each physical page that was executed. The
  * records are made one straight run at a time. Writes to such a page come through
- * the slow path, which resets the records that they touch.
+ * the slow path, which resets the records that they touch. Where an MPU divides a page, the part that may execute has records of
+ * its own, a view: whatever leaves the part finds nothing decoded, and fetches anew.
  */
 import type { Decoder } from "../isa/decoder.ts";
 import type { Block } from "./block.ts";
@@ -16,6 +17,8 @@ const RUN = 32;
 const MEMORY_BITS = 15;
 /** Writes into a page of code after which its records are dropped as a whole. */
 const WRITES_BEFORE_DROP = 64;
+/** Views of one frame; more come only when regions keep moving. */
+const VIEWS_PER_FRAME = 8;
 
 /** Pages of records. */
 export class CodeCache {
@@ -23,6 +26,11 @@ export class CodeCache {
   readonly #slotOf: Int32Array;
   readonly #frameOf: Int32Array;
   readonly #writes: Uint16Array;
+  /** Records that a slot may decode: all, but those of a view. */
+  readonly #first: Uint16Array;
+  readonly #end: Uint16Array;
+  /** Slots of views, by frame. */
+  readonly #views = new Map<number, number[]>();
   readonly #free: number[] = [];
   /** Words decoded lately, and their records, four words each; a record's first half word is never 0. */
   readonly #words = new Uint32Array(1 << MEMORY_BITS);
@@ -41,12 +49,14 @@ export class CodeCache {
     this.#slotOf = new Int32Array(block.bytes.length >>> 12).fill(-1);
     this.#frameOf = new Int32Array(slots).fill(-1);
     this.#writes = new Uint16Array(slots);
+    this.#first = new Uint16Array(slots);
+    this.#end = new Uint16Array(slots);
     for (let i = slots - 1; i >= 0; i--) this.#free.push(i);
   }
 
   /** True when the frame at this offset of the shared memory holds decoded code. */
   holds(host: number): boolean {
-    return this.#slotOf[host >>> 12] >= 0;
+    return this.#slotOf[host >>> 12] >= 0 || (this.#views.size > 0 && this.#views.has(host >>> 12));
   }
 
   /** Address of the records of a frame; made when there are none. */
@@ -54,24 +64,44 @@ export class CodeCache {
     const frame = host >>> 12;
     let slot = this.#slotOf[frame];
     if (slot < 0) {
-      if (this.#free.length === 0) this.dropAll();
-      slot = this.#free.pop()!;
+      slot = this.#allocate(frame, 0, RECORDS_PER_PAGE);
       this.#slotOf[frame] = slot;
-      this.#frameOf[slot] = frame;
-      this.#writes[slot] = 0;
-      const start = this.#at(slot);
-      this.block.halves[(start + RECORDS_PER_PAGE * RECORD_SIZE) >>> 1] = PAGE_END;
-      this.tlb.protectFrame(frame);
-      this.stats.pages++;
     }
     return this.#at(slot);
+  }
+
+  /** The same for bytes `from` to `to` (exclusive) of the frame alone. */
+  view(host: number, from: number, to: number): number {
+    const frame = host >>> 12;
+    const first = from >>> 2, end = to >>> 2;
+    const found = this.#views.get(frame)?.find((slot) => this.#first[slot] === first && this.#end[slot] === end);
+    if (found !== undefined) return this.#at(found);
+    if ((this.#views.get(frame)?.length ?? 0) >= VIEWS_PER_FRAME) this.drop(host);
+    const slot = this.#allocate(frame, first, end);
+    const views = this.#views.get(frame);
+    if (views) views.push(slot);
+    else this.#views.set(frame, [slot]);
+    return this.#at(slot);
+  }
+
+  #allocate(frame: number, first: number, end: number): number {
+    if (this.#free.length === 0) this.dropAll();
+    const slot = this.#free.pop()!;
+    this.#frameOf[slot] = frame;
+    this.#writes[slot] = 0;
+    this.#first[slot] = first;
+    this.#end[slot] = end;
+    this.block.halves[(this.#at(slot) + RECORDS_PER_PAGE * RECORD_SIZE) >>> 1] = PAGE_END;
+    this.tlb.protectFrame(frame);
+    this.stats.pages++;
+    return slot;
   }
 
   #at(slot: number): number {
     return this.address + slot * RECORD_PAGE_STRIDE;
   }
 
-  /** Decodes a run from a record on. False: the page is gone, fetch anew. */
+  /** Decodes a run from a record on. False: the page is gone, or the record is outside of the view: fetch anew. */
   decode(record: number): boolean {
     const slot = Math.floor((record - this.address) / RECORD_PAGE_STRIDE);
     const frame = this.#frameOf[slot];
@@ -79,7 +109,9 @@ export class CodeCache {
     const start = this.#at(slot);
     const { block } = this;
     let index = (record - start) / RECORD_SIZE;
-    const end = Math.min(index + RUN, RECORDS_PER_PAGE);
+    if (index < this.#first[slot]) return false;
+    const end = Math.min(index + RUN, this.#end[slot]);
+    if (index >= end) return false;
     const code = frame << 10;
     for (; index < end; index++) {
       const at = start + index * RECORD_SIZE;
@@ -131,22 +163,34 @@ export class CodeCache {
   /** Guest or host wrote to a frame with code. `host`: offset in the shared memory; the range stays in one page. */
   written(host: number, size: number): void {
     const slot = this.#slotOf[host >>> 12];
-    if (slot < 0) return;
-    if (++this.#writes[slot] > WRITES_BEFORE_DROP) return this.drop(host);
+    if (slot >= 0 && this.#reset(slot, host, size)) return this.drop(host);
+    if (this.#views.size === 0) return;
+    for (const view of this.#views.get(host >>> 12) ?? []) if (this.#reset(view, host, size)) return this.drop(host);
+  }
+
+  /** Resets the records of a range; true when that happened so often that the whole page should go. */
+  #reset(slot: number, host: number, size: number): boolean {
+    if (++this.#writes[slot] > WRITES_BEFORE_DROP) return true;
     const first = (host & 0xfff) >>> 2;
     const last = ((host & 0xfff) + size - 1) >>> 2;
     const start = this.#at(slot);
     for (let index = first; index <= last && index < RECORDS_PER_PAGE; index++) this.block.halves[(start + index * RECORD_SIZE) >>> 1] = 0;
+    return false;
   }
 
   /** Forgets the records of a frame. Whoever executes in them finds nothing decoded, and fetches anew. */
   drop(host: number): void {
     const frame = host >>> 12;
     const slot = this.#slotOf[frame];
-    if (slot < 0) return;
+    if (slot >= 0) this.#release(slot);
+    this.#slotOf[frame] = -1;
+    for (const view of this.#views.get(frame) ?? []) this.#release(view);
+    this.#views.delete(frame);
+  }
+
+  #release(slot: number): void {
     const start = this.#at(slot);
     this.block.bytes.fill(0, start, start + (RECORDS_PER_PAGE + 1) * RECORD_SIZE);
-    this.#slotOf[frame] = -1;
     this.#frameOf[slot] = -1;
     this.#free.unshift(slot);
     this.tlb.dropRecords(start);

@@ -23,10 +23,20 @@ export class TranslationContext {
   /** Another vCPU is in the block. */
   enter(vcpu: number): void {
     this.#vcpu = vcpu;
+    this.mmu.mpu?.moved();
+  }
+
+  /** Empties the present vCPU's banks if its MPUs changed since the last look. Owed before another vCPU enters. */
+  settle(): void {
+    const { mpu } = this.mmu;
+    if (!mpu?.isStale) return;
+    mpu.isStale = false;
+    this.tlb.invalidate((bank) => bank.vcpu === this.#vcpu);
   }
 
   /** Call after any change of EL, PAN, ASID, VMID or the MMU's enable bits. */
   update(): void {
+    this.settle();
     const { block, mmu, tlb } = this;
     const el = block.get(at.EL);
     const off = block.get(SCTLR_EL1) & 1 ? 0 : STAGE1_OFF;

@@ -6,7 +6,15 @@ import type { Exit, PhysicalBus, PhysicalMemory, RunWindow } from "../../../core
 import { Decoder } from "../isa/decoder.ts";
 import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
-import { type CpuModel, packEncoding, registerByPacked, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
+import {
+  type CpuModel,
+  mpuRegions,
+  packEncoding,
+  registerByPacked,
+  RegisterFile,
+  registerOffset,
+  systemInstruction,
+} from "../sysregs/mod.ts";
 import { Accesses, RamMap } from "./accesses.ts";
 import { Block } from "./block.ts";
 import { CodeCache } from "./code_cache.ts";
@@ -20,7 +28,7 @@ import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import { Interpreter } from "./interpreter.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
 import { Maintenance } from "./maintenance.ts";
-import { Mmu } from "./mmu/mod.ts";
+import { Mmu, mpuBytes } from "./mmu/mod.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
@@ -67,6 +75,8 @@ export interface Occupant {
 /** One physical CPU. */
 export class Cpu {
   readonly block: Block;
+  /** Bytes of a vCPU's state: the block, and behind it the regions of MPUs. */
+  readonly stateSize: number;
   readonly exceptions: ExceptionUnit;
   readonly debug: DebugUnit;
   readonly registers: Registers;
@@ -97,7 +107,9 @@ export class Cpu {
 
   constructor(readonly options: CpuOptions) {
     const { memory, bus, model } = options;
-    const state = memory.reserve(at.STATE_SIZE);
+    const regions = mpuRegions(model);
+    this.stateSize = at.STATE_SIZE + (regions ? mpuBytes(regions) : 0);
+    const state = memory.reserve(this.stateSize);
     const banks = memory.reserve(BANKS * BANK_SIZE);
     const records = memory.reserve(CODE_PAGES * RECORD_PAGE_STRIDE);
     const block = this.block = new Block(memory.wasm, state);
@@ -110,6 +122,7 @@ export class Cpu {
       ramOffset: (pa) => ram.offset(pa),
       register: (name) => state + registerOffset(name),
       features: { paBits: model.physicalAddressBits },
+      mpu: regions && { address: state + at.STATE_SIZE, ...regions },
     });
     this.tlb = new Tlb(block, banks, BANKS);
     this.decoder = new Decoder(declarations, model.features);
@@ -124,7 +137,7 @@ export class Cpu {
     this.gicv = new GicLegacyInterface(this.gic, isLegacy, () => this.#legacyInterfaceUsed());
     const counter = this.counter = new CounterAndTimers(block, options.counterFrequencyHz, options.nowNs ?? (() => this.nowNs()));
     const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
-    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged());
+    this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged(), this.mmu.mpu);
     const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);
     const system = new SystemOperations({
       block,
@@ -160,7 +173,7 @@ export class Cpu {
       this.decoder,
       {
         registerIndex: (op0, op1, crn, crm, op2) => {
-          const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2));
+          const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2), model.features);
           return register ? register.index : -1;
         },
       },
@@ -180,7 +193,8 @@ export class Cpu {
     if (this.#inside === vcpu) return;
     if (this.#running) throw new Error("a vCPU can't be switched while another runs");
     const { bytes, address } = block;
-    this.#inside?.saved.set(bytes.subarray(address, address + at.STATE_SIZE));
+    this.context.settle();
+    this.#inside?.saved.set(bytes.subarray(address, address + this.stateSize));
     bytes.set(vcpu.saved, address);
     this.#inside = vcpu;
     this.exceptions.loop.reset();

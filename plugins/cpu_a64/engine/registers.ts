@@ -19,6 +19,8 @@ import type { GicCpuInterface } from "./gic_cpu_interface.ts";
 import type { PerformanceMonitors } from "./performance_monitors.ts";
 import { readPstateRegister, writePstateRegister } from "./pstate.ts";
 import type { CounterAndTimers } from "./counter.ts";
+import type { Mpu } from "./mmu/mod.ts";
+import { MpuRegisters } from "./mpu_registers.ts";
 
 /** What an access changed that the caller must see to. */
 export const Effect = { none: 0, context: 1, interrupts: 2, exit: 4, stop: 8 } as const;
@@ -45,8 +47,23 @@ const FPCR_MASK = 0x07c0_0000;
 const FZ16 = 1 << 19;
 const FPSR_MASK = 0x0800_009f;
 
+/**
+ * Bits outside the regions that an MPU's answers depend on. Tables have TLBI for that; on an Armv8-R CPU a change counts by itself.
+ * SCTLR_ELx.M, BR, WXN, I; VTCR_EL2.MSA; HCR_EL2.VM, PTW, DC, TGE, CD, ID.
+ */
+const PROTECTION: ReadonlyMap<string, bigint> = new Map([
+  ["SCTLR_EL1", 0x000a_1001n],
+  ["SCTLR_EL2", 0x000a_1001n],
+  ["MAIR_EL1", 2n ** 64n - 1n],
+  ["MAIR_EL2", 2n ** 64n - 1n],
+  ["VTCR_EL2", 1n << 31n],
+  ["HCR_EL2", 0x3_0800_1005n],
+]);
+
 /** Register access of one physical CPU. */
 export class Registers {
+  readonly #mpu: MpuRegisters | undefined;
+
   constructor(
     readonly block: Block,
     readonly file: RegisterFile,
@@ -56,7 +73,11 @@ export class Registers {
     readonly monitors: PerformanceMonitors,
     /** Called after a change of what breaks, is watched or steps. */
     readonly debugChanged: () => void,
-  ) {}
+    /** The MPUs of an Armv8-R CPU. */
+    readonly mpu?: Mpu,
+  ) {
+    this.#mpu = mpu && new MpuRegisters(block, mpu);
+  }
 
   /** MRS. Undefined: an exception was taken. */
   mrs(word: number): bigint | undefined {
@@ -107,6 +128,8 @@ export class Registers {
         return this.monitors.read(register.name);
       case "computed":
         return this.#computed(register, el);
+      case "mpu":
+        return this.#mpu?.read(register) ?? 0n;
       default:
         return block.get64(register.offset);
     }
@@ -173,19 +196,34 @@ export class Registers {
         else file.storeLong(block, register, value);
         this.debugChanged();
         return Effect.stop;
-      case "mmu":
-        file.storeLong(block, register, value);
+      case "mpu":
+        return this.#mpu?.write(register, value) ? Effect.context | Effect.stop : Effect.none;
+      case "mmu": {
+        const effect = this.#storeControl(register, value);
         this.#controls(name);
-        return Effect.context;
-      case "control":
-        file.storeLong(block, register, value);
+        return Effect.context | effect;
+      }
+      case "control": {
+        const effect = this.#storeControl(register, value);
         this.#controls(name);
-        return Effect.context | Effect.interrupts;
+        return Effect.context | Effect.interrupts | effect;
+      }
       default:
         file.storeLong(block, register, value);
         this.#controls(name);
         return Effect.none;
     }
+  }
+
+  /** Stores a control of translation or traps; an MPU's answers may change with it. */
+  #storeControl(register: SystemRegister, value: bigint): number {
+    const { block, file, mpu } = this;
+    const bits = mpu && PROTECTION.get(register.name);
+    const before = bits ? block.get64(register.offset) : 0n;
+    file.storeLong(block, register, value);
+    if (!mpu || !bits || ((block.get64(register.offset) ^ before) & bits) === 0n) return Effect.none;
+    mpu.changed();
+    return Effect.stop;
   }
 
   /** After an access to the virtual CPU interface: EL2 hears of it by a maintenance interrupt only. */

@@ -153,6 +153,7 @@ Deno.test("each model has the timers of its Security states", () => {
     "cortex-a72": nonSecure,
     "cortex-r82": ["CNTP", "CNTV", "CNTHPS", "CNTHVS"],
     max: nonSecure,
+    "max-r": ["CNTP", "CNTV", "CNTHPS", "CNTHVS"],
   });
 });
 

@@ -13,9 +13,10 @@ const RESET_PSTATE = 0x3c5;
 export class A64Vcpu implements VcpuState {
   retired = 0;
   /** The block's content while another vCPU is in it. */
-  readonly saved: Uint8Array = new Uint8Array(at.STATE_SIZE);
+  readonly saved: Uint8Array;
 
   constructor(readonly cpu: Cpu, readonly number: number, readonly config: VcpuConfig, readonly counterFrequencyHz: number) {
+    this.saved = new Uint8Array(cpu.stateSize);
     this.reset();
   }
 
@@ -97,8 +98,9 @@ export class A64Vcpu implements VcpuState {
     const { cpu } = this;
     cpu.enter(this);
     const { block } = cpu;
-    block.bytes.fill(0, block.address, block.address + at.STATE_SIZE);
+    block.bytes.fill(0, block.address, block.address + cpu.stateSize);
     cpu.counter.writes++;
+    cpu.mmu.mpu?.changed();
     cpu.file.reset(block, { mpidr: this.config.mpidr, counterFrequencyHz: this.counterFrequencyHz });
     // EL2 presents the model's identity to EL1 until the hypervisor says otherwise.
     block.set64(registerByName("VPIDR_EL2").offset, block.get64(registerByName("MIDR_EL1").offset));
@@ -109,14 +111,16 @@ export class A64Vcpu implements VcpuState {
   }
 
   save(): Uint8Array {
-    const { block } = this.enter();
-    return block.bytes.slice(block.address, block.address + at.STATE_SIZE);
+    const { block, stateSize } = this.enter();
+    return block.bytes.slice(block.address, block.address + stateSize);
   }
 
   restore(data: Uint8Array): void {
-    if (data.length !== at.STATE_SIZE) throw new RangeError(`vCPU state: ${data.length} bytes, want ${at.STATE_SIZE}`);
-    const { block, tlb, debug, counter } = this.enter();
+    const { stateSize } = this.cpu;
+    if (data.length !== stateSize) throw new RangeError(`vCPU state: ${data.length} bytes, want ${stateSize}`);
+    const { block, tlb, debug, counter, mmu } = this.enter();
     block.bytes.set(data, block.address);
+    mmu.mpu?.changed();
     counter.writes++;
     debug.update();
     tlb.invalidate((bank) => bank.vcpu === this.number);

@@ -32,7 +32,11 @@ const NEWER_THAN_ASSEMBLER: ReadonlySet<string> = new Set([
 Deno.test({ name: "encodings are the assembler's", ignore: missing(assembler, objcopy) }, async () => {
   const named = registers.filter(({ name }) => !NEWER_THAN_ASSEMBLER.has(name));
   const lines = [
-    ...named.map(({ name, access }) => access.read !== undefined ? `mrs x0, ${name}` : `msr ${name}, x0`),
+    // Names of the R profile need its own architecture.
+    ...named.map(({ name, access, feature }) => {
+      const text = access.read !== undefined ? `mrs x0, ${name}` : `msr ${name}, x0`;
+      return feature === "PMSA" ? `.arch armv8-r; ${text}; .arch armv8.5-a+sve+sme` : text;
+    }),
     ...registers.filter(({ writeName }) => writeName).map(({ writeName }) => `msr ${writeName}, x0`),
     ...systemInstructions.map(({ name, hasArgument }) => hasArgument ? `${name}, x0` : name),
   ];

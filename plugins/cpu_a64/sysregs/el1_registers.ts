@@ -4,6 +4,7 @@ import { auxiliary, coprocessorAccess, floatingPoint, unlessCurrentStack, unless
 
 /**
  * SCTLR_EL1 writable in Armv8.0: M, A, C, SA, SA0, UMA, I, DZE, UCT, nTWI, nTWE, WXN, UCI.
+ * With an MPU also BR, its background region.
  * RES1: EOS, TSCXT, EIS, SPAN, nTLSMD, LSMAOE; SED and ITD as well where EL0 has no AArch32.
  */
 export const SCTLR_MASK = 0x040d_d21fn;
@@ -19,7 +20,7 @@ export const el1Registers: readonly Row[] = [
     hook: "mmu",
     mask: SCTLR_MASK,
     ones: SCTLR_ONES,
-    featureBits: { PAN: 1n << 23n, MixedEndian: 0x0300_0000n },
+    featureBits: { PAN: 1n << 23n, MixedEndian: 0x0300_0000n, PMSA: 1n << 17n },
     reset: SCTLR_RESET,
     traps: virtualMemory,
   }),

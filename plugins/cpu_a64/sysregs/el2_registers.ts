@@ -7,8 +7,13 @@ const ALL = 2n ** 64n - 1n;
 export const el2Registers: readonly Row[] = [
   row("VPIDR_EL2", [3, 4, 0, 0, 0], RW2, { mask: LOW32, reset: "model" }),
   row("VMPIDR_EL2", [3, 4, 0, 0, 5], RW2, { reset: "model" }),
-  // M, A, C, SA, I, WXN; the RES1 bits of Armv8.0.
-  row("SCTLR_EL2", [3, 4, 1, 0, 0], RW2, { hook: "mmu", mask: 0x0008_100fn, ones: 0x30c5_0830n }),
+  // M, A, C, SA, I, WXN; the RES1 bits of Armv8.0. With an MPU also BR.
+  row("SCTLR_EL2", [3, 4, 1, 0, 0], RW2, {
+    hook: "mmu",
+    mask: 0x0008_100fn,
+    ones: 0x30c5_0830n,
+    featureBits: { PMSA: 1n << 17n },
+  }),
   row("ACTLR_EL2", [3, 4, 1, 0, 1], RW2, { mask: NONE }),
   // RW is RAO/WI: EL1 has no AArch32. E2H and everything later than Armv8.0 is RES0.
   row("HCR_EL2", [3, 4, 1, 1, 0], RW2, { hook: "control", mask: 0x3_7fff_ffffn, ones: 1n << 31n }),
@@ -18,12 +23,12 @@ export const el2Registers: readonly Row[] = [
   row("CPTR_EL2", [3, 4, 1, 1, 2], RW2, { hook: "control", mask: 0x8000_0400n, ones: 0x33ffn }),
   row("HSTR_EL2", [3, 4, 1, 1, 3], RW2, { mask: NONE }),
   row("HACR_EL2", [3, 4, 1, 1, 7], RW2, { mask: NONE }),
-  row("TTBR0_EL2", [3, 4, 2, 0, 0], RW2, { hook: "mmu", mask: 0xffff_ffff_fffen }),
+  row("TTBR0_EL2", [3, 4, 2, 0, 0], RW2, { hook: "mmu", mask: 0xffff_ffff_fffen, without: "PMSA" }),
   // T0SZ, IRGN0, ORGN0, SH0, TG0, PS, TBI.
   row("TCR_EL2", [3, 4, 2, 0, 2], RW2, { hook: "mmu", mask: 0x0017_ff3fn, ones: 0x8080_0000n }),
   row("VTTBR_EL2", [3, 4, 2, 1, 0], RW2, { hook: "mmu", mask: 0x00ff_ffff_ffff_fffen }),
-  // T0SZ, SL0, IRGN0, ORGN0, SH0, TG0, PS.
-  row("VTCR_EL2", [3, 4, 2, 1, 2], RW2, { hook: "mmu", mask: 0x0007_ffffn, ones: 1n << 31n }),
+  // T0SZ, SL0, IRGN0, ORGN0, SH0, TG0, PS. With an MPU MSA, NSA and VS instead, where tables have their RES1 bit and 8-bit VMIDs.
+  row("VTCR_EL2", [3, 4, 2, 1, 2], RW2, { hook: "mmu", mask: 0x0007_ffffn, ones: 1n << 31n, featureBits: { PMSA: 0xc008_0000n } }),
   row("DACR32_EL2", [3, 4, 3, 0, 0], RW2, { mask: NONE }),
   row("SPSR_EL2", [3, 4, 4, 0, 0], RW2, { mask: SPSR_MASK, featureBits: SPSR_FEATURES }),
   row("ELR_EL2", [3, 4, 4, 0, 1], RW2),

@@ -27,6 +27,7 @@ export const FEATURES = {
   SEL2: "Secure EL2 and its timers, CNTHPS and CNTHVS (the A profile has CNTHVS with VHE only)",
   VHE: "EL2 virtual timer (the rest of the Virtualization Host Extensions is for later)",
   GIC: "GICv3 system register interface",
+  PMSA: "PMSAv8-64: an MPU at EL2, an MPU or page tables at EL1 (Armv8-R AArch64)",
 } as const;
 
 /** A feature's name, close to Arm's FEAT_ names. */

@@ -10,3 +10,4 @@ export * from "./register_file.ts";
 export * from "./system_instructions.ts";
 export { BREAKPOINTS, CONTEXT_BREAKPOINTS, WATCHPOINTS } from "./debug_registers.ts";
 export { LIST_REGISTERS } from "./gic_registers.ts";
+export { DIRECT_REGIONS, MAX_MPU_REGIONS } from "./pmsa_registers.ts";

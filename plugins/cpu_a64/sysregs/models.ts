@@ -26,6 +26,8 @@ export interface CpuModel {
 
 /** Cryptography of the Armv8.0 cores, with what they always have. */
 const ARMV8_0: readonly Feature[] = ["CRC32", "AES", "PMULL", "SHA1", "SHA256", "NonSecure"];
+/** Secure state alone, and memory protection instead of tables at EL2. */
+const ARMV8_R: readonly Feature[] = ["SEL2", "PMSA"];
 const ARMV8_2: readonly Feature[] = ["CRC32", "LSE", "RDM", "DotProd", "FP16", "LRCPC", "PAN", "UAO", "DPB"];
 
 /** ID_AA64PFR0_EL1 of EL0 and EL1 in AArch64 only, with floating point and SIMD; EL2 and EL3 hidden. */
@@ -69,8 +71,11 @@ interface ModelSpec {
 function model(spec: ModelSpec): CpuModel {
   const features = new Set(spec.features);
   const mmfr0 = PA_RANGE[spec.physicalAddressBits] | 2n << 4n | (features.has("MixedEndian") ? 1n << 8n : 0n) |
-    (spec.granule16 ? 1n << 20n : 0n);
-  const mmfr1 = features.has("PAN2") ? 2n << 20n : features.has("PAN") ? 1n << 20n : 0n;
+    (spec.granule16 ? 1n << 20n : 0n) |
+    // MSA: PMSA; MSA_frac: VMSA is optional at EL1.
+    (features.has("PMSA") ? 0x2fn << 48n : 0n);
+  // VMIDBits: VSCTLR_EL2 has 16 of them.
+  const mmfr1 = (features.has("PMSA") ? 2n << 4n : 0n) | (features.has("PAN2") ? 2n << 20n : features.has("PAN") ? 1n << 20n : 0n);
   return {
     name: spec.name,
     doc: spec.doc,
@@ -93,6 +98,7 @@ function model(spec: ModelSpec): CpuModel {
       ID_AA64MMFR0_EL1: mmfr0,
       ID_AA64MMFR1_EL1: mmfr1,
       ID_AA64MMFR2_EL1: features.has("UAO") ? 1n << 4n : 0n,
+      ...mpuRegisters(features, { el1: 32, el2: 32 }),
       PMCR_EL0: spec.pmcr,
       // The one event that the cycle counter counts: CPU_CYCLES, 0x11.
       PMCEID0_EL0: 1n << 17n,
@@ -146,9 +152,10 @@ export const models: readonly CpuModel[] = [
   }),
   model({
     name: "cortex-r82",
-    doc: "Arm Cortex-R82 as far as its VMSA at EL1: Armv8-R AArch64 without the optional cryptography, 40-bit physical addresses.",
+    doc:
+      "Arm Cortex-R82: Armv8-R AArch64 without the optional cryptography; an MPU at EL2, MPU or page tables at EL1, 40-bit physical addresses.",
     midr: 0x411f_d150n,
-    features: [...ARMV8_2, "SEL2"],
+    features: [...ARMV8_2, ...ARMV8_R],
     physicalAddressBits: 40,
     granule16: true,
     ctr: 0x8444_c004n,
@@ -168,6 +175,18 @@ export const models: readonly CpuModel[] = [
     caches: A57_CACHES,
     pmcr: 0x4100_0000n,
   }),
+  model({
+    name: "max-r",
+    doc: "Armv8-R AArch64 with everything that the engine implements: an MPU at EL2, MPU or page tables at EL1, 48-bit physical addresses.",
+    midr: 0x000f_0510n,
+    features: [...new Set<Feature>([...ARMV8_0, ...ARMV8_2, ...ARMV8_R])].filter((feature) => feature !== "NonSecure"),
+    physicalAddressBits: 48,
+    granule16: true,
+    ctr: 0x8444_c004n,
+    clidr: 0x0a20_0023n,
+    caches: A57_CACHES,
+    pmcr: 0x4100_0000n,
+  }),
 ];
 
 /** The model of this name. Throws a `RangeError` that lists them all. */
@@ -175,6 +194,28 @@ export function modelByName(name: string): CpuModel {
   const found = models.find((model) => model.name === name);
   if (!found) throw new RangeError(`no CPU model is called ${name}: there are ${models.map((model) => model.name).join(", ")}`);
   return found;
+}
+
+/** How many regions the MPUs of EL1 and EL2 have. */
+export interface MpuRegionCounts {
+  readonly el1: number;
+  readonly el2: number;
+}
+
+/** MPUIR_EL1 and MPUIR_EL2, where there are MPUs. */
+function mpuRegisters(features: ReadonlySet<Feature>, { el1, el2 }: MpuRegionCounts): Record<string, bigint> {
+  return features.has("PMSA") ? { MPUIR_EL1: BigInt(el1), MPUIR_EL2: BigInt(el2) } : {};
+}
+
+/** The same model with so many MPU regions, where it has MPUs. */
+export function withMpuRegions(cpu: CpuModel, regions: MpuRegionCounts): CpuModel {
+  return { ...cpu, registers: { ...cpu.registers, ...mpuRegisters(cpu.features, regions) } };
+}
+
+/** How many MPU regions a model has; `undefined`: no MPUs. */
+export function mpuRegions(cpu: CpuModel): MpuRegionCounts | undefined {
+  if (!cpu.features.has("PMSA")) return undefined;
+  return { el1: Number(cpu.registers.MPUIR_EL1), el2: Number(cpu.registers.MPUIR_EL2) };
 }
 
 /** The same model on a board with a GICv3: the system register interface is there, and advertised. */

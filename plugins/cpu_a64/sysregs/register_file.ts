@@ -29,14 +29,15 @@ export class RegisterFile {
       const { mask, ones } = writableBits(register, model.features);
       setLong({ words: this.masks, base: register.index * 2 }, 0, mask);
       setLong({ words: this.ones, base: register.index * 2 }, 0, ones);
-      this.present[register.index] = !register.feature || model.features.has(register.feature) ? 1 : 0;
+      const isReplaced = register.without !== undefined && model.features.has(register.without);
+      this.present[register.index] = !isReplaced && (!register.feature || model.features.has(register.feature)) ? 1 : 0;
       this.storable[register.index] = !register.hook && mask === 2n ** 64n - 1n ? 1 : 0;
     }
   }
 
   /** The register with this packed encoding, if the model has it. */
   find(packed: number): SystemRegister | undefined {
-    const register = registerByPacked(packed);
+    const register = registerByPacked(packed, this.model.features);
     return register && this.present[register.index] ? register : undefined;
   }
 

@@ -32,6 +32,8 @@ export type Hook =
   | "pmu"
   /** OS lock, claim tags, and breakpoints, which the engine compiles into its checks. */
   | "debug"
+  /** Regions of the memory protection units. */
+  | "mpu"
   /** Stored like plain, and what traps or is pending changed: HCR_EL2, MDCR_EL2, CPTR_EL2, CPACR_EL1. */
   | "control";
 
@@ -50,6 +52,8 @@ export interface RowDetails {
   readonly traps?: readonly TrapRule[];
   /** Without this feature the encoding is UNDEFINED. */
   readonly feature?: Feature;
+  /** With this feature the encoding is another register's, which has the later row. */
+  readonly without?: Feature;
   /** Second name, where reads and writes of one encoding are printed differently. */
   readonly writeName?: string;
 }

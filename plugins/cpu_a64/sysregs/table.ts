@@ -8,6 +8,8 @@ import { el1Registers } from "./el1_registers.ts";
 import { el2Registers } from "./el2_registers.ts";
 import { gicRegisters } from "./gic_registers.ts";
 import { idRegisters } from "./id_registers.ts";
+import type { Feature } from "./features.ts";
+import { pmsaRegisters } from "./pmsa_registers.ts";
 import { pmuRegisters } from "./pmu_registers.ts";
 import { timerRegisters } from "./timer_registers.ts";
 import type { Row } from "./row.ts";
@@ -41,6 +43,7 @@ export const registers: readonly SystemRegister[] = [
   ...debugRegisters,
   ...gicRegisters,
   ...el2Registers,
+  ...pmsaRegisters,
 ].map((row, index) => ({ ...row, index, offset: SYSREGS + 8 * index, packed: packEncoding(...row.encoding) }));
 
 /** Slots that the state block has room for. */
@@ -48,14 +51,18 @@ export const CAPACITY = (FAST_ACCESS - SYSREGS) / 8;
 
 const byName = new Map<string, SystemRegister>();
 const byPacked = new Map<number, SystemRegister>();
+/** Registers whose encoding is another's where their feature is missing. */
+const instead = new Map<number, SystemRegister>();
 for (const register of registers) {
   for (const name of register.writeName ? [register.name, register.writeName] : [register.name]) {
     if (byName.has(name)) throw new Error(`system register ${name} has two rows`);
     byName.set(name, register);
   }
   const other = byPacked.get(register.packed);
-  if (other) throw new Error(`system registers ${other.name} and ${register.name} have one encoding`);
-  byPacked.set(register.packed, register);
+  if (other && (other.without === undefined || other.without !== register.feature)) {
+    throw new Error(`system registers ${other.name} and ${register.name} have one encoding`);
+  }
+  (other ? instead : byPacked).set(register.packed, register);
 }
 if (registers.length > CAPACITY) throw new Error(`${registers.length} system registers, room for ${CAPACITY}`);
 
@@ -71,9 +78,10 @@ export function registerByEncoding(op0: number, op1: number, crn: number, crm: n
   return byPacked.get(packEncoding(op0, op1, crn, crm, op2));
 }
 
-/** The row with this packed encoding. */
-export function registerByPacked(packed: number): SystemRegister | undefined {
-  return byPacked.get(packed);
+/** The row with this packed encoding: where a feature decides between two, that of these features. */
+export function registerByPacked(packed: number, features?: ReadonlySet<Feature>): SystemRegister | undefined {
+  const other = features && instead.get(packed);
+  return other && features.has(other.feature!) ? other : byPacked.get(packed);
 }
 
 /** Byte offset of a register's slot from the start of the state block. Throws on an unknown name. */

@@ -28,6 +28,27 @@ export interface MmuEnvironment {
   /** Byte offset, in the shared memory, of a 64-bit system register of this CPU. Asked once for each. */
   register(name: string): number;
   readonly features?: Partial<MmuFeatures>;
+  /** An Armv8-R CPU: EL2 has an MPU instead of tables, EL1 has one unless VTCR_EL2.MSA says tables. */
+  readonly mpu?: MpuEnvironment;
+}
+
+/** Where the regions of both MPUs lie. */
+export interface MpuEnvironment {
+  /** Byte offset in the shared memory of EL1's first region, a multiple of 4; EL2's follow EL1's, 16 bytes each. */
+  readonly address: number;
+  /** How many regions each has, at most 255. */
+  readonly el1: number;
+  readonly el2: number;
+}
+
+/** What SCTLR_ELx and MAIR_ELx say to an MPU. */
+export interface MpuControl {
+  /** SCTLR_ELx.BR. */
+  readonly hasBackground: boolean;
+  /** SCTLR_ELx.WXN. */
+  readonly writeImpliesXn: boolean;
+  /** Word index of MAIR_ELx. */
+  readonly mair: number;
 }
 
 /** Word indices of the registers that walks read: the low half; the high half is the next word. */
@@ -73,8 +94,13 @@ export const HCR_HI_ID = 1 << 1;
 export const HCR_HI_TEA = 1 << 5;
 export const HCR_HI_FWB = 1 << 14;
 
+/** VTCR_EL2 of an Armv8-R CPU: VMSA at EL1. */
+export const VTCR_MSA = 1 << 31;
+
 /** Bits of SCTLR_ELx: low word. */
 export const SCTLR_M = 1 << 0;
 export const SCTLR_I = 1 << 12;
+/** Background region of an MPU. */
+export const SCTLR_BR = 1 << 17;
 export const SCTLR_WXN = 1 << 19;
 export const SCTLR_EE = 1 << 25;

@@ -5,6 +5,8 @@
 
 /** A walk found no fault. Not a status code. */
 export const OK = -1;
+/** An MPU has no region for the address, but a background region. Not a status code. */
+export const BACKGROUND = -2;
 /** The level is added to the next five. */
 export const ADDRESS_SIZE = 0b000000;
 export const TRANSLATION = 0b000100;

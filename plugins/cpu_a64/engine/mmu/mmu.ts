@@ -9,7 +9,11 @@
 import * as a from "./attributes.ts";
 import type { MmuEnvironment, MmuFeatures } from "./environment.ts";
 import * as e from "./environment.ts";
-import { ADDRESS_SIZE, ALIGNMENT, EXTERNAL_ON_WALK, ipaIsValid, OK, PERMISSION } from "./faults.ts";
+import { ADDRESS_SIZE, ALIGNMENT, BACKGROUND, EXTERNAL_ON_WALK, ipaIsValid, OK, PERMISSION, TRANSLATION } from "./faults.ts";
+import { Mpu } from "./mpu.ts";
+import type { MpuRegions } from "./mpu_regions.ts";
+import { checkMpu } from "./mpu_stage1.ts";
+import { MpuStage2 } from "./mpu_stage2.ts";
 import { ALL_RIGHTS, el2Rights, privilegedRights, stage2Rights, userRights } from "./permissions.ts";
 import { parOfFault, parOfTranslation } from "./par.ts";
 import type { AddressTranslation } from "./par.ts";
@@ -17,12 +21,12 @@ import { Regime } from "./regime.ts";
 import * as r from "./result.ts";
 import { HI_CONTIGUOUS, NOT_GLOBAL } from "./descriptors.ts";
 import { Stage1 } from "./stage1.ts";
-import { Stage2 } from "./stage2.ts";
+import { type SecondStage, Stage2 } from "./stage2.ts";
 
 /** Range that one translation without tables covers, log2. */
 const FLAT_SIZE_BITS = 30;
 
-/** One physical CPU's MMU. */
+/** One physical CPU's MMU; of an Armv8-R CPU also its MPUs. */
 export class Mmu {
   /** Valid after {@linkcode translate} returned true, until the next call. */
   readonly result: r.Translation = new r.Translation();
@@ -34,13 +38,16 @@ export class Mmu {
   readonly #at: e.RegisterIndices;
   readonly #regime = new Regime();
   readonly #stage1: Stage1;
-  readonly #stage2: Stage2;
+  readonly #stage2: SecondStage;
+  /** The MPUs of an Armv8-R CPU. */
+  readonly mpu: Mpu | undefined;
 
   constructor(env: MmuEnvironment) {
     this.#env = env;
-    this.#features = { ...e.defaultFeatures, ...env.features };
+    this.mpu = env.mpu && new Mpu(() => env.words(), env.mpu);
+    this.#features = { ...e.defaultFeatures, ...env.features, ...(this.mpu ? { xnx: true } : {}) };
     this.#at = new e.RegisterIndices(env);
-    this.#stage2 = new Stage2(env, this.#at, this.#features);
+    this.#stage2 = this.mpu ? new MpuStage2(env, this.#at, this.mpu) : new Stage2(env, this.#at, this.#features);
     this.#stage1 = new Stage1(env, this.#at, this.#features, this.#stage2, this.result);
   }
 
@@ -68,7 +75,7 @@ export class Mmu {
     const done = el === 2
       ? this.#translateEl2(words, vaHi, vaLo, access, flags)
       : this.#first(words, vaHi, vaLo, el, access, flags) && (stage1Only || this.#second(words, el, access, flags));
-    if (done) return parOfTranslation(stage1Only ? result.ipa : result.pa, result.attributes, result.shareability);
+    if (done) return parOfTranslation(stage1Only ? result.ipa : result.pa, result.attributes, result.shareability, this.mpu !== undefined);
     const external = (fault.status & ~3) === EXTERNAL_ON_WALK;
     if (external || (executedAtEl === 1 && fault.stage === 2)) {
       fault.write = true; // ISS.WnR is 1 for address translation instructions.
@@ -109,6 +116,10 @@ export class Mmu {
     if ((sctlr & e.SCTLR_M) === 0 || (hcr & (e.HCR_DC | e.HCR_TGE)) !== 0) {
       return this.#flat(vaHi, vaLo, el, access, flags, (sctlr & e.SCTLR_I) !== 0, (hcr & e.HCR_DC) !== 0);
     }
+    const { mpu } = this;
+    if (mpu && (words[at.vtcrEl2] & e.VTCR_MSA) === 0) {
+      return this.#protect(words, mpu.el1, sctlr, at.mairEl1, vaHi, vaLo, el, access, flags);
+    }
 
     const stage1 = this.#stage1;
     const status = stage1.walk(words, regime, vaHi, vaLo, (hcr & e.HCR_VM) !== 0);
@@ -121,9 +132,48 @@ export class Mmu {
     result.userRights = userRights(leafLo, leafHi, hierarchy, wxn);
     result.privilegedRights = privilegedRights(leafLo, leafHi, hierarchy, wxn);
     result.global = (leafLo & NOT_GLOBAL) === 0;
+    this.#chooseRights(el, flags);
+    return this.#checkStage1(el, access, flags);
+  }
+
+  /** The rights of this access in EL1&0. */
+  #chooseRights(el: number, flags: number): void {
+    const { result } = this;
     if (el === 0 || (flags & r.UNPRIVILEGED) !== 0) result.rights = result.userRights;
     else if ((flags & r.PAN) !== 0 && (result.userRights & r.RIGHT_READ) !== 0) result.rights = result.privilegedRights & r.RIGHT_EXECUTE;
     else result.rights = result.privilegedRights;
+  }
+
+  /** An MPU's own regime: EL1&0, or EL2. Every fault is one of level 0. */
+  #protect(
+    words: Uint32Array,
+    regions: MpuRegions,
+    sctlr: number,
+    mair: number,
+    vaHi: number,
+    vaLo: number,
+    el: number,
+    access: number,
+    flags: number,
+  ): boolean {
+    const { result } = this;
+    const hi = this.#regime.topByteIgnored ? vaHi & 0x00ff_ffff : vaHi >>> 0;
+    if (hi >>> 16 !== 0) return this.#failStage1(TRANSLATION, el, access);
+    const control = { hasBackground: (sctlr & e.SCTLR_BR) !== 0, writeImpliesXn: (sctlr & e.SCTLR_WXN) !== 0, mair };
+    const isPrivileged = el !== 0 && (flags & r.UNPRIVILEGED) === 0;
+    const status = checkMpu(words, regions, control, hi * 0x1_0000_0000 + (vaLo >>> 0), isPrivileged, result);
+    if (status === BACKGROUND) {
+      const { sizeBits, from, to } = result;
+      if (!this.#flat(vaHi, vaLo, el, access, flags, (sctlr & e.SCTLR_I) !== 0, false)) return false;
+      result.sizeBits = result.stage1Bits = sizeBits;
+      result.from = from;
+      result.to = to;
+      return true;
+    }
+    if (status !== OK) return this.#failStage1(status, el, access);
+    this.#stage1.level = 0;
+    if (el === 2) result.rights = result.privilegedRights;
+    else this.#chooseRights(el, flags);
     return this.#checkStage1(el, access, flags);
   }
 
@@ -135,6 +185,8 @@ export class Mmu {
     regime.loadEl2(words, this.#at, this.#features, access === r.FETCH);
     result.stage2Level = -1;
     if ((sctlr & e.SCTLR_M) === 0) return this.#flat(vaHi, vaLo, 2, access, flags, (sctlr & e.SCTLR_I) !== 0, false);
+    const { mpu } = this;
+    if (mpu) return this.#protect(words, mpu.el2, sctlr, this.#at.mairEl2, vaHi, vaLo, 2, access, flags);
     const stage1 = this.#stage1;
     const status = stage1.walk(words, regime, vaHi, vaLo, false);
     if (status !== OK) return this.#failStage1(status, 2, access);
@@ -153,7 +205,9 @@ export class Mmu {
     const mair = index < 4 ? this.#regime.mairLo : this.#regime.mairHi;
     const attributes = a.decodeMair((mair >>> ((index & 3) * 8)) & 0xff);
     result.ipa = result.pa = this.#stage1.outputHi * 0x1_0000_0000 + (this.#stage1.outputLo >>> 0);
-    result.sizeBits = this.#stage1.sizeBits;
+    result.sizeBits = result.stage1Bits = this.#stage1.sizeBits;
+    result.from = 0;
+    result.to = 4096;
     result.attributes = attributes;
     result.shareability = a.effectiveShareability(attributes, (leafLo >>> 8) & 3);
     result.stage1Device = attributes < 0x10;
@@ -166,7 +220,9 @@ export class Mmu {
     const hi = this.#regime.topByteIgnored ? vaHi & 0x00ff_ffff : vaHi >>> 0;
     if (hi >>> (this.#features.paBits - 32) !== 0) return this.#failStage1(ADDRESS_SIZE, el, access);
     result.ipa = result.pa = hi * 0x1_0000_0000 + (vaLo >>> 0);
-    result.sizeBits = FLAT_SIZE_BITS;
+    result.sizeBits = result.stage1Bits = FLAT_SIZE_BITS;
+    result.from = 0;
+    result.to = 4096;
     result.entries = 0;
     result.global = true;
     result.contiguous = false;
@@ -227,7 +283,12 @@ export class Mmu {
     result.userRights &= userMask;
     result.privilegedRights &= privilegedMask;
     result.pa = stage2.frameHi[slot] * 0x1_0000_0000 + ((stage2.frameLo[slot] | (ipa & 4095)) >>> 0);
-    if (stage2.sizeBits[slot] < result.sizeBits) result.sizeBits = stage2.sizeBits[slot];
+    const sizeBits = stage2.sizeBits[slot];
+    if (sizeBits < result.sizeBits) result.sizeBits = sizeBits;
+    if (sizeBits < 12) {
+      result.from = Math.max(result.from, stage2.from);
+      result.to = Math.min(result.to, stage2.to);
+    }
     const nonCacheable = (hcrHi & (access === r.FETCH ? e.HCR_HI_ID : e.HCR_HI_CD)) !== 0;
     result.attributes = forced
       ? a.combineForced(result.attributes, memAttr)

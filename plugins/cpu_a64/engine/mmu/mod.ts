@@ -1,7 +1,9 @@
 /** The CPU's memory management unit. */
 export { Mmu } from "./mmu.ts";
 export { defaultFeatures } from "./environment.ts";
-export type { MmuEnvironment, MmuFeatures } from "./environment.ts";
+export type { MmuEnvironment, MmuFeatures, MpuEnvironment } from "./environment.ts";
+export { Mpu, mpuBytes } from "./mpu.ts";
+export { ENABLED as REGION_ENABLED } from "./mpu_regions.ts";
 export {
   FETCH,
   MAINTAIN,

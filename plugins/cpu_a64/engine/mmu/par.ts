@@ -22,12 +22,13 @@ export function decodeAt(op1: number, crm: number, op2: number, pan: boolean): A
   return { el: op2 < 6 ? 1 : 0, write, pan: false, stage1Only: false };
 }
 
-/** Bit 11 is RES1, NS (bit 9) is 1: there is no Secure state. */
-const FIXED = 0xa00n;
+/** Bit 11 is RES1; NS (bit 9) is 1 on a CPU without Secure state, and 0 on one that has nothing else. */
+const FIXED = 0x800n, NON_SECURE = 0x200n;
 
 /** PAR_EL1 of a success. `attributes` in MAIR_EL1's format. */
-export function parOfTranslation(address: number, attributes: number, shareability: number): bigint {
-  return (BigInt(attributes) << 56n) | (BigInt(address) & 0xffff_ffff_f000n) | FIXED | (BigInt(shareability) << 7n);
+export function parOfTranslation(address: number, attributes: number, shareability: number, isSecure: boolean): bigint {
+  const fixed = isSecure ? FIXED : FIXED | NON_SECURE;
+  return (BigInt(attributes) << 56n) | (BigInt(address) & 0xffff_ffff_f000n) | fixed | (BigInt(shareability) << 7n);
 }
 
 /** PAR_EL1 of a fault: F, FST, PTW and S. */

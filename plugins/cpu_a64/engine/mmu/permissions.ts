@@ -45,5 +45,17 @@ export function stage2Rights(lo: number, hi: number, xnx: boolean, el: number): 
   return (lo & d.S2AP_READ ? RIGHT_READ : 0) | (lo & d.S2AP_WRITE ? RIGHT_WRITE : 0) | (never ? 0 : RIGHT_EXECUTE);
 }
 
+/** Rights of an MPU's own Exception level in a region: AP[1] makes it read-only, XN[1] is its XN. Arm DDI 0600, "PRBAR_EL1". */
+export function mpuPrivilegedRights(bar: number, writeImpliesXn: boolean): number {
+  const write = (bar & 8) === 0;
+  const never = (bar & 2) !== 0 || (write && writeImpliesXn);
+  return RIGHT_READ | (write ? RIGHT_WRITE : 0) | (never ? 0 : RIGHT_EXECUTE);
+}
+
+/** Rights of EL0 in a region of the EL1 MPU: the same, where AP[0] lets it in at all. */
+export function mpuUserRights(bar: number, writeImpliesXn: boolean): number {
+  return (bar & 4) === 0 ? 0 : mpuPrivilegedRights(bar, writeImpliesXn);
+}
+
 /** Without tables everything is allowed. */
 export const ALL_RIGHTS = ALL;

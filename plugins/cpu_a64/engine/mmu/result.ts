@@ -31,8 +31,15 @@ export class Translation {
   pa = 0;
   /** IPA of that byte: the output of stage 1. Equals `pa` without stage 2. */
   ipa = 0;
-  /** log2 of the naturally aligned range around the address for which all of this holds (the smaller of both stages). At least 12. */
+  /**
+   * log2 of the naturally aligned range around the address for which all of this holds (the smaller of both stages). At least 12,
+   * but 6 where MPU regions divide the page: then it holds from byte `from` to byte `to` (exclusive) of the page.
+   */
   sizeBits = 12;
+  from = 0;
+  to = 4096;
+  /** The same of stage 1 alone: what one TLBI by VA must drop. */
+  stage1Bits = 12;
   /** Rights of this access's privilege (EL, unprivileged, PAN) on the range. */
   rights = 0;
   /** Rights of EL0 on the range: what LDTR may do. */

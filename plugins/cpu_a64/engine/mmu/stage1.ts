@@ -9,7 +9,7 @@ import { HCR_HI_FWB, HCR_PTW } from "./environment.ts";
 import { ACCESS_FLAG, ADDRESS_SIZE, EXTERNAL_ON_WALK, OK, PERMISSION, TRANSLATION } from "./faults.ts";
 import type { Regime } from "./regime.ts";
 import type { Translation } from "./result.ts";
-import type { Stage2 } from "./stage2.ts";
+import type { SecondStage } from "./stage2.ts";
 
 /** Walks stage 1 tables. */
 export class Stage1 {
@@ -33,7 +33,7 @@ export class Stage1 {
     private readonly env: MmuEnvironment,
     private readonly registers: RegisterIndices,
     private readonly features: MmuFeatures,
-    private readonly stage2: Stage2,
+    private readonly stage2: SecondStage,
     private readonly result: Translation,
   ) {}
 

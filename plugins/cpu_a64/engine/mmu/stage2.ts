@@ -7,6 +7,33 @@ import type { MmuEnvironment, MmuFeatures, RegisterIndices } from "./environment
 import { SCTLR_EE } from "./environment.ts";
 import { ACCESS_FLAG, ADDRESS_SIZE, EXTERNAL_ON_WALK, OK, TRANSLATION } from "./faults.ts";
 
+/** A second stage: tables, or an MPU that looks like tables of level 0. Arrays are by slot. */
+export interface SecondStage {
+  /** PA of the 4 KiB frame, in halves. */
+  readonly frameHi: Int32Array;
+  readonly frameLo: Int32Array;
+  /** Host offset of the frame, -1 when it isn't RAM. */
+  readonly frameOffset: Float64Array;
+  /** PA and value of the leaf, its level, and log2 of its size. */
+  readonly leafAddress: Float64Array;
+  readonly leafLo: Int32Array;
+  readonly leafHi: Int32Array;
+  readonly level: Uint8Array;
+  readonly sizeBits: Uint8Array;
+  /** Bytes of the page for which the latest answer holds, where `sizeBits` is below 12. */
+  readonly from: number;
+  readonly to: number;
+  /** The VMID in force. */
+  vmid(words: Uint32Array): number;
+  /** Forgets one VMID, or everything. */
+  invalidate(vmid?: number): void;
+  /**
+   * Translates an IPA of at most 48 bits. Returns the slot that holds the result, or a fault as `~status`, which is negative.
+   * Rights are the caller's to check. `vmid`: what {@linkcode vmid} said.
+   */
+  translate(words: Uint32Array, hi: number, lo: number, vmid: number): number;
+}
+
 const CACHE_SIZE = 2048;
 const NOTHING = -1;
 
@@ -15,7 +42,10 @@ const NOTHING = -1;
  * each stage 1 table entry costs a stage 2 translation. What a translation found stays in the
  * cache's slot, whose number is the answer, so that callers copy only what they need.
  */
-export class Stage2 {
+export class Stage2 implements SecondStage {
+  readonly from = 0;
+  readonly to = 4096;
+
   /** PA of the 4 KiB frame, in halves, by slot. */
   readonly frameHi: Int32Array = new Int32Array(CACHE_SIZE);
   readonly frameLo: Int32Array = new Int32Array(CACHE_SIZE);
