@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Interrupts } from "../../../core/mod.ts";
 import { bench } from "../../../core/testing.ts";
 import type { Bench } from "../../../core/testing.ts";
@@ -175,6 +175,50 @@ for (const [name, value, reached] of sgis) {
     assertEquals([0, 1, 2].filter((v) => listed(kit, v)[1] === 1 && listed(kit, v)[0] === 5), reached);
   });
 }
+
+Deno.test("gicv3: an SGI to a vCPU that is off, or whose redistributor sleeps, waits for it and wakes nobody", async () => {
+  const two = await enabled(2);
+  two.vcpu(1).stop();
+  two.msr("ICC_SGI1R_EL1", 5n << 24n | 2n, 0);
+  assertEquals([two.vcpu(1).power, two.read32(gicr(1) + SGI_BASE + 0x200)], ["off", 1 << 5]);
+  two.vcpu(1).start(0x4000_0000n, 0n);
+  assertEquals(listed(two, 1), [5, 1]);
+  two.write32(gicr(1) + 0x14, 2);
+  two.vcpu(1).block();
+  two.msr("ICC_SGI1R_EL1", 6n << 24n | 2n, 0);
+  assertEquals([two.vcpu(1).power, ...listed(two, 1)], ["blocked", 0, 0]);
+  two.state(1).pending = true;
+  two.write32(gicr(1) + 0x14, 0);
+  assertEquals([two.vcpu(1).power, ...listed(two, 1)], ["runnable", 5, 1]);
+});
+
+Deno.test("gicv3: 64 vCPUs in clusters of 16: affinities, the last redistributor, SGIs and routes by cluster", async () => {
+  const kit = await enabled(64);
+  for (const v of [0, 15, 16, 17, 63]) {
+    const affinity = BigInt(v >> 4) << 8n | BigInt(v & 15);
+    assertEquals(kit.read64(gicr(v) + 8), affinity << 32n | BigInt(v) << 8n | (v === 63 ? 16n : 0n));
+  }
+  const holding = (intid: number) => kit.domain.vcpus.map(({ index }) => index).filter((v) => listed(kit, v)[0] === intid);
+  kit.msr("ICC_SGI1R_EL1", 5n << 24n | 2n << 16n | 0x8001n, 3);
+  assertEquals(holding(5), [32, 47]);
+  kit.write64(GICD + 0x6100 + 8, 0x30fn);
+  kit.get(Interrupts).spi(33).set(true);
+  assertEquals(holding(33), [63]);
+  kit.msr("ICC_SGI1R_EL1", 0n << 24n | 1n << 40n, 63);
+  assertEquals(holding(0).length, 63);
+});
+
+Deno.test("gicv3: more list registers than the CPU has are refused, at the option", async () => {
+  const kit = bench({ interrupts: false });
+  kit.state(0).write("ICH_VTR_EL2", 0x9000_0003n);
+  const error = await assertRejects(
+    () => kit.attach(gicv3, { distributor: GICD, redistributors: GICR, spis: 224, list_registers: 5 }),
+    Error,
+    "the CPU has 4 list registers",
+  );
+  assertEquals(gicv3.options.list_registers.min, 1);
+  assertEquals((error as { option?: string }).option, "list_registers");
+});
 
 Deno.test("gicv3: SGI0R and ASGI1R reach SGIs of group 0 only", async () => {
   const kit = await enabled(1);
