@@ -38,6 +38,7 @@ class Machine {
   readonly log: string[] = [];
   readonly #signalled: boolean[];
   readonly #kicks: number[];
+  #hot: Interrupt;
 
   constructor(readonly count: number, readonly listRegisters: number, readonly random: Random) {
     this.vcpus = Array.from({ length: count }, (_, v) => gicVcpu(v, listRegisters));
@@ -46,6 +47,7 @@ class Machine {
     this.distributor = distributor(this.gic);
     this.redistributors = this.vcpus.map((_, v) => redistributor(this.gic, v));
     this.interrupts = [...this.reference.interrupts.values()];
+    this.#hot = this.interrupts[0];
     this.#signalled = new Array(count).fill(false);
     this.#kicks = new Array(count).fill(0);
     for (const vcpu of this.vcpus) this.gic.reset(vcpu);
@@ -74,6 +76,12 @@ class Machine {
 
   mrs(v: number, register: string): number {
     return Number(this.vcpus[v].state.gic.readRegister(register));
+  }
+
+  /** An interrupt; often the one that was picked before, so that one thing comes on top of the other. */
+  pick(): Interrupt {
+    if (this.random.chance(0.5)) this.#hot = this.random.pick(this.interrupts);
+    return this.#hot;
   }
 
   // Registers of the frames.
@@ -215,6 +223,7 @@ class Machine {
     }
     assert(highest.some((c) => c.intid === got && c.group === group && c.preempts), `got ${got}, expected ${JSON.stringify(highest)}`);
     this.reference.acknowledge(v, got);
+    if (this.random.chance(0.5)) this.#hot = this.reference.find(v, got);
   }
 
   end(v: number): void {
@@ -386,7 +395,7 @@ function outside(machine: Machine, m: Interrupt): void {
 function inside(machine: Machine, v: number): void {
   const { random, reference } = machine;
   const cpu = reference.cpus[v];
-  const m = random.pick(machine.interrupts);
+  const m = machine.pick();
   switch (random.below(26)) {
     case 0: {
       machine.msr(v, "ICC_PMR_EL1", random.chance(0.7) ? 0xff : random.below(256));
@@ -420,12 +429,12 @@ function inside(machine: Machine, v: number): void {
     case 8:
     case 9:
       // A device that the guest reaches without an exit.
-      if (m.intid < 16) return;
       machine.line(m, !m.line);
+      if (m.edge && random.chance(0.5)) machine.line(m, !m.line);
       return machine.exitAndEnter(v);
     case 10:
       machine.gic.exit(machine.vcpus[v]);
-      if (m.intid >= 16) machine.line(m, false);
+      machine.line(m, false);
       return machine.gic.entry(machine.vcpus[v]);
     case 11:
       return machine.exitAndEnter(v);
@@ -448,14 +457,14 @@ function round(machine: Machine): number {
   for (; operations < ROUND; operations++) {
     const quiet = random.chance(0.5);
     if (quiet) {
-      outside(machine, random.pick(machine.interrupts));
-      machine.checkKicks();
+      outside(machine, machine.pick());
     } else {
       const v = random.below(machine.count);
       const instructions = Array.from({ length: 1 + random.below(8) }, () => () => inside(machine, v));
       machine.run(v, instructions);
       operations += instructions.length - 1;
     }
+    machine.checkKicks();
     if (random.below(8) === 0) machine.check();
   }
   machine.drain();
