@@ -101,6 +101,30 @@ export interface DescribedAccess {
   readonly writeback?: { readonly register: number; readonly value: bigint };
 }
 
+/** A piece of EL2's own code to run. */
+export interface El2Call {
+  /** The first instruction's address, as EL2's translation has it now. */
+  readonly entry: Va;
+  /** X0 and up; X30 is `returnTo`. */
+  readonly x: readonly bigint[];
+  /** The run is over when the PC gets here. */
+  readonly returnTo: Va;
+  /** The stack pointer; without one the code has none. */
+  readonly sp?: bigint;
+  /** After so many it isn't coming back. */
+  readonly maxInstructions: number;
+  /** Called before each instruction: the vCPU's EL2 registers are what it will see. */
+  readonly onInstruction?: (pc: Va) => void;
+}
+
+/** How a piece of EL2's own code ended. */
+export type El2Stop =
+  | { readonly kind: "returned"; readonly instructions: number; readonly x0: bigint }
+  /** It took an exception, to EL2: where, ESR_EL2, FAR_EL2. */
+  | { readonly kind: "exception"; readonly pc: Va; readonly esr: bigint; readonly far: bigint }
+  /** It used its instructions up, or left EL2 or waited. */
+  | { readonly kind: "budget" | "left"; readonly pc: Va };
+
 /** Executes guest code. */
 export interface CpuEngine {
   /** The CPU model, for instance `cortex-a57`. */
@@ -125,7 +149,10 @@ export interface CpuEngine {
   registerName?(iss: number): string | undefined;
   /** Asks a run in progress to come back after the current instruction (callable from device handlers). */
   kick(): void;
-  /** TLB maintenance by the hypervisor: drops stage 2 and combined entries of a VMID; all of them without one. */
+  /**
+   * TLB maintenance by the hypervisor: drops stage 2 and combined entries of a VMID; all of them without one. VMID 0, which no domain
+   * has, stands for what no stage 2 took part in: EL2's own translations.
+   */
   invalidateTlb(vmid?: number): void;
   /** Tells that host code wrote guest memory (image placed, DMA), so that stale decoded code is dropped. */
   memoryWritten(pa: Pa, size: number): void;
@@ -136,6 +163,16 @@ export interface CpuEngine {
    * FAR_EL2 is its first byte. `undefined`: an instruction that can't be emulated (SIMD, exclusive, atomic).
    */
   describeAccess?(vcpu: VcpuState): DescribedAccess | undefined;
+  /**
+   * Runs EL2's own code on a vCPU: instructions for which EL2's registers and translation are true. What it wrote to system registers
+   * and memory stays; general registers, PSTATE and the exception that EL2 handles are as before afterwards. No virtual time passes.
+   */
+  runAtEl2?(vcpu: VcpuState, call: El2Call): El2Stop;
+  /**
+   * A load of 1, 2, 4 or 8 bytes by EL2, or with a value a store (which returns 0), translated by the vCPU's EL2 registers, also while
+   * another vCPU runs. Throws a `RangeError` for what would be an exception.
+   */
+  accessAtEl2?(vcpu: VcpuState, va: Va, size: number, value?: bigint): bigint;
 }
 
 /** An exception that EL2 hands to EL1. */

@@ -10,8 +10,9 @@ const CPACR_EL1 = registerOffset("CPACR_EL1");
 const CPTR_EL2 = registerOffset("CPTR_EL2");
 const HCR_EL2 = registerOffset("HCR_EL2");
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
+const SCTLR_EL2 = registerOffset("SCTLR_EL2");
 
-/** Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when stage 1 of EL1&0 is off. */
+/** Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when the regime's stage 1 is off. */
 const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8;
 
 /** Keeps TLB pointers and FP_ENABLED true to PSTATE and the system registers. */
@@ -39,14 +40,14 @@ export class TranslationContext {
     this.settle();
     const { block, mmu, tlb } = this;
     const el = block.get(at.EL);
-    const off = block.get(SCTLR_EL1) & 1 ? 0 : STAGE1_OFF;
+    const off = block.get(el === 2 ? SCTLR_EL2 : SCTLR_EL1) & 1 ? 0 : STAGE1_OFF;
     const asid = mmu.asid();
     const vmid = mmu.vmid();
     const data = tlb.select(
       this.#vcpu,
       el === 2 ? 0 : vmid,
       el === 2 ? 0 : asid,
-      el === 0 ? MODE_EL0 | off : el === 2 ? MODE_EL2 : (block.get(at.PAN) ? MODE_EL1_PAN : MODE_EL1) | off,
+      el === 0 ? MODE_EL0 | off : (el === 2 ? MODE_EL2 : block.get(at.PAN) ? MODE_EL1_PAN : MODE_EL1) | off,
     );
     // LDTR acts as EL0, unless UAO or EL2 say otherwise.
     const user = el !== 1 || block.get(at.UAO) ? data : tlb.select(this.#vcpu, vmid, asid, MODE_EL0 | off);

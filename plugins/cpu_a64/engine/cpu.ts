@@ -100,6 +100,7 @@ export class Cpu {
   /** Taken out of BUDGET by a kick. */
   #held = 0;
   #redirected = false;
+  #isEl2Code = false;
   #kicked = false;
   #waiting: "WFI" | "WFE" | undefined;
   #irq = false;
@@ -296,6 +297,25 @@ export class Cpu {
     }
   }
 
+  /** One instruction of EL2's own code, which {@linkcode run} never executes: it begins with the return from EL2. No time passes. */
+  stepAtEl2(): Exit | undefined {
+    const { block, lastRetired } = this;
+    const window = this.#window;
+    this.#window = { budget: 1, startNs: this.nowNs(), nsPerInstruction: 0 };
+    this.#kicked = false;
+    this.#waiting = undefined;
+    this.#held = 0;
+    this.#running = this.#isEl2Code = true;
+    block.set(at.BUDGET, 1);
+    try {
+      return this.#turn();
+    } finally {
+      this.#running = this.#isEl2Code = false;
+      this.#window = window;
+      this.lastRetired = lastRetired;
+    }
+  }
+
   /** From one look at interrupts to the next. */
   #turn(): Exit | undefined {
     const { block, exceptions, accesses, debug } = this;
@@ -333,7 +353,7 @@ export class Cpu {
     }
     const stepped = step === "notPending" ? steppedBy(block.words[this.code.hostOf(record) >>> 2]) : Stepped.nothing;
     block.set(at.IP, record);
-    const isStepping = accesses.isStepping = isDebugged || step === "notPending";
+    const isStepping = accesses.isStepping = isDebugged || step === "notPending" || this.#isEl2Code;
     if (isStepping) {
       this.#held += left - 1;
       block.set(at.BUDGET, 1);

@@ -1,9 +1,10 @@
 /** The CPU engine: vCPUs time-shared on a physical CPU of this host thread. */
-import type { CpuEngine, DescribedAccess, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../../../core/mod.ts";
+import type { CpuEngine, DescribedAccess, El2Call, El2Stop, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../../../core/mod.ts";
 import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
 import { describeAccess } from "./access_description.ts";
 import { Cpu, type CpuOptions } from "./cpu.ts";
+import { accessAtEl2, runAtEl2 } from "./el2_code.ts";
 import { EC } from "./syndrome.ts";
 import { A64Vcpu } from "./vcpu.ts";
 
@@ -92,6 +93,15 @@ export class A64Engine implements CpuEngine {
     const word = state.instruction(state.pc);
     const described = word === undefined ? undefined : describeAccess(word, (n) => n === 31 ? state.guestSp : state.x(n));
     return described?.address === state.read("FAR_EL2") ? described : undefined;
+  }
+
+  runAtEl2(vcpu: VcpuState, call: El2Call): El2Stop {
+    return runAtEl2((vcpu as A64Vcpu).enter(), call);
+  }
+
+  accessAtEl2(vcpu: VcpuState, va: bigint, size: number, value?: bigint): bigint {
+    const { number, saved } = vcpu as A64Vcpu;
+    return accessAtEl2(this.cpu, this.cpu.vcpu === number ? undefined : saved, va, size, value);
   }
 
   /** Name of the register that an ISS of EC 0x18 speaks of. */
