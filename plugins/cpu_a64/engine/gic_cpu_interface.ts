@@ -198,7 +198,7 @@ export class GicCpuInterface {
       case "ICH_ELRSR_EL2":
         return this.#bitmap((hi) => (hi & LR_HI.STATE) === 0 && ((hi & LR_HI.HW) !== 0 || (hi & LR_HI.EOI) === 0));
     }
-    const list = listRegisterOf(name);
+    const list = listNumbers.get(name);
     if (list !== undefined) return BigInt(words[this.#listRegisters[list] + 1]) << 32n | BigInt(words[this.#listRegisters[list]]);
     if (writeOnly.has(name)) return 0n;
     throw new RangeError(`${name} is not a register of the GIC's CPU interface`);
@@ -245,7 +245,7 @@ export class GicCpuInterface {
         this.#setVmcr(Vmcr.VBPR0 | Vmcr.VBPR1, this.#bpr0() << Vmcr.VBPR0_SHIFT | this.#bpr1() << Vmcr.VBPR1_SHIFT);
         return;
     }
-    const list = listRegisterOf(name);
+    const list = listNumbers.get(name);
     if (list !== undefined) {
       words[this.#listRegisters[list]] = low;
       words[this.#listRegisters[list] + 1] = Number(value >> 32n & 0xf0ff_1fffn);
@@ -375,10 +375,8 @@ function lowestBit(word: number): number {
   return word === 0 ? -1 : 31 - Math.clz32(word & -word);
 }
 
-function listRegisterOf(name: string): number | undefined {
-  const match = /^ICH_LR(\d|1[0-5])_EL2$/.exec(name);
-  return match ? Number(match[1]) : undefined;
-}
+/** Numbers of the list registers, which EL2 reads at every exit. */
+const listNumbers: ReadonlyMap<string, number> = new Map(Array.from({ length: MAX_LIST_REGISTERS }, (_, n) => [`ICH_LR${n}_EL2`, n]));
 
 const writeOnly: ReadonlySet<string> = new Set(["ICC_EOIR0_EL1", "ICC_EOIR1_EL1", "ICC_DIR_EL1"]);
 const readOnly: ReadonlySet<string> = new Set([
@@ -394,5 +392,5 @@ const names: ReadonlySet<string> = new Set([
   ...["ICH_HCR_EL2", "ICH_VMCR_EL2"],
   // With five bits of preemption numbers 1 to 3 don't exist: UNDEFINED.
   ...["ICC_AP0R0_EL1", "ICC_AP1R0_EL1", "ICH_AP0R0_EL2", "ICH_AP1R0_EL2"],
-  ...Array.from({ length: MAX_LIST_REGISTERS }, (_, n) => `ICH_LR${n}_EL2`),
+  ...listNumbers.keys(),
 ]);
