@@ -29,8 +29,8 @@ const specs = {
   RTCPCellID3: { at: 0xffc, access: "ro", reset: 0xb1 },
 } as const;
 
-/** The block. Its bus carries words only. */
-export const block = registers(32, specs, { size: BLOCK_SIZE });
+/** The block. Firmware reads bytes of the identification registers. */
+export const block = registers(32, specs, { widths: [1, 2, 4], size: BLOCK_SIZE });
 
 /** What the registers hold. */
 export type Registers = RegisterState<typeof specs>;

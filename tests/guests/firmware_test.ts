@@ -72,6 +72,8 @@ Deno.test({
     toShell(guest);
     guest.type("set Plugboard\r");
     guest.until("kept-in-flash"); // not an echo: what was typed says only the name
+    guest.type("date\r");
+    guest.until("01/01/2026"); // what the board's clock begins with
     guest.type("memmap\r");
     guest.until("128 MB (134,217,728 Bytes)");
     guest.until("Shell> ");
