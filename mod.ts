@@ -17,6 +17,7 @@ import type { MachineEnvironment, Plugin } from "./core/mod.ts";
 import { plugins } from "./plugins/mod.ts";
 
 export * from "./core/mod.ts";
+export * from "./plugins/contracts.ts";
 export { plugins } from "./plugins/mod.ts";
 
 /** What {@linkcode boot} may be told. */

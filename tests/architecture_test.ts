@@ -43,9 +43,10 @@ const rules: readonly Rule[] = [
     from: /^plugins\/mod\.ts$/,
     to: ["^core/mod\\.ts$", "^plugins/[a-z0-9_]+/mod\\.ts$"],
   },
+  { name: "the list of contracts sees contracts", from: /^plugins\/contracts\.ts$/, to: ["^plugins/[a-z0-9_]+/contract\\.ts$"] },
   {
     name: "tests of a plugin see what it sees, other plugins' doors, the hardware and the test kit",
-    from: new RegExp(`^plugins/([a-z0-9_]+)/.*${test}`),
+    from: new RegExp(`^plugins/([a-z0-9_]+)/(?:.*${test}|(?:.*/)?tests/)`),
     to: ["^core/", "^plugins/$1/", "^plugins/[a-z0-9_/]+/(contract|mod)\\.ts$", "^plugins/cpu_a64/engine/", "^tests/support/"],
   },
   { name: "wasm/ knows no Arm", from: /^plugins\/cpu_a64\/wasm\//, to: ["^plugins/cpu_a64/wasm/"] },
@@ -68,7 +69,7 @@ const rules: readonly Rule[] = [
   {
     name: "the façade sees doors",
     from: /^mod\.ts$/,
-    to: ["^core/mod\\.ts$", "^plugins/mod\\.ts$", "^plugins/[a-z0-9_]+/(mod|contract)\\.ts$", "^cli/mod\\.ts$"],
+    to: ["^core/mod\\.ts$", "^plugins/(mod|contracts)\\.ts$", "^plugins/[a-z0-9_]+/mod\\.ts$", "^cli/mod\\.ts$"],
   },
   { name: "an example's test has core's test kit besides", from: /^examples\/.*_test\.ts$/, to: ["^core/testing\\.ts$", "^examples/"] },
   { name: "examples see the façade, as a stranger would", from: /^examples\//, to: ["^mod\\.ts$", "^examples/"] },

@@ -32,12 +32,17 @@ export interface PciCapability {
 export interface PciFunctionSpec {
   /** For messages. */
   readonly name: string;
+  /** Vendor ID, 16 bits. */
   readonly vendorId: number;
+  /** Device ID, 16 bits. */
   readonly deviceId: number;
+  /** Subsystem Vendor ID, 16 bits. */
   readonly subsystemVendorId: number;
+  /** Subsystem ID, 16 bits. */
   readonly subsystemId: number;
   /** Base class, subclass and programming interface, 24 bits. */
   readonly classCode: number;
+  /** Revision ID, 8 bits; 0 when absent. */
   readonly revision?: number;
   /** By number. */
   readonly bars: { readonly [bar in 0 | 1 | 2 | 3 | 4 | 5]?: PciBar };

@@ -1,0 +1,13 @@
+/**
+ * What the built-in plugins lend to others, for whoever writes a plugin: capabilities that a domain may have.
+ * @module
+ */
+export { GpioPins } from "./pl061/contract.ts";
+export { HypervisorTimers } from "./generic_timer/contract.ts";
+export type { HypervisorTimer } from "./generic_timer/contract.ts";
+export { MessageInterrupts } from "./gic/contract.ts";
+export { PciBus } from "./pci/contract.ts";
+export type { PciBar, PciCapability, PciFunction, PciFunctionSpec, PciSlot } from "./pci/contract.ts";
+export { PowerControl } from "./psci/contract.ts";
+export { Calls } from "./smccc/contract.ts";
+export type { CallRange, Conduit } from "./smccc/contract.ts";
