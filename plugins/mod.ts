@@ -17,6 +17,7 @@ import { pci } from "./pci/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
 import { pl031 } from "./pl031/mod.ts";
 import { pl061 } from "./pl061/mod.ts";
+import { pmsa, pmsaDomain } from "./pmsa/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { pvtime } from "./pvtime/mod.ts";
 import { sbsaGwdt } from "./sbsa_gwdt/mod.ts";
@@ -45,6 +46,8 @@ export const plugins: readonly Plugin[] = [
   pl011,
   pl031,
   pl061,
+  pmsa,
+  pmsaDomain,
   psci,
   pvtime,
   sbsaGwdt,

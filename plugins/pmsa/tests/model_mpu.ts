@@ -1,0 +1,115 @@
+/** An EL2 MPU that remembers its regions and nothing else: the register rules of Arm DDI 0600, written without the plugin's code. */
+import { FakeEngine, FakeVcpuState } from "../../../core/testing.ts";
+import type { VcpuConfig } from "../../../core/mod.ts";
+
+/** What a region says, decoded. */
+export interface Decoded {
+  readonly index: number;
+  readonly base: bigint;
+  /** Inclusive. */
+  readonly limit: bigint;
+  /** AP, SH and XN. */
+  readonly flags: bigint;
+  readonly attrIndex: bigint;
+}
+
+/** Regions and selector. */
+export class ModelMpu {
+  readonly prbar: bigint[];
+  readonly prlar: bigint[];
+  prselr = 0n;
+  sctlr = 0n;
+
+  constructor(readonly count: number) {
+    // At reset they are UNKNOWN: something that would hurt if it were left.
+    this.prbar = new Array(count).fill(0n);
+    this.prlar = new Array(count).fill(0xffff_ffff_ffc1n);
+  }
+
+  get enabled(): Decoded[] {
+    return this.prlar.flatMap((limit, index) => {
+      if ((limit & 1n) === 0n) return [];
+      const base = this.prbar[index];
+      return [{ index, base: base & ~0x3fn, limit: limit | 0x3fn, flags: base & 0x3fn, attrIndex: limit >> 1n & 7n }];
+    });
+  }
+
+  /** False when the register isn't an MPU's. */
+  write(register: string, value: bigint): boolean {
+    if (register === "PRSELR_EL2") this.prselr = value & 0xffn;
+    else if (register === "SCTLR_EL2") this.sctlr = value;
+    else if (register === "PRENR_EL2") {
+      for (let n = 0; n < Math.min(32, this.count); n++) this.prlar[n] = this.prlar[n] & ~1n | value >> BigInt(n) & 1n;
+    } else {
+      const region = this.#region(register);
+      if (region === undefined) return false;
+      const file = register.startsWith("PRBAR") ? this.prbar : this.prlar;
+      if (region < this.count) file[region] = value & (register.startsWith("PRBAR") ? 0xffff_ffff_ffffn : 0xffff_ffff_ffdfn);
+    }
+    return true;
+  }
+
+  read(register: string): bigint | undefined {
+    if (register === "PRSELR_EL2") return this.prselr;
+    if (register === "SCTLR_EL2") return this.sctlr;
+    if (register === "MPUIR_EL2") return BigInt(this.count);
+    if (register === "PRENR_EL2") return this.prlar.slice(0, 32).reduceRight((mask, limit) => mask << 1n | limit & 1n, 0n);
+    const region = this.#region(register);
+    if (region === undefined) return undefined;
+    return (register.startsWith("PRBAR") ? this.prbar : this.prlar)[region] ?? 0n;
+  }
+
+  #region(register: string): number | undefined {
+    const match = /^PR[BL]AR(\d*)_EL2$/.exec(register);
+    if (!match) return undefined;
+    return match[1] === "" ? Number(this.prselr) : Number(this.prselr & 0xf0n) | Number(match[1]);
+  }
+}
+
+/** A vCPU with such an MPU. */
+export class MpuVcpuState extends FakeVcpuState {
+  mpu: ModelMpu;
+
+  constructor(config: VcpuConfig, readonly count: number, readonly msaFrac: bigint) {
+    super(config);
+    this.mpu = new ModelMpu(count);
+  }
+
+  override read(register: string): bigint {
+    if (register === "ID_AA64MMFR0_EL1") return 15n << 48n | this.msaFrac << 52n;
+    return this.mpu.read(register) ?? super.read(register);
+  }
+
+  override write(register: string, value: bigint): void {
+    if (!this.mpu.write(register, value)) super.write(register, value);
+  }
+
+  /** EL2 as well: unlike its base class, like the engine. */
+  override reset(): void {
+    super.reset();
+    this.registers.clear();
+    this.mpu = new ModelMpu(this.count);
+  }
+}
+
+/** An engine of such vCPUs. */
+export class MpuEngine extends FakeEngine {
+  readonly states: MpuVcpuState[] = [];
+  /** VMIDs whose entries were dropped. */
+  readonly invalidated: (number | undefined)[] = [];
+
+  constructor(readonly regions: number, readonly msaFrac = 2n) {
+    super();
+  }
+
+  override createVcpu(config: VcpuConfig): MpuVcpuState {
+    const state = new MpuVcpuState(config, this.regions, this.msaFrac);
+    this.states.push(state);
+    this.vcpus.add(state);
+    return state;
+  }
+
+  override invalidateTlb(vmid?: number): void {
+    this.invalidated.push(vmid);
+  }
+}
