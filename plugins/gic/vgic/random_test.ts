@@ -284,6 +284,8 @@ class Machine {
         const [intid, high] = state.list(n);
         if (high >>> 30 === 0) continue;
         assert(n < this.listRegisters, "a list register that isn't there");
+        // What changed while another vCPU ran is shown at the next entry.
+        if (this.gic.state.dirty[v] !== 0) continue;
         const key = intid < 32 ? v * 1000 + intid : intid;
         assert(!listed.has(key), `${key} is in two list registers`);
         listed.add(key);
