@@ -203,8 +203,8 @@ export class Vgic {
   }
 
   /**
-   * GICR_WAKER.ProcessorSleep: nothing is forwarded to a vCPU whose redistributor sleeps, so nothing wakes it either (a board's power
-   * controller would hear of it). SPIs that may go to more than one go to others.
+   * GICR_WAKER.ProcessorSleep: nothing is forwarded to a vCPU whose redistributor sleeps; what would be is a request to its power controller
+   * ({@linkcode wakeRequest}). SPIs that may go to more than one go to others.
    */
   setAsleep(v: number, asleep: boolean): void {
     this.state.asleep[v] = asleep ? 1 : 0;
