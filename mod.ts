@@ -39,15 +39,19 @@ export interface BootOptions extends Partial<MachineEnvironment> {
 export async function boot(board: string, options: BootOptions = {}): Promise<Machine> {
   const isText = board.includes("\n");
   const file = isText ? "board.yaml" : board;
+  const directory = file.replace(/[^/\\]*$/, "") || ".";
+  const given = options.images ?? new Map<string, Uint8Array>();
   const checked = await checkBoard(isText ? board : await readManifest(file), file, {
     plugins: [...plugins, ...options.plugins ?? []],
+    readPlatform: async (reference) => {
+      const { readPlatform } = await import("./plugins/platform/mod.ts");
+      return readPlatform(given.get(reference) ?? await image(reference, directory, options));
+    },
     overrides: Object.entries(options.set ?? {}).map(([path, value]) => parseOverride("set", `${path}=${value}`)),
   });
   if (!checked.board) throw new ManifestError(file, checked.findings);
   const { imageUses, resolveImages } = await import("./plugins/images/mod.ts");
-  const given = options.images ?? new Map<string, Uint8Array>();
   const references = imageUses(checked.board).map(({ reference }) => reference).filter((reference) => !given.has(reference));
-  const directory = file.replace(/[^/\\]*$/, "") || ".";
   const images = new Map([...given, ...await resolveImages(references, directory, options.onProgress)]);
   return await Machine.create(checked.board, {
     onSerial: () => {},
@@ -55,6 +59,11 @@ export async function boot(board: string, options: BootOptions = {}): Promise<Ma
     ...options,
     images,
   });
+}
+
+async function image(reference: string, directory: string, { onProgress }: BootOptions): Promise<Uint8Array> {
+  const { resolveImages } = await import("./plugins/images/mod.ts");
+  return (await resolveImages([reference], directory, onProgress)).get(reference)!;
 }
 
 if (import.meta.main) {

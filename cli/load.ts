@@ -2,7 +2,8 @@
 import { dirname, isAbsolute, join } from "@std/path";
 import { checkBoard, ManifestError, readManifest, renderFindings } from "../core/mod.ts";
 import type { Board, CheckedBoard, Finding, ManifestPath, Override } from "../core/mod.ts";
-import { imageUses, parseReference } from "../plugins/images/mod.ts";
+import { imageUses, parseReference, resolveImages } from "../plugins/images/mod.ts";
+import { readPlatform } from "../plugins/platform/mod.ts";
 import { plugins } from "../plugins/mod.ts";
 
 /** What a verb gets: a board without mistakes, or the findings. */
@@ -17,7 +18,12 @@ export interface LoadedBoard {
 export async function load(file: string, overrides: readonly Override[]): Promise<LoadedBoard> {
   let checked: CheckedBoard;
   try {
-    checked = await checkBoard(await readManifest(file), file, { plugins, overrides });
+    checked = await checkBoard(await readManifest(file), file, {
+      plugins,
+      overrides,
+      readPlatform: async (reference) =>
+        readPlatform((await resolveImages([reference], dirname(file), (line) => console.error(line))).get(reference)!),
+    });
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
     const [finding] = error.findings;

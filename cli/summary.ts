@@ -17,7 +17,8 @@ export function summary(board: Board): string {
 
 /** What the board's plugins planned, in lines. */
 export function reports(board: Board): string[] {
-  return board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).report ?? []);
+  const planned = board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).report ?? []);
+  return [...board.platform?.report ?? [], ...planned];
 }
 
 /** What a run did. */

@@ -4,6 +4,7 @@ import type { DeviceTreeFragment } from "./device_tree.ts";
 import type { Place } from "./diagnostics.ts";
 import type { Mapping } from "./memory_backend.ts";
 import type { OptionSpecs } from "./options.ts";
+import type { Platform } from "./platform.ts";
 
 /** A memory window that a plugin claims. At domain scope an IPA window, at board scope a PA window. */
 export interface WindowResource {
@@ -47,6 +48,11 @@ export interface ResourceFinding {
 export interface Resources {
   /** Addresses that it serves. */
   readonly windows?: readonly WindowResource[];
+  /**
+   * Physical memory that it brings beside the board's RAM, in whole pages: it can be taken by address (`PhysicalMemory.allocateAt`),
+   * and is never handed out. A board's plugin tells it when it is asked without a domain.
+   */
+  readonly memory?: readonly { readonly name: string; readonly at: number; readonly size: number }[];
   /** Interrupts that it drives. */
   readonly interrupts?: readonly InterruptResource[];
   /** What the guest's device tree says of it. */
@@ -124,6 +130,8 @@ export interface Board {
   readonly pcpus: number;
   /** Physical RAM banks. */
   readonly memory: readonly { readonly at: number; readonly size: number }[];
+  /** The real machine that it is like, when the manifest names one. */
+  readonly platform?: Platform;
   /** Board-scope plugins, in the manifest's order. */
   readonly plugins: readonly PluginUse[];
   /** The guests, in the manifest's order. */

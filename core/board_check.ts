@@ -75,8 +75,35 @@ class ResourceCheck {
   /** RAM banks and the windows of board devices share the physical addresses. */
   physical(): void {
     const claims = this.#ramClaims(this.board.memory, ["memory"], "the board's RAM");
-    for (const use of this.board.plugins) claims.push(...this.#windows(use, undefined));
+    this.#platformRam();
+    for (const use of this.board.plugins) {
+      const resources = this.#resources(use, undefined);
+      claims.push(...this.#windows(use, undefined, resources));
+      for (const { name, at, size } of resources.memory ?? []) {
+        claims.push({ label: `${use.plugin.name} (${name})`, at, size, ram: false, place: [...use.path, "use"] });
+      }
+    }
     this.#overlaps(claims, "physical");
+  }
+
+  /** RAM that a board takes from a platform must be there. */
+  #platformRam(): void {
+    const { platform, memory } = this.board;
+    if (platform === undefined || platform.memory.length === 0) return;
+    for (const [index, { at, size }] of memory.entries()) {
+      if (platform.memory.some((bank) => at >= bank.at && at + size <= bank.at + bank.size)) continue;
+      const taken = platform.reserved.find((range) => at < range.at + range.size && range.at < at + size);
+      this.findings.add(
+        {
+          code: "M0803",
+          title: `${hex(at)} to ${hex(at + size - 1)} isn't RAM of ${platform.model}${taken ? `: ${taken.name} is reserved in it` : ""}`,
+          found: `${hex(at)} to ${hex(at + size - 1)}`,
+          help: `there is ${platform.memory.map((bank) => `${hex(bank.at)} to ${hex(bank.at + bank.size - 1)}`).join(", ")}`,
+        },
+        { path: ["memory", index] },
+        { path: ["platform"], on: "key" },
+      );
+    }
   }
 
   /** RAM of a domain, and the windows of every plugin attached to it, share its IPAs. */

@@ -18,7 +18,7 @@ import { PluginHost, Scope } from "./plugin_host.ts";
 import type { Hooked } from "./plugin_host.ts";
 import type { RunHooks } from "./context.ts";
 import { PolicyGuard } from "./policy_guard.ts";
-import { Ram } from "./ram.ts";
+import { memoryBeside, Ram } from "./ram.ts";
 import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SchedulerPolicy } from "./scheduler_policy.ts";
@@ -60,7 +60,7 @@ export class Machine {
     /** The world around it. */
     readonly environment: MachineEnvironment,
   ) {
-    this.#ram = new Ram(board.memory);
+    this.#ram = new Ram(board.memory, memoryBeside(board));
     this.#clock = new VirtualClock(() => this.#engine.kick());
     this.#serial = new SerialHub(this.#clock);
     this.#tracer = new Tracer(environment.onTrace?.bind(environment));

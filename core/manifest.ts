@@ -8,8 +8,10 @@ import type { OverrideSource } from "./findings.ts";
 import { MAX_CHARACTERS, parseManifest } from "./manifest_document.ts";
 import { applyOverrides, uses } from "./manifest_overrides.ts";
 import type { Override } from "./manifest_overrides.ts";
+import { platformOf } from "./manifest_platform.ts";
 import { shapeBoard } from "./manifest_shape.ts";
 import type { Plugin } from "./plugin.ts";
+import type { PlatformReader } from "./platform.ts";
 import { importPlugins } from "./plugin_modules.ts";
 
 /** What a manifest is checked against. */
@@ -18,6 +20,8 @@ export interface ManifestOptions {
   readonly plugins: readonly Plugin[];
   /** Values that go over those of the manifest, in this order. */
   readonly overrides?: readonly Override[];
+  /** Reads what `platform` names. */
+  readonly readPlatform?: PlatformReader;
 }
 
 /** What came of a check. */
@@ -44,7 +48,8 @@ export async function checkBoard(text: string, file: string, options: ManifestOp
     const plugins = new Map(options.plugins.map((plugin) => [plugin.name, plugin]));
     for (const [use, plugin] of await importPlugins(uses(data), file, findings)) plugins.set(use, plugin);
     sources = applyOverrides(data, options.overrides ?? [], plugins, findings);
-    const shaped = shapeBoard(data, file, plugins, findings);
+    const platform = await platformOf(data, options.readPlatform, findings);
+    const shaped = shapeBoard(data, file, plugins, findings, platform);
     checkBoardSemantics(shaped, plugins, findings);
     if (!findings.failed) board = shaped.board;
   }

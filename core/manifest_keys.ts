@@ -36,6 +36,11 @@ export const boardKeys: OptionSpecs = {
   },
 };
 
+/** In `platform`. */
+export const platformKeys: OptionSpecs = {
+  dtb: { kind: "image", doc: "The machine's own device tree blob: its RAM, reserved memory, CPUs and devices." },
+};
+
 /** In an entry of `domains`. */
 export const domainKeys: OptionSpecs = {
   name: {
@@ -54,6 +59,7 @@ export const rangeKeys: OptionSpecs = {
 
 /** Keys that hold lists. */
 export const structure = {
+  platform: "A real machine that describes itself: the board gets its RAM and knows its devices.",
   memory: "Physical RAM banks. Without it, one bank at 0x4000_0000 with room for every domain.",
   plugins: "Plugins at board scope: set up once, attached to each domain.",
   domains: "The guests.",

@@ -5,6 +5,8 @@ import type { Findings } from "./findings.ts";
 import { boardKeys, DEFAULT_RAM_BASE, domainKeys, ramFor, rangeKeys } from "./manifest_keys.ts";
 import { convertOption, describe, parseSize, wanted } from "./option_values.ts";
 import type { OptionSpecs } from "./options.ts";
+import { platformRam } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import type { Plugin } from "./plugin.ts";
 import { nearest } from "./suggest.ts";
 
@@ -21,8 +23,14 @@ export interface ShapedBoard {
 }
 
 /** Builds the board; what doesn't fit becomes a finding, and is left out or takes its default. */
-export function shapeBoard(data: Data, file: string, plugins: ReadonlyMap<string, Plugin>, findings: Findings): ShapedBoard {
-  const shaper = new Shaper(plugins, findings);
+export function shapeBoard(
+  data: Data,
+  file: string,
+  plugins: ReadonlyMap<string, Plugin>,
+  findings: Findings,
+  platform?: Platform,
+): ShapedBoard {
+  const shaper = new Shaper(plugins, findings, platform);
   return { board: shaper.board(data, file), incomplete: shaper.incomplete, meant: shaper.meant };
 }
 
@@ -35,10 +43,10 @@ class Shaper {
   readonly incomplete: Set<PluginUse> = new Set();
   readonly meant: { list: ManifestPath; plugin: Plugin }[] = [];
 
-  constructor(readonly plugins: ReadonlyMap<string, Plugin>, readonly findings: Findings) {}
+  constructor(readonly plugins: ReadonlyMap<string, Plugin>, readonly findings: Findings, readonly platform: Platform | undefined) {}
 
   board(data: Data, file: string): Board {
-    const values = this.#values(data, boardKeys, [], "the board", ["memory", "plugins", "domains"]);
+    const values = this.#values(data, boardKeys, [], "the board", ["platform", "memory", "plugins", "domains"]);
     const plugins = this.#uses(data.plugins, ["plugins"]);
     const domains = this.#list(data.domains, ["domains"], "domains").map(([path, item]) => this.#domain(item, path));
     if (domains.length === 0 && (data.domains === undefined || data.domains === null || Array.isArray(data.domains))) {
@@ -46,7 +54,13 @@ class Shaper {
     }
     const guestBytes = domains.flatMap((domain) => domain.memory).reduce((sum, { size }) => sum + size, 0);
     const vcpus = domains.reduce((sum, domain) => sum + domain.vcpus, 0);
-    const memory = data.memory === undefined ? [{ at: DEFAULT_RAM_BASE, size: ramFor(guestBytes) }] : this.#ranges(data.memory, ["memory"]);
+    const { platform } = this;
+    const found = platform && platformRam(platform);
+    const memory = data.memory !== undefined
+      ? this.#ranges(data.memory, ["memory"])
+      : found?.length
+      ? found
+      : [{ at: DEFAULT_RAM_BASE, size: ramFor(guestBytes) }];
     return {
       name: values.board as string ?? "board",
       doc: values.doc as string ?? "",
@@ -55,8 +69,9 @@ class Shaper {
       time: values.time as Board["time"] ?? "virtual",
       nsPerInstruction: values.nsPerInstruction as number ?? 1,
       bootTimeSeconds: values.bootTime as number,
-      pcpus: values.pcpus as number ?? Math.min(64, Math.max(1, vcpus)),
+      pcpus: values.pcpus as number ?? Math.min(64, Math.max(1, platform?.cpus || vcpus)),
       memory,
+      platform,
       plugins,
       domains,
     };

@@ -21,6 +21,7 @@ export * from "./interrupts.ts";
 export * from "./memory_backend.ts";
 export * from "./options.ts";
 export * from "./physical_memory.ts";
+export * from "./platform.ts";
 export * from "./plugin.ts";
 export * from "./scheduler_policy.ts";
 export * from "./serial.ts";

@@ -5,6 +5,7 @@
  * a frame that nobody ever owned costs the host nothing.
  */
 import { hex, PAGE_SIZE } from "./address.ts";
+import type { Board } from "./board.ts";
 import { Buddy, MAX_ORDER } from "./buddy.ts";
 import { checkRange, rangeText, WindowTable } from "./mmio.ts";
 import type { PhysicalMemory, RamBank } from "./physical_memory.ts";
@@ -33,6 +34,8 @@ const ALIGNMENT = PAGE_SIZE * 2 ** MAX_ORDER;
 
 interface Bank extends RamBank {
   readonly buddy: Buddy;
+  /** Taken by address only: it isn't handed out. */
+  readonly isBeside: boolean;
   /** Address of index 0. */
   readonly origin: number;
   /** Owner number of each frame; 0: free. */
@@ -40,6 +43,11 @@ interface Bank extends RamBank {
   readonly references: Uint32Array;
   /** 1: had an owner, and may hold its bytes. */
   readonly dirty: Uint8Array;
+}
+
+/** Physical memory that a board's plugins bring beside its RAM. */
+export function memoryBeside(board: Board): { readonly at: number; readonly size: number }[] {
+  return board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).memory ?? []);
 }
 
 /** RAM of a board. */
@@ -53,11 +61,15 @@ export class Ram implements PhysicalMemory {
   #sealed = false;
 
   /** Throws a `RangeError` when the banks aren't page aligned, overlap, or don't fit into 4 GiB. */
-  constructor(banks: readonly { readonly at: number; readonly size: number }[]) {
+  constructor(
+    banks: readonly { readonly at: number; readonly size: number }[],
+    /** Memory that is taken by address and never handed out. */
+    beside: readonly { readonly at: number; readonly size: number }[] = [],
+  ) {
     // The first 64 KiB stay unused, so that offset 0 is never a valid place.
     let offset = WASM_PAGE;
     const list: Bank[] = [];
-    for (const { at, size } of banks) {
+    for (const [index, { at, size }] of [...banks, ...beside].entries()) {
       checkRange(at, size, "RAM bank");
       if (at % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new RangeError(`RAM bank ${rangeText(at, size)} isn't aligned to 4 KiB`);
       if (offset + size > WASM_PAGE * WASM_PAGES) {
@@ -74,6 +86,7 @@ export class Ram implements PhysicalMemory {
         owner: new Uint16Array(frames),
         references: new Uint32Array(frames),
         dirty: new Uint8Array(frames),
+        isBeside: index >= banks.length,
       };
       this.#banks.add(at, size, "RAM bank", bank);
       list.push(bank);
@@ -119,6 +132,7 @@ export class Ram implements PhysicalMemory {
 
   allocate(owner: string, order: number): number {
     for (const { value: bank } of this.#banks.all) {
+      if (bank.isBeside) continue;
       const index = bank.buddy.allocate(order);
       if (index === undefined) continue;
       const frame = index - bank.buddy.first;
@@ -171,7 +185,7 @@ export class Ram implements PhysicalMemory {
   }
 
   get freeFrames(): number {
-    return this.#banks.all.reduce((sum, { value }) => sum + value.buddy.free, 0);
+    return this.#banks.all.reduce((sum, { value }) => sum + (value.isBeside ? 0 : value.buddy.free), 0);
   }
 
   #take(bank: Bank, first: number, count: number, owner: string): void {

@@ -1,5 +1,5 @@
 /** JSON Schema of manifests, from the same declarations that the checks use. Editors complete and check with it. */
-import { boardKeys, domainKeys, rangeKeys, structure } from "./manifest_keys.ts";
+import { boardKeys, domainKeys, platformKeys, rangeKeys, structure } from "./manifest_keys.ts";
 import type { OptionKind, OptionSpec, OptionSpecs } from "./options.ts";
 import type { Plugin } from "./plugin.ts";
 
@@ -83,6 +83,7 @@ export function boardSchema(plugins: readonly Plugin[]): JsonSchema {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Plugboard board manifest",
     ...mapping(boardKeys, {
+      platform: { ...mapping(platformKeys, {}), description: structure.platform },
       memory: { description: structure.memory, anyOf: [kinds.size, range, { type: "array", items: range }] },
       plugins: uses(structure.plugins),
       domains: { description: structure.domains, type: "array", minItems: 1, items: domain },

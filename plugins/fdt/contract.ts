@@ -33,3 +33,8 @@ export const apbClock: DeviceTreeNode & { readonly label: string } = {
     "clock-output-names": { text: "clk24mhz" },
   },
 };
+
+// For those who read blobs that somebody else made.
+export { decodeFdt } from "./blob.ts";
+export { cellOf, DeviceTreeError, findNode, textOf } from "./node.ts";
+export type { Fdt, FdtNode } from "./node.ts";
