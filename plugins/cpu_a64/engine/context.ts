@@ -29,10 +29,7 @@ export class TranslationContext {
 
   /** Empties the present vCPU's banks if its MPUs changed since the last look. Owed before another vCPU enters. */
   settle(): void {
-    const { mpu } = this.mmu;
-    if (!mpu?.isStale) return;
-    mpu.isStale = false;
-    this.tlb.invalidate((bank) => bank.vcpu === this.#vcpu);
+    if (this.mmu.mpu?.settle(this.#vcpu)) this.tlb.invalidate((bank) => bank.vcpu === this.#vcpu);
   }
 
   /** Call after any change of EL, PAN, ASID, VMID or the MMU's enable bits. */

@@ -116,7 +116,7 @@ export class Cpu {
     const block = this.block = new Block(memory.wasm, state);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
-    this.debug = new DebugUnit(block, this.exceptions);
+    this.debug = new DebugUnit(block, this.exceptions, registerOffset(regions ? "VSCTLR_EL2" : "VTTBR_EL2"));
     const ram = new RamMap(memory.banks);
     this.mmu = new Mmu({
       words: () => block.words,

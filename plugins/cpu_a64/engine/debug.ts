@@ -11,7 +11,7 @@ import type { ExceptionUnit } from "./exceptions.ts";
 
 const MDSCR_EL1 = registerOffset("MDSCR_EL1"), MDE = 1 << 15;
 const CONTEXTIDR_EL1 = registerOffset("CONTEXTIDR_EL1");
-const VTTBR_EL2 = registerOffset("VTTBR_EL2"), VTCR_EL2 = registerOffset("VTCR_EL2"), VS = 1 << 19;
+const VTCR_EL2 = registerOffset("VTCR_EL2"), VS = 1 << 19;
 
 const slots = (name: (n: number) => string, count: number): readonly number[] =>
   Array.from({ length: count }, (_, n) => registerOffset(name(n)));
@@ -54,7 +54,8 @@ export class DebugUnit {
   #breakpoints: Breakpoint[] = [];
   #watchpoints: Watchpoint[] = [];
 
-  constructor(readonly block: Block, readonly exceptions: ExceptionUnit) {}
+  /** @param vmidRegister offset of the register whose top 16 bits are the VMID */
+  constructor(readonly block: Block, readonly exceptions: ExceptionUnit, private readonly vmidRegister: number) {}
 
   /** After a change of the debug registers. Tells whether pages that are cached may have to go. */
   update(): boolean {
@@ -153,7 +154,7 @@ export class DebugUnit {
     const type = block.get(BCR[n]) >>> 20 & 15;
     if (type & BY_CONTEXT && block.get(CONTEXTIDR_EL1) !== block.get(BVR[n])) return false;
     const vmid = block.get(VTCR_EL2) & VS ? 0xffff : 0xff;
-    return !(type & BY_VMID) || ((block.get(VTTBR_EL2 + 4) >>> 16 ^ block.get(BVR[n] + 4)) & vmid) === 0;
+    return !(type & BY_VMID) || ((block.get(this.vmidRegister + 4) >>> 16 ^ block.get(BVR[n] + 4)) & vmid) === 0;
   }
 }
 

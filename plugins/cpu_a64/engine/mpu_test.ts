@@ -312,3 +312,51 @@ Deno.test("vCPUs on one CPU: each has its own regions, whatever the other did me
   other.write("VSCTLR_EL2", 1n << 48n);
   assertEquals(pair.map((seen) => seen()), [[2, 1], [1, 0]]);
 });
+
+Deno.test("regions that close and open again are as before; what changed meanwhile counts", () => {
+  const machine = new MpuMachine();
+  machine.write("HCR_EL2", 1n << 31n | VM);
+  const code = { base: CODE, limit: CODE + 0xfff, ap: 3, xn: 0 };
+  machine.regions(2, [code, { base: DATA, limit: DATA + 0xfff, ap: RW, xn: 0 }]);
+  const seen = () => machine.access("write", DATA, 1).toEl ?? 0;
+  assertEquals(seen(), 0);
+  for (const [bar, expected] of [[RW, 0], [3, 2], [3, 2], [RW, 0], [RW, 0]] as const) {
+    machine.write("PRENR_EL2", 1n);
+    machine.write("PRSELR_EL2", 1n);
+    machine.write("PRBAR_EL2", BigInt(DATA | bar << 2));
+    machine.write("PRENR_EL2", 3n);
+    assertEquals(seen(), expected);
+  }
+  machine.write("PRENR_EL2", 1n);
+  assertEquals(seen(), 2);
+});
+
+Deno.test("AT reports what the MPUs say: PAR_EL1 with the identity address, no NS, faults of level 0", () => {
+  const machine = new MpuMachine();
+  machine.write("MAIR_EL1", 0x44ffn);
+  machine.write("HCR_EL2", 1n << 31n | VM);
+  machine.write("SCTLR_EL1", M);
+  const code = { base: CODE, limit: CODE + 0xfff, ap: 3, xn: 0 };
+  machine.regions(1, [code, { base: DATA, limit: DATA + 63, ap: RW, xn: 0, attribute: 1 }, {
+    base: DATA + 64,
+    limit: DATA + 127,
+    ap: 2,
+    xn: 0,
+  }]);
+  machine.regions(2, [code]);
+  // AT S1E1R, S1E1W, S1E0R, S1E0W of X0, then MRS X3, PAR_EL1.
+  const par = (op2: number, at: number) => {
+    machine.setX(0, BigInt(at));
+    const seen = machine.run([0xd5087800 | op2 << 5, 0xd5387403, SVC], 1);
+    assertEquals(seen.done, true);
+    return machine.x(3);
+  };
+  const success = (attribute: bigint, sh: bigint) => attribute << 56n | BigInt(DATA) | sh << 7n | 1n << 11n;
+  assertEquals(par(0, DATA + 8), success(0x44n, 2n));
+  assertEquals(par(3, DATA + 63), success(0x44n, 2n));
+  assertEquals(par(0, DATA + 64), success(0xffn, 0n));
+  const failure = (status: number) => 1n << 11n | BigInt(status << 1) | 1n;
+  assertEquals(par(1, DATA + 64), failure(PERMISSION));
+  assertEquals(par(2, DATA + 64), failure(PERMISSION));
+  assertEquals(par(0, DATA + 128), failure(TRANSLATION));
+});

@@ -222,7 +222,7 @@ export class Registers {
     const before = bits ? block.get64(register.offset) : 0n;
     file.storeLong(block, register, value);
     if (!mpu || !bits || ((block.get64(register.offset) ^ before) & bits) === 0n) return Effect.none;
-    mpu.changed();
+    mpu.controlsChanged();
     return Effect.stop;
   }
 

@@ -93,6 +93,10 @@ export class MpuMachine {
     return this.#vcpu.read(register);
   }
 
+  x(n: number): bigint {
+    return this.#vcpu.x(n);
+  }
+
   setX(n: number, value: bigint): void {
     this.#vcpu.setX(n, value);
   }
