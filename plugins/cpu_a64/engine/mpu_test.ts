@@ -284,6 +284,9 @@ Deno.test("what EL1 changes counts for its next instruction, without TLBI: its r
   machine.regions(1, [{ base: CODE, limit: CODE + 0xfff, ap: RW, xn: 0 }, { base: DATA, limit: DATA + 0xfff, ap: RW, xn: 0 }]);
   assertEquals(run(SCTLR, M | WXN), [PERMISSION, 8], "the next fetch");
   machine.write("SCTLR_EL1", M);
+  machine.regions(1, [{ base: DATA, limit: DATA + 0xfff, ap: RW, xn: 0 }, { base: CODE, limit: CODE + 0xfff, ap: RW, xn: 0 }]);
+  assertEquals(run(PRENR, 1n), [TRANSLATION, 8], "the region of the code itself");
+  machine.write("PRENR_EL1", 3n);
   // Unaligned is fine until the memory is Device.
   assertEquals(run(NOP, 0n, LOAD, DATA + 1), 0);
   assertEquals(run(MAIR, 0n, LOAD, DATA + 1), [ALIGNMENT, 8]);
@@ -306,7 +309,7 @@ Deno.test("vCPUs on one CPU: each has its own regions, whatever the other did me
   machine.write("PRSELR_EL2", 1n);
   other.write("PRSELR_EL2", 0n);
   machine.write("PRBAR_EL2", BigInt(DATA + 0x1000) | 4n);
-  other.read("PRBAR_EL2");
+  assertEquals(pair.map((_, n) => pair[1 - n]()), [[1, 0], [2, 1]]);
   assertEquals(pair.map((seen) => seen()), [[2, 1], [1, 0]]);
   // The same VMID for both: regions still are the vCPU's.
   other.write("VSCTLR_EL2", 1n << 48n);
