@@ -2,7 +2,7 @@
 import { printSize } from "../../core/mod.ts";
 import type { Board, Place, ResourceFinding } from "../../core/mod.ts";
 import { imageSize } from "./image.ts";
-import type { Section } from "./image.ts";
+import { sectionsOf } from "./items.ts";
 import { needed } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { regionText } from "./regions.ts";
@@ -20,8 +20,8 @@ interface GuestRam extends Range {
 }
 
 /** Mistakes; `use`: the plugin's own place. */
-export function findingsOf(plan: Plan, sections: readonly Section[], board: Board, use: Place): ResourceFinding[] {
-  const image = { at: plan.imageAt, size: imageSize(sections) };
+export function findingsOf(plan: Plan, sections: unknown, board: Board, use: Place): ResourceFinding[] {
+  const image = { at: plan.imageAt, size: imageSize(sectionsOf(sections)) };
   const ram = board.domains.flatMap(({ name, memory }, index) =>
     memory.map((range, bank): GuestRam => ({ ...range, domain: name, place: { path: ["domains", index, "memory", bank] } }))
   );

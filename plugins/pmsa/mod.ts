@@ -14,7 +14,8 @@ import { PmsaDomains } from "./contract.ts";
 import { El2Mpu } from "./el2_mpu.ts";
 import { findingsOf } from "./findings.ts";
 import { PmsaHypervisorMap } from "./hypervisor_map.ts";
-import { bootOnly, checkDevice, checkSections, defaultSections, deviceRegion, devicesOf, imageRegions, imageSize } from "./image.ts";
+import { bootOnly, defaultSections, deviceRegion, imageRegions, imageSize } from "./image.ts";
+import { checkDevices, checkSections, devicesOf, sectionsOf } from "./items.ts";
 import { imageAddress, planOf } from "./plan.ts";
 import type { PlanOptions } from "./plan.ts";
 import { merge } from "./regions.ts";
@@ -57,13 +58,12 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
       kind: "any",
       default: defaultSections,
       check: checkSections,
-      doc: "Sections of the image in order: { name, size in bytes, boot, run }; boot and run are rx, ro, rw or none.",
+      doc: "Sections of the image in order: { name, size, boot, run }. `boot` is rx, ro or rw; `run`, afterwards, may be none.",
     },
     devices: {
       kind: "any",
-      list: true,
       default: [],
-      check: checkDevice,
+      check: checkDevices,
       doc: "Devices that the hypervisor itself uses: { name, at, size, type }; device-ngnre when there is no type.",
     },
     regions: {
@@ -86,7 +86,7 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
   state: newState,
   setup({ options, state, board, memory, bus, get, provide, fail }) {
     const engine = get(CpuEngine);
-    const { sections } = options;
+    const sections = sectionsOf(options.sections);
     const hardware = regionsOf(engine);
     if (hardware === 0) fail("el1", "the CPU has no MPU at EL2: pmsa takes an Armv8-R model such as cortex-r82");
     const imageAt = imageAddress(options, board);

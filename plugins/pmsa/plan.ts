@@ -1,16 +1,17 @@
 /** The region budget, from the manifest alone: what the hypervisor takes while booting and afterwards, and what each domain takes beside it. */
 import type { Board, DomainSpec, Mapping } from "../../core/mod.ts";
 import { attributesOf } from "./attributes.ts";
-import { deviceRegion, devicesOf, imageRegions, imageSize } from "./image.ts";
-import type { DeviceWindow, NamedRegion, Section } from "./image.ts";
+import { deviceRegion, imageRegions, imageSize } from "./image.ts";
+import type { NamedRegion } from "./image.ts";
+import { devicesOf, sectionsOf } from "./items.ts";
 import { GRANULE, merge } from "./regions.ts";
 import type { Region } from "./regions.ts";
 
-/** Options that the plan looks at. */
+/** Options that the plan looks at; the lists are as the manifest has them. */
 export interface PlanOptions {
   readonly image_at?: number;
-  readonly sections: readonly Section[];
-  readonly devices: readonly Partial<DeviceWindow>[];
+  readonly sections: unknown;
+  readonly devices: unknown;
   readonly regions?: number;
 }
 
@@ -47,15 +48,15 @@ const GUEST_RAM: Mapping = { read: true, write: true, execute: true, type: "norm
 export function imageAddress({ image_at, sections }: PlanOptions, board: Board): number {
   if (image_at !== undefined) return image_at;
   const top = Math.max(0, ...board.memory.map(({ at, size }) => at + size));
-  return top - imageSize(sections);
+  return top - imageSize(sectionsOf(sections));
 }
 
 /** Pure: from options and board. */
 export function planOf(options: PlanOptions, board: Board): Plan {
   const imageAt = imageAddress(options, board);
-  const devices = devicesOf(options.devices).map(deviceRegion);
+  const sections = sectionsOf(options.sections), devices = devicesOf(options.devices).map(deviceRegion);
   const hypervisor = (phase: "boot" | "run") => [
-    ...planned(imageRegions(options.sections, imageAt, phase), "hypervisor"),
+    ...planned(imageRegions(sections, imageAt, phase), "hypervisor"),
     ...planned(devices, "hypervisor"),
   ];
   return {

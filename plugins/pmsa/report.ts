@@ -46,7 +46,7 @@ export function mergeable(plan: Plan): string[] {
       const group = sorted.slice(first, end);
       if (group.length > 1) {
         const list = group.map(({ at, size, names }) => `${names.join(" + ")} at ${regionText({ at, size })}`).join(", ");
-        hints.push(`these ${group.length} of ${group[0].whose} have the same attributes and would be one region without the gaps: ${list}`);
+        hints.push(`these ${group.length} of ${group[0].whose} could merge, if they lay side by side: ${list}`);
       }
       first = end;
     }
