@@ -218,11 +218,23 @@ function mmio(trap: Trap, environment: DispatchEnvironment): Next {
     return abort(trap, direction, status);
   };
   if (info.stage1Walk) return refuse("a stage 1 table lies where no memory is");
+  if (info.status === ALIGNMENT_FAULT) {
+    // Stage 1 says Normal, stage 2 Device: only there does an alignment fault come to EL2. The guest gets it as if it were stage 1's.
+    const ipa = ipaOf(vcpu);
+    environment.trace(
+      "attribute conflict",
+      () =>
+        `${where(vcpu)}: attribute conflict at IPA ${
+          hex(ipa)
+        }: a ${direction} that stage 1 allows, as to Normal memory, and stage 2 doesn't`,
+    );
+    return abort(trap, direction, ALIGNMENT_FAULT);
+  }
   // A store to memory that is mapped read-only is its window's: HPFAR_EL2 then holds the IPA as well, see CpuEngine.run.
   const isStoreToReadOnly = info.write && info.status >> 2 === PERMISSION_FAULT;
   if (info.status >> 2 >= PERMISSION_FAULT && !isStoreToReadOnly) return refuse("not a translation fault");
   if (info.farNotValid) return refuse("FAR_EL2 isn't valid");
-  const ipa = Number(state.read("HPFAR_EL2") >> 4n & 0xff_ffff_ffffn) * 4096 + Number(state.read("FAR_EL2") & 0xfffn);
+  const ipa = ipaOf(vcpu);
   const window = environment.claims.window(ipa);
   if (window === undefined) return refuse("nothing is there", ipa);
   if (info.cacheMaintenance) return settle(vcpu, "advance");
@@ -264,6 +276,11 @@ function mmio(trap: Trap, environment: DispatchEnvironment): Next {
     return "stopped";
   }
   return settle(vcpu, "advance");
+}
+
+/** Where stage 2 refused, see CpuEngine.run. */
+function ipaOf({ state }: Vcpu): number {
+  return Number(state.read("HPFAR_EL2") >> 4n & 0xff_ffff_ffffn) * 4096 + Number(state.read("FAR_EL2") & 0xfffn);
 }
 
 function where(vcpu: Vcpu): string {

@@ -107,7 +107,7 @@ Deno.test("data aborts that no device may answer", async () => {
     ["S1PTW", WINDOW, ISV | sas(4) | 1 << 7 | TRANSLATION, "read"],
     ["permission fault of a load", WINDOW, ISV | sas(4) | 0b001111, "read"],
     ["permission fault of a store, where no window is", 0x2000_0000, ISV | sas(4) | WRITE | 0b001111, "write"],
-    ["alignment fault", WINDOW, ISV | sas(4) | 0b100001, "read"],
+    ["an alignment fault of stage 2 is an alignment fault", WINDOW, ISV | sas(4) | 0b100001, "read", 0b100001],
     ["FnV", WINDOW, ISV | sas(4) | 1 << 10 | TRANSLATION, "read"],
     ["just below", WINDOW - 1, ISV | sas(1) | TRANSLATION, "read"],
     ["just above", WINDOW + 0x1000, ISV | sas(1) | TRANSLATION, "read"],

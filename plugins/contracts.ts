@@ -6,6 +6,8 @@ export { GpioPins } from "./pl061/contract.ts";
 export { HypervisorTimers } from "./generic_timer/contract.ts";
 export type { HypervisorTimer } from "./generic_timer/contract.ts";
 export { MessageInterrupts } from "./gic/contract.ts";
+export { attributeCodes, AttributeConflictError, DeviceMemory, status as deviceMemoryStatus } from "./mmio_sram/contract.ts";
+export type { MemoryMappingRequest, NodeMapping } from "./mmio_sram/contract.ts";
 export { PciBus } from "./pci/contract.ts";
 export type { PciBar, PciCapability, PciFunction, PciFunctionSpec, PciSlot } from "./pci/contract.ts";
 export { PowerControl } from "./psci/contract.ts";

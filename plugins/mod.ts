@@ -12,6 +12,7 @@ import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv2, gicv2m, gicv3, its } from "./gic/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
+import { mmioSram } from "./mmio_sram/mod.ts";
 import { ns16550, pciSerial } from "./ns16550/mod.ts";
 import { pci } from "./pci/mod.ts";
 import { pl011 } from "./pl011/mod.ts";
@@ -40,6 +41,7 @@ export const plugins: readonly Plugin[] = [
   its,
   linuxBoot,
   load,
+  mmioSram,
   ns16550,
   pci,
   pciSerial,
