@@ -24,7 +24,7 @@ export class TranslationContext {
   /** Another vCPU is in the block. */
   enter(vcpu: number): void {
     this.#vcpu = vcpu;
-    this.mmu.mpu?.moved();
+    this.mmu.mpu?.select(vcpu);
   }
 
   /** Empties the present vCPU's banks if its MPUs changed since the last look. Owed before another vCPU enters. */

@@ -23,13 +23,15 @@ export class Mpu {
   /** A region changed. */
   changed(): void {
     this.#haveRegionsChanged = true;
-    this.moved();
+    this.el1.changed();
+    this.el2.changed();
+    this.generation++;
   }
 
   /** A control or attribute register changed that protection depends on. */
   controlsChanged(): void {
     this.#haveControlsChanged = true;
-    this.moved();
+    this.generation++;
   }
 
   /**
@@ -54,9 +56,9 @@ export class Mpu {
   }
 
   /** Another vCPU's registers are in the block. The TLBs tell vCPUs apart by themselves. */
-  moved(): void {
-    this.el1.changed();
-    this.el2.changed();
+  select(vcpu: number): void {
+    this.el1.select(vcpu);
+    this.el2.select(vcpu);
     this.generation++;
   }
 }

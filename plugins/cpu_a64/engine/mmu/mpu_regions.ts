@@ -13,21 +13,32 @@ export const GRANULE_BITS = 6;
 
 const TWO_32 = 0x1_0000_0000;
 
-/** Regions in the shared memory, and a sorted list of what they make of the address space, built anew after each change. */
+/** What a vCPU's regions make of the address space, in order. */
+class Parts {
+  /** 0: to be built. */
+  count = 0;
+  /** Where each part starts, and whose it is; the last one has no end. */
+  readonly starts: Float64Array;
+  readonly owners: Int16Array;
+
+  constructor(regions: number) {
+    this.starts = new Float64Array(2 * regions + 1);
+    this.owners = new Int16Array(2 * regions + 1);
+  }
+}
+
+/** Regions in the shared memory, those of one vCPU at a time, and for each vCPU the parts that they make, built anew after a change. */
 export class MpuRegions {
   /** The part of the address space that `find` found: [start, end). The same answer holds for all of it. */
   start = 0;
   end = 0;
 
-  /** Where each part starts, whose it is; the last one has no end. */
-  readonly #starts: Float64Array;
-  readonly #owners: Int16Array;
-  #parts = 0;
+  readonly #byVcpu = new Map<number, Parts>();
+  #parts: Parts;
 
   /** @param first index in `words` of region 0's PRBAR; @param count at most 255 */
   constructor(private readonly words: () => Uint32Array, private readonly first: number, readonly count: number) {
-    this.#starts = new Float64Array(2 * count + 1);
-    this.#owners = new Int16Array(2 * count + 1);
+    this.#parts = new Parts(count);
   }
 
   /** Index in the shared memory of a region's PRBAR; PRLAR follows. */
@@ -37,25 +48,32 @@ export class MpuRegions {
 
   /** Owed to every change of a region. */
   changed(): void {
-    this.#parts = 0;
+    this.#parts.count = 0;
+  }
+
+  /** Another vCPU's regions are in the shared memory, as they were when it left. */
+  select(vcpu: number): void {
+    const found = this.#byVcpu.get(vcpu);
+    if (found) this.#parts = found;
+    else this.#byVcpu.set(vcpu, this.#parts = new Parts(this.count));
   }
 
   /** The region that holds an address of at most 48 bits; {@linkcode NO_REGION} or {@linkcode OVERLAP}. */
   find(address: number): number {
-    if (this.#parts === 0) this.#build();
-    const starts = this.#starts;
-    let low = 0, high = this.#parts;
+    if (this.#parts.count === 0) this.#build(this.#parts);
+    const { starts, owners, count } = this.#parts;
+    let low = 0, high = count;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
       if (starts[middle] <= address) low = middle;
       else high = middle;
     }
     this.start = starts[low];
-    this.end = low + 1 < this.#parts ? starts[low + 1] : Infinity;
-    return this.#owners[low];
+    this.end = low + 1 < count ? starts[low + 1] : Infinity;
+    return owners[low];
   }
 
-  #build(): void {
+  #build(parts: Parts): void {
     const words = this.words();
     const edges: { readonly at: number; readonly step: 1 | -1; readonly region: number }[] = [];
     for (let region = 0; region < this.count; region++) {
@@ -66,17 +84,17 @@ export class MpuRegions {
       if (base < end) edges.push({ at: base, step: 1, region }, { at: end, step: -1, region });
     }
     edges.sort((a, b) => a.at - b.at);
-    let parts = 0, depth = 0, sum = 0;
-    this.#starts[0] = 0;
-    for (let i = 0; i < edges.length; i++) {
-      const { at, step, region } = edges[i];
-      if (at > this.#starts[parts]) this.#starts[++parts] = at;
+    const { starts, owners } = parts;
+    let last = 0, depth = 0, sum = 0;
+    starts[0] = 0;
+    owners[0] = NO_REGION;
+    for (const { at, step, region } of edges) {
+      if (at > starts[last]) starts[++last] = at;
       depth += step;
       sum += step * region;
-      this.#owners[parts] = depth === 0 ? NO_REGION : depth === 1 ? sum : OVERLAP;
+      owners[last] = depth === 0 ? NO_REGION : depth === 1 ? sum : OVERLAP;
     }
-    if (edges.length === 0 || edges[0].at > 0) this.#owners[0] = NO_REGION;
-    this.#parts = parts + 1;
+    parts.count = last + 1;
   }
 }
 

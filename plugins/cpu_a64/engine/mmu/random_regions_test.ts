@@ -167,3 +167,37 @@ Deno.test("20,000 layouts: half of them both MPUs, half tables over the EL2 MPU"
   ];
   for (const key of expected) assert((outcomes.get(key) ?? 0) >= 20, `${key}: ${outcomes.get(key)}`);
 });
+
+Deno.test("AT of both stages: PAR_EL1 says which stage refused, and where a walk's own access was refused", () => {
+  const machine = new ProtectedMachine();
+  const everything = (ap: number): ModelRegion => ({
+    enabled: true,
+    base: BigInt(RAM),
+    last: BigInt(RAM + RAM_SIZE) - 1n,
+    ap,
+    xn: 0,
+    sh: 3,
+    attribute: 0,
+  });
+  const control = { m: true, br: false, wxn: false, i: false, mair: 0xffn };
+  Object.assign(machine, { vm: true, el1: control, el2: control, regions1: [everything(1)], regions2: [everything(3)] });
+  machine.apply();
+  const ask = (op2: number, va: number) => machine.mmu.addressTranslate(mmu.decodeAt(4, 8, op2, false)!, 0, va, 2);
+  const RES1 = 1n << 11n;
+  const success = (va: number) => 0xffn << 56n | BigInt(va & ~4095) | RES1 | 3n << 7n;
+  const failure = (status: number, stage: 1 | 2, s1ptw = false) =>
+    RES1 | BigInt(status << 1) | 1n | (stage === 2 ? 1n << 9n : 0n) | (s1ptw ? 1n << 8n : 0n);
+  const S12E1R = 4, S12E1W = 5, S12E0R = 6, S1E2R = 0, S1E2W = 1;
+  assertEquals(ask(S12E1R, RAM + 0x1234), success(RAM + 0x1234));
+  assertEquals(ask(S12E0R, RAM + 0x1234), success(RAM + 0x1234));
+  assertEquals(ask(S12E1W, RAM + 0x1234), failure(0b001100, 2));
+  assertEquals([ask(S1E2R, RAM + 8), ask(S1E2W, RAM + 8)], [success(RAM), failure(0b001100, 1)]);
+  assertEquals(ask(S12E1R, RAM + RAM_SIZE), failure(0b000100, 1));
+  machine.regions2[0].last = BigInt(RAM) + 63n;
+  machine.apply();
+  assertEquals([ask(S12E1R, RAM + 63), ask(S12E1R, RAM + 64)], [success(RAM), failure(0b000100, 2)]);
+  machine.msa = true;
+  machine.ttbr = BigInt(RAM + 0x1000);
+  machine.apply();
+  assertEquals(ask(S12E1R, RAM), failure(0b000100, 2, true));
+});
