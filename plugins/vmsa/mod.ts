@@ -1,15 +1,19 @@
 /**
- * VMSA memory backend: a stage 2 translation table per domain, programmed through VTTBR_EL2, VTCR_EL2 and HCR_EL2.
+ * VMSA memory backend: a stage 2 translation table per domain, programmed through VTTBR_EL2, VTCR_EL2 and HCR_EL2, and EL2's own
+ * stage 1 with a fixed layout (el2/layout.ts), which each CPU comes up to through a real table switch.
  *
  * What can a hostile guest do here? Nothing calls this plugin at the guest's wish, the guest can't write EL2's
  * registers, and the tables lie in frames that no stage 2 maps. Its IPAs reach no further than these tables say.
  *
  * @module
  */
-import { CpuEngine, definePlugin, MemoryBackend } from "../../core/mod.ts";
+import { CpuEngine, definePlugin, hex, HypervisorMap, MemoryBackend, PAGE_SIZE } from "../../core/mod.ts";
 import type { Plugin } from "../../core/mod.ts";
 import { VmsaAddressSpace } from "./address_space.ts";
-import { IPA_BITS } from "./geometry.ts";
+import { El2 } from "./el2/bring_up.ts";
+import type { El2Step } from "./el2/bring_up.ts";
+import { VmsaHypervisorMap } from "./el2/hypervisor_map.ts";
+import { IPA_BITS, PA_BITS } from "./geometry.ts";
 import { newVmids } from "./vmids.ts";
 import type { VmsaState } from "./state.ts";
 
@@ -19,6 +23,10 @@ export type { VmsaState } from "./state.ts";
 export interface VmsaOptions {
   /** Size of a domain's address space in bits. */
   readonly ipa_bits: number;
+  /** Where the hypervisor's image lies in RAM; anywhere that is free without. */
+  readonly image_at?: number;
+  /** Whether each instruction of EL2's own code is a trace event. */
+  readonly trace_el2: boolean;
 }
 
 /** The plugin. */
@@ -32,12 +40,35 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
       doc: "Size of a domain's address space in bits: 32, 36, 40, 42, 44 or 48, at most what the CPU's physical addresses have.",
       check: (value) => (IPA_BITS as readonly unknown[]).includes(value) ? undefined : `want one of ${IPA_BITS.join(", ")}`,
     },
+    image_at: {
+      kind: "address",
+      optional: true,
+      align: PAGE_SIZE,
+      doc: "Physical address of the hypervisor's image, 16 KiB of RAM below 16 TiB; where RAM is free when absent.",
+    },
+    trace_el2: {
+      kind: "boolean",
+      default: false,
+      doc: "Trace EL2's own code while a CPU comes up: PC, MMU, TTBR0_EL2, and where the PC maps.",
+    },
   },
   needs: [CpuEngine],
-  provides: [MemoryBackend],
-  state: () => ({ vmids: newVmids() }),
-  setup({ options, state, memory, get, provide }) {
-    const parts = { memory, engine: get(CpuEngine), state };
+  provides: [MemoryBackend, HypervisorMap],
+  state: () => ({ vmids: newVmids(), vmap: [] }),
+  setup({ options, state, memory, get, provide, onRun, onStop, trace, fail }) {
+    const engine = get(CpuEngine);
+    const onStep = options.trace_el2 ? (step: El2Step) => trace("EL2", () => stepText(step)) : undefined;
+    let el2: El2;
+    try {
+      el2 = new El2({ memory, engine }, options.image_at, onStep);
+    } catch (error) {
+      return fail("image_at", (error as Error).message);
+    }
+    onStop(() => el2.destroy());
+    onRun({ reset: (vcpu) => el2.bringUp(vcpu.state) });
+    const paBits = PA_BITS[Math.min(Number(el2.cpu.read("ID_AA64MMFR0_EL1") & 15n), PA_BITS.length - 1)];
+    provide(HypervisorMap, new VmsaHypervisorMap({ memory, engine, el2, ranges: state.vmap, paBits }));
+    const parts = { memory, engine, state };
     provide(MemoryBackend, {
       name: "vmsa",
       directMapOnly: false,
@@ -45,5 +76,9 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
     });
   },
 });
+
+function stepText({ pc, mmu, ttbr0, pa }: El2Step): string {
+  return `PC ${hex(pc)}, MMU ${mmu ? "on" : "off"}, TTBR0_EL2 ${hex(ttbr0)}, at ${pa === undefined ? "nothing" : `PA ${hex(pa)}`}`;
+}
 
 export default vmsa;

@@ -1,10 +1,12 @@
 /** The tables against a model, against the engine's own walker, and against the rules of break-before-make. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { CpuEngine, Mapping, MemoryBackend, MemoryType, VcpuState } from "../../core/mod.ts";
+import { HypervisorMap, MemoryBackend } from "../../core/mod.ts";
+import type { CpuEngine, Mapping, MemoryType, RunHooks, Vcpu, VcpuState } from "../../core/mod.ts";
 import { Ram } from "../../core/ram.ts";
 import { FakeVcpuState } from "../../core/testing.ts";
 import { FETCH, Mmu, READ, WRITE } from "../cpu_a64/engine/mmu/mod.ts";
 import { ownerOf, VmsaAddressSpace } from "./address_space.ts";
+import { El2World } from "./el2/tests/world.ts";
 import { vmsa } from "./mod.ts";
 import { newVmids } from "./vmids.ts";
 
@@ -33,7 +35,7 @@ class WatchedRam extends Ram {
 class World {
   readonly memory: WatchedRam;
   readonly mmu: Mmu;
-  readonly state = { vmids: newVmids() };
+  readonly state = { vmids: newVmids(), vmap: [] };
   readonly engine: CpuEngine;
   readonly invalidated: (number | undefined)[] = [];
   readonly #registers: number;
@@ -325,23 +327,45 @@ function countTables(world: World, space: VmsaAddressSpace): number {
   return visit(Number(vcpu.read("VTTBR_EL2") & 0xffff_ffff_fffen), start, start === 0 ? 1 : rootPages, true);
 }
 
-Deno.test("the plugin: options, and the capability it provides", () => {
-  const world = new World();
-  let provided: MemoryBackend | undefined;
-  const options = { ipa_bits: 36 };
+Deno.test("the plugin: options, and the capabilities it provides", async () => {
+  const machine = new El2World([RAM]);
+  const provided = new Map<unknown, unknown>();
+  const stops: (() => void)[] = [], traced: string[] = [];
+  const options = { ipa_bits: 36, image_at: RAM.at + 5 * PAGE, trace_el2: true };
+  let reset: ((vcpu: Vcpu) => void) | undefined;
   const context = {
     options,
     state: vmsa.state!(options),
-    memory: world.memory,
-    get: () => world.engine,
-    provide: (_key: unknown, value: MemoryBackend) => provided = value,
+    memory: machine.memory,
+    get: () => machine.engine,
+    provide: (key: unknown, value: unknown) => provided.set(key, value),
+    onRun: (hooks: RunHooks) => reset = hooks.reset,
+    onStop: (hook: () => void) => stops.push(hook),
+    trace: (kind: string, detail: () => string) => traced.push(`${kind}: ${detail()}`),
+    fail: (option: string, message: string) => {
+      throw new Error(`${option}: ${message}`);
+    },
   };
-  vmsa.setup!(context as unknown as Parameters<NonNullable<typeof vmsa.setup>>[0]);
-  assertEquals([provided!.name, provided!.directMapOnly], ["vmsa", false]);
-  const space = provided!.createAddressSpace("guest");
+  const setup = (changed: Partial<typeof options> = {}) =>
+    vmsa.setup!({ ...context, options: { ...options, ...changed } } as unknown as Parameters<NonNullable<typeof vmsa.setup>>[0]);
+  await setup();
+  const backend = provided.get(MemoryBackend) as MemoryBackend;
+  assertEquals([backend.name, backend.directMapOnly], ["vmsa", false]);
+  const space = backend.createAddressSpace("guest");
   space.map(0, GIB, PAGE, rwx);
   assertEquals(space.lookup(0)?.pa, GIB);
   assertEquals(structuredClone(context.state), context.state);
+  assertEquals(traced[0], "EL2: PC 0x4000_5000, MMU off, TTBR0_EL2 0x0, at PA 0x4000_5000");
+  assertEquals(traced.at(-1)?.startsWith("EL2: PC 0x1000_0020_1830, MMU on, TTBR0_EL2 0x"), true, traced.at(-1));
+  const state = machine.engine.createVcpu({ mpidr: 0n });
+  reset!({ state } as Vcpu);
+  assertEquals(state.read("SCTLR_EL2") & 1n, 1n);
+  const map = provided.get(HypervisorMap) as HypervisorMap;
+  assertEquals(map.ioremap(RAM.at + 0x1234, 4, "normal-wb").va & 0xfffn, 0x234n);
+  space.destroy();
+  for (const stop of stops) stop();
+  assertEquals(machine.memory.usage().size, 0);
+  assertThrows(() => setup({ image_at: 5 * PAGE }), Error, "image_at: hypervisor (image): 0x5000..0x8fff isn't RAM");
   assertEquals([40, 36, 41, 52].map((bits) => vmsa.options.ipa_bits.check!(bits)), [
     undefined,
     undefined,
