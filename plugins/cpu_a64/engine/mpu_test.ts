@@ -115,6 +115,56 @@ for (const [name, [base, limit]] of Object.entries(spans)) {
   });
 }
 
+Deno.test("EL2 MPU for EL2's own code: 288 cases", () => {
+  const machine = new MpuMachine();
+  let count = 0;
+  for (const [base, limit] of Object.values(spans)) {
+    for (const one of cases([0, 1])) {
+      // EL2 has one privilege: it is its MPU's own level, whatever AP says of those below.
+      if (one.el === 0) continue;
+      const { access, ap, xn, wxn, where } = one;
+      machine.regions(2, [
+        { base: CODE, limit: CODE + 0xfff, ap: 2, xn: 0 },
+        ...(where === "region" ? [{ base, limit, ap, xn: xn * 2 }] : []),
+      ]);
+      machine.write("SCTLR_EL2", M | (where === "none" ? 0n : BR) | (wxn ? WXN : 0n));
+      const answer = stage1Answer(one);
+      const target = base + 8;
+      const expected: Seen = answer === 0 ? { done: true } : {
+        done: false,
+        toEl: 2,
+        ec: access === "execute" ? 0x21 : 0x25,
+        iss: answer | (access === "write" ? 0x40 : 0),
+        far: target,
+        pc: access === "execute" ? target : CODE,
+      };
+      assertEquals(machine.accessAtEl2(access, target), expected, JSON.stringify(one));
+      count++;
+    }
+  }
+  assertEquals(count, 288);
+});
+
+Deno.test("EL2's own code programs its MPU by MSR, and its next instruction knows", () => {
+  const machine = new MpuMachine();
+  machine.regions(2, [{ base: CODE, limit: CODE + 0xfff, ap: 2, xn: 0 }, { base: DATA, limit: DATA + 0xfff, ap: 0, xn: 2 }]);
+  machine.write("PRSELR_EL2", 0n);
+  machine.write("SCTLR_EL2", M);
+  // LDR X1, [X0]; MOV X2, #1; MSR PRENR_EL2, X2; LDR X1, [X0].
+  const LOAD = 0xf9400001, MSR_PRENR = 0xd51c6122;
+  const seen = machine.runAtEl2([LOAD, 0xd2800022, MSR_PRENR, LOAD, SVC], BigInt(DATA));
+  assertEquals(seen, { done: false, toEl: 2, ec: 0x25, iss: TRANSLATION, far: DATA, pc: CODE + 12 });
+  assertEquals(machine.read("PRENR_EL2") & 3n, 1n);
+  // MSR PRLAR1_EL2, X0: its region again, one granule; LDR X1, [X0]; LDR X1, [X0, #64].
+  const far = machine.runAtEl2([0xd51c68a0, 0x927ff800, LOAD, 0xf9402001, SVC], BigInt(DATA | 1));
+  assertEquals(far, { done: false, toEl: 2, ec: 0x25, iss: TRANSLATION, far: DATA + 64, pc: CODE + 12 });
+  // MSR PRSELR_EL2, X0; MRS X1, PRBAR_EL2; MSR VSCTLR_EL2, X1.
+  assertEquals(machine.runAtEl2([0xd51c6220, 0xd53c6801, 0xd51c2001, SVC], 1n), { done: true });
+  assertEquals([machine.read("PRSELR_EL2"), machine.read("VSCTLR_EL2")], [1n, 0n]);
+  assertEquals(machine.runAtEl2([0xd51c2000, SVC], 0xabcd_0000_0000_0000n), { done: true });
+  assertEquals([machine.read("VSCTLR_EL2"), machine.read("TTBR0_EL2")], [0xabcd_0000_0000_0000n, 0n]);
+});
+
 for (const stage of [1, 2] as const) {
   /** Code, and whatever the test has, at one stage; the other is off. */
   const prepare = (machine: MpuMachine) => {

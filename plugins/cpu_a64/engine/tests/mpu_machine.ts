@@ -132,6 +132,27 @@ export class MpuMachine {
     return this.run([word, word, SVC], el);
   }
 
+  /** Makes an access from EL2's own code. */
+  accessAtEl2(access: Access, at: number): Seen {
+    const word = access === "execute" ? BR_X0 : access === "zero" ? DC_ZVA_X0 : (access === "read" ? LOADS : STORES)[8];
+    return this.runAtEl2([word, word, SVC], BigInt(at));
+  }
+
+  /** Runs words at {@linkcode MpuMachine.CODE} at EL2 until SVC or an abort; `x0` is X0, and X1 two SVCs. */
+  runAtEl2(words: readonly number[], x0 = 0n): Seen {
+    this.put(MpuMachine.CODE, words);
+    const stop = this.#engine.runAtEl2(this.#vcpu, {
+      entry: BigInt(MpuMachine.CODE),
+      x: [x0, BigInt(SVC) << 32n | BigInt(SVC)],
+      returnTo: 0n,
+      maxInstructions: 100,
+    });
+    if (stop.kind !== "exception") throw new Error(`EL2's code ended by ${stop.kind}`);
+    const ec = Number(stop.esr >> 26n);
+    if (ec === 0x15) return { done: true };
+    return { done: false, toEl: 2, ec, iss: Number(stop.esr & 0x1ff_ffffn), far: Number(stop.far), pc: Number(stop.pc) };
+  }
+
   /** A word stored by the guest's EL1. */
   store32(at: number, value: number): void {
     this.setX(0, BigInt(at));
