@@ -28,6 +28,8 @@ export interface PhysicalMemory {
   read64(pa: Pa): bigint;
   /** The counterpart of {@linkcode read64}. */
   write64(pa: Pa, value: bigint): void;
+  /** Called after each {@linkcode write64}, with its address: who checks translation tables looks there. */
+  onWrite64?: (pa: Pa) => void;
   /**
    * Allocates `2^order` contiguous, naturally aligned, zeroed 4 KiB frames for an owner.
    * Throws an `OutOfFramesError` that names the owner and what was asked.

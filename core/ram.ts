@@ -126,8 +126,11 @@ export class Ram implements PhysicalMemory {
     return this.#view64(pa).getBigUint64(0, true);
   }
 
+  onWrite64?: (pa: number) => void;
+
   write64(pa: number, value: bigint): void {
     this.#view64(pa).setBigUint64(0, value, true);
+    this.onWrite64?.(pa);
   }
 
   allocate(owner: string, order: number): number {

@@ -17,6 +17,7 @@ interface Options {
   readonly counter_frequency: number;
   readonly mpu_regions: MpuRegionCounts;
   readonly el3: "present" | "absent_trapped" | "absent_undefined";
+  readonly break_before_make: "off" | "report";
 }
 
 /** Fewer than that no core has. */
@@ -55,6 +56,12 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       choices: ["present", "absent_trapped", "absent_undefined"],
       default: "present",
     },
+    break_before_make: {
+      kind: "choice",
+      doc: "Whether changes of live translation table entries without break-before-make are reported, the guests' and EL2's.",
+      choices: ["off", "report"],
+      default: "off",
+    },
   },
   provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
   setup(context) {
@@ -69,6 +76,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       // firmware: what EL2 doesn't trap is UNDEFINED, as with SCR_EL3.SMD. The ID registers hide EL3 from the guest.
       smc: options.el3 === "absent_undefined" ? "undefined" : "trap",
       nowNs: () => clock.nowNs,
+      breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,
     });
     context.provide(CpuEngine, engine);
     context.provide(VirtualCpuInterface, engine.cpu.gicv);

@@ -7,6 +7,7 @@ import type { PhysicalBus, RamBank } from "../../../core/mod.ts";
 import * as at from "../state.ts";
 import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
+import type { BreakBeforeMake } from "./break_before_make/mod.ts";
 import type { CodeCache } from "./code_cache.ts";
 import type { DebugUnit } from "./debug.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
@@ -48,6 +49,8 @@ export class RamMap {
 export class Accesses {
   /** Set by `select` of the context. */
   banks!: Banks;
+  /** Looks at walks and at stores to tables, when it is on. */
+  checker: BreakBeforeMake | undefined;
   /** One instruction only may execute: no branch goes on by itself. */
   isStepping = false;
   /** PC is where a branch went, and the run loop must look at it. */
@@ -125,7 +128,7 @@ export class Accesses {
     if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, write !== 0);
     const host = this.#translate(lo, hi, size, write === 2 ? WRITE : UPDATE, 0, false);
     if (host > 0) {
-      this.code.written(host, size);
+      this.#written(host, size);
       return host;
     }
     return host < 0 ? 0 : this.#abort(lo, hi, UNSUPPORTED_ATOMIC, true);
@@ -138,7 +141,7 @@ export class Accesses {
     if (host < 0) return false;
     if (host === 0) return this.#external(lo, hi, true) !== 0;
     this.block.bytes.fill(0, host, host + 64);
-    this.code.written(host, 64);
+    this.#written(host, 64);
     return true;
   }
 
@@ -168,6 +171,7 @@ export class Accesses {
     if (cached !== 0) return this.#enter(cached, hi, lo);
     const { mmu } = this;
     if (!mmu.translate(hi, lo, block.get(at.EL), FETCH, 0)) return this.#fetchFault(lo, hi);
+    this.checker?.walked(mmu.result, hi, lo, block.get(at.EL));
     const { pa, global, sizeBits, stage1Bits } = mmu.result;
     const host = this.ram.offset(pa);
     if (host < 0) {
@@ -214,15 +218,16 @@ export class Accesses {
       bank = this.banks.user;
     } else if (el === 1 && block.get(at.PAN)) flags |= PAN;
     if (!mmu.translate(hi, lo, flags & UNPRIVILEGED ? 1 : el, access, flags)) return this.#fault(lo, hi, zeroBlock);
+    this.checker?.walked(mmu.result, hi, lo, el);
     const isDebugged = this.debug.holdsData(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
     const { pa, rights, attributes, global, sizeBits, stage1Bits } = mmu.result;
     const host = this.ram.offset(pa);
     if (host < 0) return 0;
-    const isCode = this.code.holds(host);
+    const isWatched = this.code.holds(host) || this.checker?.frames.watches(host) === true;
     // Device memory keeps its alignment rule by never being cached here; so do SCTLR_EL1.A, and a page that an MPU divides its borders.
     if (!isDebugged && sizeBits >= 12 && attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
-      this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, (rights & RIGHT_WRITE) !== 0 && !isCode, global);
+      this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, (rights & RIGHT_WRITE) !== 0 && !isWatched, global);
       if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
     }
     return host;
@@ -243,7 +248,13 @@ export class Accesses {
 
   #put(host: number, size: number, scratch: number): void {
     this.block.bytes.copyWithin(host, scratch, scratch + size);
+    this.#written(host, size);
+  }
+
+  /** A store past the TLB has been made; an atomic one is about to be. */
+  #written(host: number, size: number): void {
     this.code.written(host, size);
+    if (this.checker?.frames.watches(host)) this.checker.written(host, size);
   }
 
   /** One page's part of a crossing read. */

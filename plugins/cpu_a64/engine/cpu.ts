@@ -17,6 +17,7 @@ import {
 } from "../sysregs/mod.ts";
 import { Accesses, RamMap } from "./accesses.ts";
 import { Block } from "./block.ts";
+import { checkCpu } from "./break_before_make/mod.ts";
 import { CodeCache } from "./code_cache.ts";
 import { TranslationContext } from "./context.ts";
 import { CounterAndTimers } from "./counter.ts";
@@ -58,6 +59,8 @@ export interface CpuOptions {
   readonly smc: SmcPolicy;
   /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
   readonly nowNs?: () => number;
+  /** Turns the break-before-make checker on: told of each violation once. */
+  readonly breakBeforeMake?: (text: () => string) => void;
   /** SEV: every vCPU's event register is set. */
   readonly sendEvent: () => void;
 }
@@ -107,7 +110,7 @@ export class Cpu {
   #fiq = false;
 
   constructor(readonly options: CpuOptions) {
-    const { memory, bus, model } = options;
+    const { memory, bus, model, breakBeforeMake: report } = options;
     const regions = mpuRegions(model);
     this.stateSize = at.STATE_SIZE + (regions ? mpuBytes(regions) : 0);
     const state = memory.reserve(this.stateSize);
@@ -118,9 +121,10 @@ export class Cpu {
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
     this.debug = new DebugUnit(block, this.exceptions, registerOffset(regions ? "VSCTLR_EL2" : "VTTBR_EL2"));
     const ram = new RamMap(memory.banks);
+    const ramOffset = (pa: number) => ram.offset(pa);
     this.mmu = new Mmu({
       words: () => block.words,
-      ramOffset: (pa) => ram.offset(pa),
+      ramOffset,
       register: (name) => state + registerOffset(name),
       features: { paBits: model.physicalAddressBits },
       mpu: regions && { address: state + at.STATE_SIZE, ...regions },
@@ -133,6 +137,7 @@ export class Cpu {
     const { mmu, tlb, code, exceptions, debug } = this;
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, syncPc, redirect);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
+    if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current: () => this.vcpu });
     const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name), isLegacy);
     this.gicv = new GicLegacyInterface(this.gic, isLegacy, () => this.#legacyInterfaceUsed());
@@ -155,6 +160,7 @@ export class Cpu {
       interruptTaken: () => this.#interruptTaken(),
       interruptPending: () => this.#irq || this.#fiq,
       updateInterrupts: () => this.updateInterrupts(),
+      barrier: (crm) => accesses.checker?.dsb(crm),
     });
     const float = new SoftFloat(() => block.words, state + at.SCRATCH);
     this.interpreter = new Interpreter(
@@ -177,6 +183,7 @@ export class Cpu {
           const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2), model.features);
           return register ? register.index : -1;
         },
+        watchesBarriers: report !== undefined,
       },
       frequent,
     );
@@ -194,6 +201,7 @@ export class Cpu {
     if (this.#inside === vcpu) return;
     if (this.#running) throw new Error("a vCPU can't be switched while another runs");
     const { bytes, address } = block;
+    this.accesses.checker?.entered(vcpu.number, vcpu.saved);
     this.context.settle();
     this.#inside?.saved.set(bytes.subarray(address, address + this.stateSize));
     bytes.set(vcpu.saved, address);
@@ -294,6 +302,7 @@ export class Cpu {
       this.lastRetired = this.retiredNow();
       this.#running = false;
       block.set(at.EXCLUSIVE, 0);
+      this.accesses.checker?.flush();
     }
   }
 

@@ -86,6 +86,7 @@ function access(cpu: Cpu, va: bigint, size: number, value: bigint | undefined): 
     if (!cpu.mmu.translate(hi, lo, 2, value === undefined ? READ : WRITE, isAligned ? 0 : UNALIGNED)) {
       throw refused(at, cpu.mmu.fault.status);
     }
+    cpu.accesses.checker?.walked(cpu.mmu.result, hi, lo, 2);
     const { pa } = cpu.mmu.result;
     return { host: cpu.accesses.ram.offset(pa), pa };
   };
@@ -115,6 +116,7 @@ function access(cpu: Cpu, va: bigint, size: number, value: bigint | undefined): 
     else {
       cpu.block.bytes.set(bytes.subarray(from, from + count), host);
       cpu.code.written(host, count);
+      cpu.accesses.checker?.writtenByEl2(host, count, undefined);
     }
   }
   return value === undefined ? view.getBigUint64(0, true) : 0n;

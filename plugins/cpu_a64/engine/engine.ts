@@ -42,6 +42,7 @@ export class A64Engine implements CpuEngine {
     this.cpu.tlb.forget((bank) => bank.vcpu === number);
     this.#vcpus.delete(number);
     this.cpu.leave(vcpu as A64Vcpu);
+    this.cpu.accesses.checker?.left(number);
   }
 
   run(vcpu: VcpuState, window: RunWindow): Exit {
@@ -66,6 +67,7 @@ export class A64Engine implements CpuEngine {
   }
 
   invalidateTlb(vmid?: number): void {
+    this.cpu.accesses.checker?.invalidatedByEl2(vmid);
     this.cpu.mmu.invalidateStage2(vmid);
     this.cpu.tlb.invalidate((bank) => vmid === undefined || bank.vmid === vmid);
   }

@@ -3,6 +3,7 @@ import * as at from "../state.ts";
 import { registerOffset, type SystemInstruction, type TlbOperation } from "../sysregs/mod.ts";
 import type { Accesses } from "./accesses.ts";
 import type { Block } from "./block.ts";
+import { invalidationOf } from "./break_before_make/mod.ts";
 import type { Mmu } from "./mmu/mod.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
 import type { Bank, Tlb } from "./tlb.ts";
@@ -67,6 +68,7 @@ export class Maintenance {
     const vmid = mmu.vmid();
     const vcpu = this.currentVcpu();
     const everywhere = operation.shareability !== "PE" || (block.get(HCR_EL2) & FB) !== 0;
+    this.accesses.checker?.invalidate(invalidationOf(operation, lo, hi, everywhere ? undefined : vcpu, vmid));
     const isEl2 = (bank: Bank) => (bank.mode & 7) === 3;
     const reaches = (bank: Bank) =>
       (everywhere || bank.vcpu === vcpu) && isEl2(bank) === (operation.regime === "EL2") &&

@@ -38,6 +38,8 @@ export interface SystemParts {
   /** Whether one is pending, masked or not. */
   interruptPending(): boolean;
   updateInterrupts(): void;
+  /** DSB, where barriers are watched: the instruction's CRm. */
+  barrier(crm: number): void;
 }
 
 /** Executes `SystemOp`s. Results are `Status` values: next, leave (an exception), or stop (done, look anew). */
@@ -81,6 +83,10 @@ export class SystemOperations {
       },
       sevl: () => {
         block.set(at.EVENT, 1);
+        return Status.next;
+      },
+      dsb: (word) => {
+        p.barrier(word >>> 8 & 15);
         return Status.next;
       },
       clrex: () => {

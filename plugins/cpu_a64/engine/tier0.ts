@@ -28,6 +28,7 @@ export const systemOps: readonly SystemOp[] = [
   "sev",
   "sevl",
   "clrex",
+  "dsb",
   "spAlignment",
   "fpTrap",
 ]; // prettier-ignore

@@ -108,6 +108,7 @@ export class A64Vcpu implements VcpuState {
     cpu.registers.updateFastAccess();
     cpu.debug.update();
     cpu.tlb.invalidate((bank) => bank.vcpu === this.number);
+    cpu.accesses.checker?.forgetVcpu(this.number);
   }
 
   save(): Uint8Array {
@@ -124,6 +125,7 @@ export class A64Vcpu implements VcpuState {
     counter.writes++;
     debug.update();
     tlb.invalidate((bank) => bank.vcpu === this.number);
+    this.cpu.accesses.checker?.forgetVcpu(this.number);
   }
 
   /** SP of the code that EL2 interrupted: by SPSR_EL2's mode, while EL2 handles an exception. */

@@ -38,6 +38,8 @@ export type Raw<F extends string> = Readonly<Record<F | "word", number>>;
 export interface DecodeEnvironment {
   /** Index of a system register, or -1: fields as in MRS. */
   registerIndex(op0: number, op1: number, crn: number, crm: number, op2: number): number;
+  /** Somebody wants to know of DSBs. */
+  readonly watchesBarriers?: boolean;
 }
 
 /** Operations that are not computation: the engine's own business. */
@@ -58,6 +60,7 @@ export type SystemOp =
   | "sev"
   | "sevl"
   | "clrex"
+  | "dsb"
   | "spAlignment"
   | "fpTrap";
 
