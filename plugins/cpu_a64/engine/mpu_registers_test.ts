@@ -130,7 +130,7 @@ Deno.test("controls of the R profile: VMID, MSA, BR, and what identifies it", ()
   }
   vcpu.write("VTCR_EL2", 0n);
   assertEquals(vcpu.read("VTCR_EL2"), 0n);
-  vcpu.write("VTCR_EL2", 0xc008_0000n);
+  vcpu.write("VTCR_EL2", ALL);
   assertEquals(vcpu.read("VTCR_EL2"), 0xc008_0000n);
   for (const name of ["SCTLR_EL1", "SCTLR_EL2"]) {
     vcpu.write(name, 1n << 17n);

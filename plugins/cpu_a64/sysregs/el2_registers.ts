@@ -28,7 +28,7 @@ export const el2Registers: readonly Row[] = [
   row("TCR_EL2", [3, 4, 2, 0, 2], RW2, { hook: "mmu", mask: 0x0017_ff3fn, ones: 0x8080_0000n }),
   row("VTTBR_EL2", [3, 4, 2, 1, 0], RW2, { hook: "mmu", mask: 0x00ff_ffff_ffff_fffen }),
   // T0SZ, SL0, IRGN0, ORGN0, SH0, TG0, PS. With an MPU MSA, NSA and VS instead, where tables have their RES1 bit and 8-bit VMIDs.
-  row("VTCR_EL2", [3, 4, 2, 1, 2], RW2, { hook: "mmu", mask: 0x0007_ffffn, ones: 1n << 31n, featureBits: { PMSA: 0xc008_0000n } }),
+  row("VTCR_EL2", [3, 4, 2, 1, 2], RW2, { hook: "mmu", mask: 0x0007_ffffn, ones: 1n << 31n, featureMask: { PMSA: 0xc008_0000n } }),
   row("DACR32_EL2", [3, 4, 3, 0, 0], RW2, { mask: NONE }),
   row("SPSR_EL2", [3, 4, 4, 0, 0], RW2, { mask: SPSR_MASK, featureBits: SPSR_FEATURES }),
   row("ELR_EL2", [3, 4, 4, 0, 1], RW2),

@@ -76,6 +76,11 @@ export class RegisterFile {
 export function writableBits(register: SystemRegister, features: ReadonlySet<Feature>): { readonly mask: bigint; readonly ones: bigint } {
   let mask = register.mask ?? 2n ** 64n - 1n;
   let ones = register.ones ?? 0n;
+  for (const [feature, bits] of Object.entries(register.featureMask ?? {})) {
+    if (!features.has(feature as Feature)) continue;
+    mask = bits;
+    ones &= ~bits;
+  }
   for (const [feature, bits] of Object.entries(register.featureBits ?? {})) {
     if (!features.has(feature as Feature)) continue;
     mask |= bits;

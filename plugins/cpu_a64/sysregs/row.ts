@@ -46,6 +46,8 @@ export interface RowDetails {
   readonly ones?: bigint;
   /** Bits that become writable, and lose RES1, with a feature. */
   readonly featureBits?: Partial<Record<Feature, bigint>>;
+  /** Where a feature gives the register another layout: its writable bits, which aren't RES1; the rest of `mask` is RES0. */
+  readonly featureMask?: Partial<Record<Feature, bigint>>;
   /** Value at reset; `"model"`: the CPU model's row has it (zero when it doesn't). */
   readonly reset?: bigint | "model";
   /** Rules that send an access to EL1 or EL2, in order of priority. */
