@@ -103,7 +103,9 @@ function access(cpu: Cpu, va: bigint, size: number, value: bigint | undefined): 
     else return BigInt.asUintN(size * 8, BigInt(window.handler.read(offset, size, undefined)));
     return 0n;
   }
-  const within = Math.min(size, 4096 - (first.pa & 4095));
+  // What one translation holds for: a page, or an MPU's granule.
+  const unit = cpu.mmu.result.sizeBits < 12 ? 64 : 4096;
+  const within = Math.min(size, unit - (first.pa & (unit - 1)));
   const parts = [{ host: first.host, from: 0, count: within }];
   if (within < size) {
     const second = place(va + BigInt(within));

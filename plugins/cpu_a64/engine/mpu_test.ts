@@ -1,5 +1,5 @@
 /** What programs at EL1 and EL0 meet under the MPUs of EL1 and EL2: every permission, borders, overlaps, changes. Arm DDI 0600. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { type Access, MpuMachine, NOP, RW, type Seen, SVC } from "./tests/mpu_machine.ts";
 
 const CODE = MpuMachine.CODE, DATA = 0x4002_0000;
@@ -163,6 +163,24 @@ Deno.test("EL2's own code programs its MPU by MSR, and its next instruction know
   assertEquals([machine.read("PRSELR_EL2"), machine.read("VSCTLR_EL2")], [1n, 0n]);
   assertEquals(machine.runAtEl2([0xd51c2000, SVC], 0xabcd_0000_0000_0000n), { done: true });
   assertEquals([machine.read("VSCTLR_EL2"), machine.read("TTBR0_EL2")], [0xabcd_0000_0000_0000n, 0n]);
+});
+
+Deno.test("what plugins load and store as EL2 goes by its MPU, both parts of what straddles a border", () => {
+  const machine = new MpuMachine();
+  machine.write("SCTLR_EL2", M);
+  const base = DATA + 0x40;
+  machine.regions(2, [{ base, limit: base + 63, ap: 0, xn: 2 }]);
+  machine.plainAccessAtEl2(base + 56, 7n);
+  assertEquals(machine.plainAccessAtEl2(base + 56), 7n);
+  for (const at of [base - 8, base - 4, base + 60, base + 64]) {
+    assertThrows(() => machine.plainAccessAtEl2(at), RangeError, "translation fault, level 0");
+    assertThrows(() => machine.plainAccessAtEl2(at, 1n), RangeError, "translation fault, level 0");
+  }
+  assertEquals(machine.plainAccessAtEl2(base + 56), 7n);
+  machine.regions(2, [{ base, limit: base + 63, ap: 0, xn: 2 }, { base: base + 64, limit: base + 127, ap: 2, xn: 2 }]);
+  assertEquals(machine.plainAccessAtEl2(base + 60) & 0xffff_ffffn, 0n);
+  assertThrows(() => machine.plainAccessAtEl2(base + 60, 1n), RangeError, "permission fault, level 0");
+  assertEquals(machine.plainAccessAtEl2(base + 56), 7n);
 });
 
 for (const stage of [1, 2] as const) {

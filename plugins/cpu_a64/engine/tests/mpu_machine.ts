@@ -138,6 +138,11 @@ export class MpuMachine {
     return this.runAtEl2([word, word, SVC], BigInt(at));
   }
 
+  /** A load or store of the hypervisor's plugins, of 8 bytes. Throws a `RangeError` where EL2's MPU refuses. */
+  plainAccessAtEl2(at: number, value?: bigint): bigint {
+    return this.#engine.accessAtEl2(this.#vcpu, BigInt(at), 8, value);
+  }
+
   /** Runs words at {@linkcode MpuMachine.CODE} at EL2 until SVC or an abort; `x0` is X0, and X1 two SVCs. */
   runAtEl2(words: readonly number[], x0 = 0n): Seen {
     this.put(MpuMachine.CODE, words);
