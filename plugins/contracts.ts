@@ -10,6 +10,7 @@ export { attributeCodes, AttributeConflictError, DeviceMemory, status as deviceM
 export type { MemoryMappingRequest, NodeMapping } from "./mmio_sram/contract.ts";
 export { PciBus } from "./pci/contract.ts";
 export type { PciBar, PciCapability, PciFunction, PciFunctionSpec, PciSlot } from "./pci/contract.ts";
+export { PmsaDomains } from "./pmsa/contract.ts";
 export { PowerControl } from "./psci/contract.ts";
 export { Calls } from "./smccc/contract.ts";
 export type { CallRange, Conduit } from "./smccc/contract.ts";

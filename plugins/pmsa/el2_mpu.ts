@@ -29,16 +29,23 @@ export interface OwnRegions {
 /** The MPU. */
 export class El2Mpu {
   readonly #vcpus = new Map<VcpuState, { readonly space: string; slots: Slots }>();
+  #ownSlots: Slots = [];
 
   constructor(
     readonly state: PmsaState,
     readonly engine: CpuEngine,
+    /** A CPU that runs no guest: what EL2 reaches with the guests' regions masked. */
+    readonly cpu: VcpuState,
     readonly own: OwnRegions,
     /** MPUIR_EL2.REGION, or what the manifest allows of it. */
     readonly count: number,
     /** What the hardware has. */
     readonly hardwareCount: number,
-  ) {}
+  ) {
+    cpu.write("MAIR_EL2", MAIR);
+    this.#ownSlots = this.#slotsOfOwn();
+    apply(cpu, replace(this.#ownSlots, hardwareCount, SCTLR));
+  }
 
   /** The hypervisor's regions that stay enabled while a guest runs. */
   get fixed(): readonly Region[] {
@@ -118,6 +125,11 @@ export class El2Mpu {
 
   /** Regions have changed: of one domain, or the hypervisor's. */
   changed(space?: string): void {
+    if (space === undefined) {
+      const slots = this.#slotsOfOwn();
+      apply(this.cpu, change(this.#ownSlots, slots));
+      this.#ownSlots = slots;
+    }
     for (const [vcpu, installed] of this.#vcpus) {
       if (space !== undefined && installed.space !== space) continue;
       const slots = this.slotsOf(this.#space(installed.space));
@@ -130,6 +142,8 @@ export class El2Mpu {
   /** Boot-time map to runtime map, on every CPU, while none runs a guest. */
   finishBoot(): void {
     this.state.phase = "run";
+    this.#ownSlots = this.#slotsOfOwn();
+    apply(this.cpu, replace(this.#ownSlots, this.hardwareCount, SCTLR));
     for (const [vcpu, installed] of this.#vcpus) {
       installed.slots = this.slotsOf(this.#space(installed.space));
       apply(vcpu, replace(installed.slots, this.hardwareCount, SCTLR));
@@ -148,6 +162,11 @@ export class El2Mpu {
   /** The hypervisor's regions, in the phase that has guests. */
   #held(): number {
     return this.own.run.length + this.transient().length;
+  }
+
+  /** Of a CPU that is at EL2: everything of the hypervisor's, nothing of a guest's. */
+  #slotsOfOwn(): Slots {
+    return [...this.fixed, ...this.transient()].map((region) => ({ ...region, enabled: true }));
   }
 
   #space(name: string): SpaceState {

@@ -1,6 +1,6 @@
 /** `HypervisorMap` on an MPU: the address is the physical one, and a mapping is a reference to a region, or a region more. */
 import { FIXMAP_SLOTS, hex, MapRefusedError, PAGE_SIZE } from "../../core/mod.ts";
-import type { HypervisorMap, HypervisorMapping, Mapping, MapRefusal, MemoryType, PhysicalBus, PhysicalMemory } from "../../core/mod.ts";
+import type { HypervisorMap, HypervisorMapping, Mapping, MapRefusal, MemoryType } from "../../core/mod.ts";
 import { attributesOf, attributesText, mappingOf } from "./attributes.ts";
 import type { El2Mpu } from "./el2_mpu.ts";
 import { checkRegion, GRANULE, overlapping, regionText } from "./regions.ts";
@@ -8,13 +8,6 @@ import type { Region } from "./regions.ts";
 
 /** References that a region's count of 8 bits holds. */
 export const MAX_REFERENCES = 255;
-
-/** What the map reaches. */
-export interface MapParts {
-  readonly mpu: El2Mpu;
-  readonly memory: PhysicalMemory;
-  readonly bus: PhysicalBus;
-}
 
 interface Made {
   readonly region: Region;
@@ -25,10 +18,10 @@ interface Made {
 export class PmsaHypervisorMap implements HypervisorMap {
   readonly #made = new Map<HypervisorMapping, Made>();
 
-  constructor(readonly parts: MapParts) {}
+  constructor(readonly mpu: El2Mpu) {}
 
   fixmap(slot: number, pa: number, type: MemoryType): HypervisorMapping {
-    const { fixmap } = this.parts.mpu.state;
+    const { fixmap } = this.mpu.state;
     if (!Number.isInteger(slot) || slot < 0 || slot >= FIXMAP_SLOTS) {
       throw new RangeError(`fixmap slot ${slot}: want 0 to ${FIXMAP_SLOTS - 1}`);
     }
@@ -61,7 +54,7 @@ export class PmsaHypervisorMap implements HypervisorMap {
     const made = this.#made.get(mapping);
     if (made === undefined) throw new RangeError(`the mapping of ${hex(mapping.va)} isn't here: it was given back, or is another map's`);
     this.#made.delete(mapping);
-    const { mpu } = this.parts;
+    const { mpu } = this;
     if (made.slot !== undefined) mpu.state.fixmap.delete(made.slot);
     const { mapped } = mpu.state;
     const index = mapped.findIndex((range) => equal(range, made.region));
@@ -79,7 +72,7 @@ export class PmsaHypervisorMap implements HypervisorMap {
     checkRegion(at, size);
     const region = { at, size, attributes: attributesOf(mapping, "hypervisor") };
     this.#check(region);
-    const { mpu } = this.parts;
+    const { mpu } = this;
     const same = mpu.state.mapped.find((range) => equal(range, region));
     if (same) same.references++;
     else {
@@ -87,14 +80,14 @@ export class PmsaHypervisorMap implements HypervisorMap {
       mpu.state.mapped.push({ ...region, references: 1 });
       mpu.changed();
     }
-    const made: HypervisorMapping = new PmsaMapping(this.parts, pa, sizeBytes, mapping, () => this.#made.has(made));
+    const made: HypervisorMapping = new PmsaMapping(mpu, pa, sizeBytes, mapping, () => this.#made.has(made));
     this.#made.set(made, { region, slot });
     return made;
   }
 
   /** What is mapped keeps its attributes, and no region overlaps another. */
   #check(region: Region): void {
-    const { mpu } = this.parts;
+    const { mpu } = this;
     const own = mpu.maps.map((map) => overlapping(map, region.at, region.size));
     for (const held of own) {
       if (held === undefined) continue;
@@ -125,18 +118,18 @@ export class PmsaHypervisorMap implements HypervisorMap {
   }
 
   #checkRoom(region: Region): void {
-    const { mpu } = this.parts;
+    const { mpu } = this;
     const excess = mpu.excess([...mpu.state.mapped, region]);
     if (excess > 0) throw refused("exhausted", region, `${mpu.count + excess} MPU regions would be needed, and MPUIR_EL2 has ${mpu.count}`);
   }
 }
 
-/** An identity mapping. */
+/** An identity mapping: its accesses are EL2's, which the MPU checks. */
 class PmsaMapping implements HypervisorMapping {
   readonly va: bigint;
 
   constructor(
-    readonly parts: MapParts,
+    readonly mpu: El2Mpu,
     readonly pa: number,
     readonly sizeBytes: number,
     readonly mapping: Mapping,
@@ -146,41 +139,21 @@ class PmsaMapping implements HypervisorMapping {
   }
 
   read(offset: number, size: 1 | 2 | 4 | 8): bigint {
-    const pa = this.#address(offset, size);
-    const { memory } = this.parts;
-    if (memory.isRam(pa, size)) return memory.view(pa, size).reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
-    const device = this.#device(pa);
-    return BigInt.asUintN(8 * size, BigInt(device.handler.read(pa - device.at, size, undefined)));
+    return this.#access(offset, size);
   }
 
   write(offset: number, size: 1 | 2 | 4 | 8, value: bigint): void {
     if (!this.mapping.write) throw new RangeError(`the mapping of ${regionText({ at: this.pa, size: this.sizeBytes })} is read-only`);
-    const pa = this.#address(offset, size);
-    const { memory, mpu } = this.parts;
-    if (memory.isRam(pa, size)) {
-      const bytes = memory.view(pa, size);
-      for (let index = 0; index < size; index++) bytes[index] = Number(value >> BigInt(8 * index) & 0xffn);
-      mpu.engine.memoryWritten(pa, size);
-      return;
-    }
-    const device = this.#device(pa);
-    device.handler.write(pa - device.at, size, BigInt.asUintN(8 * size, value), undefined);
+    this.#access(offset, size, BigInt.asUintN(8 * size, value));
   }
 
-  #address(offset: number, size: number): number {
+  #access(offset: number, size: number, value?: bigint): bigint {
     const where = `${size} bytes at offset ${offset} of the mapping of ${regionText({ at: this.pa, size: this.sizeBytes })}`;
     if (!this.alive()) throw new RangeError(`${where}: it was given back`);
     if (![1, 2, 4, 8].includes(size)) throw new RangeError(`${where}: want 1, 2, 4 or 8`);
     if (!Number.isSafeInteger(offset) || offset < 0 || offset + size > this.sizeBytes) throw new RangeError(`${where}: outside`);
-    const pa = this.pa + offset;
-    if (this.mapping.type.startsWith("device") && pa % size !== 0) throw new RangeError(`${where}: unaligned, and the memory is Device`);
-    return pa;
-  }
-
-  #device(pa: number) {
-    const device = this.parts.bus.find(pa);
-    if (device === undefined) throw new RangeError(`${hex(pa)} is neither RAM nor a device`);
-    return device;
+    const { engine, cpu } = this.mpu;
+    return engine.accessAtEl2!(cpu, this.va + BigInt(offset), size, value);
   }
 }
 

@@ -30,13 +30,12 @@ Deno.test("a device's address is the physical one, and loads and stores reach it
   assertThrows(() => map.unmap(uart), RangeError, "given back");
 });
 
-Deno.test("RAM through the map: any alignment, and code that was decoded from it goes", () => {
-  const { map, memory, engine } = new World();
+Deno.test("RAM through the map: any alignment", () => {
+  const { map, memory } = new World();
   const window = map.vmap([A, A + PAGE], rw);
   window.write(PAGE - 3, 8, 0x1122_3344_5566_7788n);
   assertEquals(window.read(PAGE - 3, 8), 0x1122_3344_5566_7788n);
   assertEquals([...memory.view(A + PAGE - 3, 8)], [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11]);
-  assertEquals(engine.written, [{ pa: A + PAGE - 3, size: 8 }]);
   const readOnly = map.vmap([A + 8 * PAGE], { ...rw, write: false });
   assertThrows(() => readOnly.write(0, 1, 0n), RangeError, "read-only");
   const nowhere = map.ioremap(0x1000, 0x1000, "device-ngnre");

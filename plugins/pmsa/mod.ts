@@ -8,7 +8,7 @@
  * @module
  */
 import { CpuEngine, definePlugin, HypervisorMap, MemoryBackend } from "../../core/mod.ts";
-import type { Plugin } from "../../core/mod.ts";
+import type { Plugin, VcpuState } from "../../core/mod.ts";
 import { PmsaAddressSpace } from "./address_space.ts";
 import { PmsaDomains } from "./contract.ts";
 import { El2Mpu } from "./el2_mpu.ts";
@@ -84,11 +84,15 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
     return { findings: findingsOf(plan, options.sections, board, place), report: planTable(plan) };
   },
   state: newState,
-  setup({ options, state, board, memory, bus, get, provide, fail }) {
+  setup({ options, state, board, memory, get, provide, onStop, fail }) {
     const engine = get(CpuEngine);
     const sections = sectionsOf(options.sections);
-    const hardware = regionsOf(engine);
-    if (hardware === 0) fail("el1", "the CPU has no MPU at EL2: pmsa takes an Armv8-R model such as cortex-r82");
+    const cpu = engine.createVcpu({ mpidr: 0x8000_0000n });
+    onStop(() => engine.destroyVcpu(cpu));
+    const hardware = regionsOf(cpu);
+    if (hardware === 0 || engine.accessAtEl2 === undefined) {
+      fail("el1", "the CPU has no MPU at EL2: pmsa takes an Armv8-R model such as cortex-r82");
+    }
     const imageAt = imageAddress(options, board);
     memory.allocateAt(IMAGE_OWNER, imageAt, imageSize(sections));
     const own = { boot: merge(imageRegions(sections, imageAt, "boot")), run: merge(imageRegions(sections, imageAt, "run")) };
@@ -96,7 +100,7 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
       const { at, size, attributes } = deviceRegion(device);
       state.mapped.push({ at, size, attributes, references: 1 });
     }
-    const mpu = new El2Mpu(state, engine, own, Math.min(options.regions ?? 255, hardware), hardware);
+    const mpu = new El2Mpu(state, engine, cpu, own, Math.min(options.regions ?? 255, hardware), hardware);
     const excess = mpu.excess(state.mapped);
     if (excess > 0) fail("sections", `the hypervisor alone needs ${mpu.count + excess} MPU regions, and MPUIR_EL2 has ${mpu.count}`);
     const spaces = new WeakSet<object>();
@@ -113,7 +117,7 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
         for (const { at, size } of bootOnly(sections, imageAt)) memory.release(IMAGE_OWNER, at, size);
       },
     });
-    provide(HypervisorMap, new PmsaHypervisorMap({ mpu, memory, bus }));
+    provide(HypervisorMap, new PmsaHypervisorMap(mpu));
     provide(PmsaDomains, {
       setEl1(space, el1) {
         if (!spaces.has(space)) throw new Error("the address space is another backend's");
@@ -124,15 +128,10 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
 });
 
 /** MPUIR_EL2.REGION; 0 on a CPU without an MPU there. */
-function regionsOf(engine: CpuEngine): number {
-  const probe = engine.createVcpu({ mpidr: 0x8000_0000n });
-  try {
-    // ID_AA64MMFR0_EL1.MSA: elsewhere MPUIR_EL2 is UNDEFINED.
-    if ((probe.read("ID_AA64MMFR0_EL1") >> 48n & 15n) !== 15n) return 0;
-    return Number(probe.read("MPUIR_EL2") & 0xffn);
-  } finally {
-    engine.destroyVcpu(probe);
-  }
+function regionsOf(cpu: VcpuState): number {
+  // ID_AA64MMFR0_EL1.MSA: elsewhere MPUIR_EL2 is UNDEFINED.
+  if ((cpu.read("ID_AA64MMFR0_EL1") >> 48n & 15n) !== 15n) return 0;
+  return Number(cpu.read("MPUIR_EL2") & 0xffn);
 }
 
 export default pmsa;

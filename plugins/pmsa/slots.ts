@@ -3,7 +3,8 @@
  *
  * Three rules, which a test replays after every write: the regions that hold the running code and its data stay mapped
  * (or the MPU is off), no two enabled regions overlap, and no region is enabled with one half of its description old.
- * Nothing is assumed of PRSELR_EL2: each sequence sets it first, because an interrupt between two of its writes may have left any value there.
+ * Nothing is assumed of PRSELR_EL2: each sequence sets it first, because whoever ran before may have left any value there. EL2 takes no
+ * interrupt within one: plugins run to completion.
  * Arm DDI 0600, "Synchronization requirements for changes to system registers": a write to PRSELR is synchronised before what it selects is touched.
  */
 import { baseBits, limitBits } from "./attributes.ts";

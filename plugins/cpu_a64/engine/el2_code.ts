@@ -63,19 +63,36 @@ function steps(cpu: Cpu, call: El2Call): El2Stop {
   }
 }
 
-/** A load by EL2, or with a value a store. `saved`: the vCPU's state when another one is in the block. Throws a `RangeError` for a fault. */
-export function accessAtEl2(cpu: Cpu, saved: Uint8Array | undefined, va: bigint, size: number, value: bigint | undefined): bigint {
+/** A vCPU's state while another one is in the block. */
+interface Away {
+  readonly number: number;
+  readonly saved: Uint8Array;
+}
+
+/** A load by EL2, or with a value a store. `away`: the vCPU, when another one is in the block. Throws a `RangeError` for a fault. */
+export function accessAtEl2(cpu: Cpu, away: Away | undefined, va: bigint, size: number, value: bigint | undefined): bigint {
   const { block } = cpu;
   block.refresh();
-  if (saved === undefined) return access(cpu, va, size, value);
+  if (away === undefined) return access(cpu, va, size, value);
   // Also while a guest runs: only the translation looks at these.
-  const view = new DataView(saved.buffer, saved.byteOffset);
+  const view = new DataView(away.saved.buffer, away.saved.byteOffset);
   const present = REGIME.map((offset) => block.get64(offset));
+  const { mpu } = cpu.mmu;
+  const regions = mpu && block.bytes.slice(mpu.el2.address, mpu.el2.address + mpu.el2.bytes);
   try {
     for (const offset of REGIME) block.set64(offset, view.getBigUint64(offset, true));
+    if (mpu) {
+      const from = mpu.el2.address - block.address;
+      block.bytes.set(away.saved.subarray(from, from + mpu.el2.bytes), mpu.el2.address);
+      mpu.select(away.number);
+    }
     return access(cpu, va, size, value);
   } finally {
     REGIME.forEach((offset, n) => block.set64(offset, present[n]));
+    if (mpu) {
+      block.bytes.set(regions!, mpu.el2.address);
+      mpu.select(cpu.vcpu);
+    }
   }
 }
 

@@ -102,8 +102,8 @@ export class A64Engine implements CpuEngine {
   }
 
   accessAtEl2(vcpu: VcpuState, va: bigint, size: number, value?: bigint): bigint {
-    const { number, saved } = vcpu as A64Vcpu;
-    return accessAtEl2(this.cpu, this.cpu.vcpu === number ? undefined : saved, va, size, value);
+    const other = vcpu as A64Vcpu;
+    return accessAtEl2(this.cpu, this.cpu.vcpu === other.number ? undefined : other, va, size, value);
   }
 
   /** Name of the register that an ISS of EC 0x18 speaks of. */

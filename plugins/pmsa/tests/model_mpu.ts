@@ -1,6 +1,7 @@
 /** An EL2 MPU that remembers its regions and nothing else: the register rules of Arm DDI 0600, written without the plugin's code. */
 import { FakeEngine, FakeVcpuState } from "../../../core/testing.ts";
-import type { VcpuConfig } from "../../../core/mod.ts";
+import { hex } from "../../../core/mod.ts";
+import type { PhysicalBus, PhysicalMemory, VcpuConfig, VcpuState } from "../../../core/mod.ts";
 
 /** What a region says, decoded. */
 export interface Decoded {
@@ -98,8 +99,32 @@ export class MpuEngine extends FakeEngine {
   /** VMIDs whose entries were dropped. */
   readonly invalidated: (number | undefined)[] = [];
 
-  constructor(readonly regions: number, readonly msaFrac = 2n) {
+  constructor(readonly regions: number, readonly msaFrac: bigint, readonly memory: PhysicalMemory, readonly bus: PhysicalBus) {
     super();
+  }
+
+  /** EL2's access, byte by byte: one region for each, which lets it. */
+  accessAtEl2(vcpu: VcpuState, va: bigint, size: number, value?: bigint): bigint {
+    const { mpu } = vcpu as MpuVcpuState;
+    const regions = Array.from({ length: size }, (_, n) => {
+      const found = mpu.enabled.filter(({ base, limit }) => va + BigInt(n) >= base && va + BigInt(n) <= limit);
+      if (found.length !== 1) throw new RangeError(`translation fault at ${hex(va + BigInt(n))}: ${found.length} regions`);
+      return found[0];
+    });
+    if (value !== undefined && regions.some(({ flags }) => (flags & 8n) !== 0n)) throw new RangeError("permission fault");
+    const pa = Number(va), attribute = vcpu.read("MAIR_EL2") >> regions[0].attrIndex * 8n & 0xffn;
+    if ((attribute & 0xf0n) === 0n && pa % size !== 0) throw new RangeError("alignment fault: unaligned, and the memory is Device");
+    if (!this.memory.isRam(pa, size)) {
+      const device = this.bus.find(pa);
+      if (device === undefined) throw new RangeError("neither RAM nor a device");
+      if (value === undefined) return BigInt.asUintN(8 * size, BigInt(device.handler.read(pa - device.at, size, undefined)));
+      device.handler.write(pa - device.at, size, value, undefined);
+      return 0n;
+    }
+    const bytes = this.memory.view(pa, size);
+    if (value === undefined) return bytes.reduceRight((word, byte) => word << 8n | BigInt(byte), 0n);
+    for (let n = 0; n < size; n++) bytes[n] = Number(value >> BigInt(8 * n) & 0xffn);
+    return 0n;
   }
 
   override createVcpu(config: VcpuConfig): MpuVcpuState {

@@ -45,7 +45,7 @@ export class World {
   readonly #provided = new Map<string, unknown>();
 
   constructor(regions = 32, options: Partial<PmsaOptions> = {}, msaFrac = 2n) {
-    this.engine = new MpuEngine(regions, msaFrac);
+    this.engine = new MpuEngine(regions, msaFrac, this.memory, this.bus);
     const whole = optionsWith(options);
     this.state = pmsa.state!(whole);
     const uart: MmioHandler = {
@@ -60,6 +60,7 @@ export class World {
       memory: this.memory,
       bus: this.bus,
       get: <T>() => this.engine as T,
+      onStop: () => {},
       provide: (key, value) => void this.#provided.set(key.name, value),
       fail: (option, message) => {
         throw new OptionError(option, message);

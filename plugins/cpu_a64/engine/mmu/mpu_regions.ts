@@ -46,6 +46,16 @@ export class MpuRegions {
     return this.first + region * (REGION_BYTES / 4);
   }
 
+  /** Where the regions are in the shared memory, in bytes. */
+  get address(): number {
+    return this.first * 4;
+  }
+
+  /** How many they take. */
+  get bytes(): number {
+    return this.count * REGION_BYTES;
+  }
+
   /** Owed to every change of a region. */
   changed(): void {
     this.#parts.count = 0;
