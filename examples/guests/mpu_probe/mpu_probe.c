@@ -1,0 +1,206 @@
+/*
+ * MPU probe: a guest for an Armv8-R CPU that programs its EL1 MPU, asks it everything that it promises, and says what came out, one line
+ * each. Then it looks where its command line says (`peek=<hex>`, up to eight of them), as a guest would that wants what isn't its own, and
+ * powers off; with `ticking` it stays, prints a line every tenth of a second, and powers off when somebody types q.
+ */
+#include "mpu_probe.h"
+
+#define TICKS 5
+#define TICK_HZ 100
+#define TICKING_HZ 10
+#define PSCI_SYSTEM_OFF 0x84000008
+
+extern uint64_t psci_hvc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
+extern uint64_t psci_smc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
+extern char probe_vectors[];
+
+static unsigned passed, failed, mismatches;
+static uint64_t first_step, first_got, first_wanted;
+static volatile uint32_t ticks, stray, intervals;
+static volatile uint64_t tick_start;
+
+void expect(uint64_t step, uint64_t got, uint64_t wanted)
+{
+	if (got == wanted || mismatches++ > 0)
+		return;
+	first_step = step;
+	first_got = got;
+	first_wanted = wanted;
+}
+
+void expect_access(uint64_t step, unsigned el, enum access access, uint64_t address, unsigned status)
+{
+	expect(step, attempt(el, access, address), status ? syndrome(el, access, status) : 0);
+	expect(step, fault_address, status ? address : 0);
+}
+
+void verdict(const char *name)
+{
+	print(mismatches ? "FAIL " : "PASS ");
+	print(name);
+	if (mismatches) {
+		print(": step ");
+		print_hex(first_step);
+		print(" gives ");
+		print_hex(first_got);
+		print(", expected ");
+		print_hex(first_wanted);
+		print("; mismatches: ");
+		print_decimal(mismatches);
+		failed++;
+	} else {
+		passed++;
+	}
+	print("\n");
+	mismatches = 0;
+}
+
+static void __attribute__((noreturn)) power_off(void)
+{
+	(machine.smc ? psci_smc : psci_hvc)(PSCI_SYSTEM_OFF, 0, 0, 0);
+	for (;;)
+		__asm__ volatile("wfi");
+}
+
+void __attribute__((noreturn)) fault(uint64_t vector)
+{
+	print("\nUnexpected exception: vector ");
+	print_decimal(vector);
+	print(", ESR_EL1 ");
+	print_hex(READ(esr_el1));
+	print(", ELR_EL1 ");
+	print_hex(READ(elr_el1));
+	print(", FAR_EL1 ");
+	print_hex(READ(far_el1));
+	print("\nFAIL probe\n");
+	power_off();
+}
+
+/* There is one CPU. */
+void __attribute__((noreturn)) secondary_main(uint64_t index)
+{
+	fault(index);
+}
+
+void interrupt(void)
+{
+	uint32_t intid = READ(S3_0_C12_C12_0); /* ICC_IAR1_EL1 */
+	if (intid == 1023)
+		return;
+	if (intid == PPI_VIRTUAL_TIMER)
+		WRITE(cntv_cval_el0, tick_start + (++ticks + 1) * (READ(cntfrq_el0) / intervals));
+	else
+		stray++;
+	ISB();
+	WRITE(S3_0_C12_C12_1, intid); /* ICC_EOIR1_EL1 */
+	ISB();
+}
+
+static void start_ticking(uint32_t hz)
+{
+	ticks = 0;
+	intervals = hz;
+	ISB();
+	tick_start = READ(cntvct_el0);
+	WRITE(cntv_cval_el0, tick_start + READ(cntfrq_el0) / hz);
+	WRITE(cntv_ctl_el0, 1);
+}
+
+static void wait_for_tick(uint32_t wanted)
+{
+	while (ticks < wanted)
+		__asm__ volatile("wfi\n msr daifclr, #2\n isb\n msr daifset, #2" : : : "memory");
+}
+
+static void check_timer(void)
+{
+	start_ticking(TICK_HZ);
+	wait_for_tick(TICKS);
+	WRITE(cntv_ctl_el0, 0);
+	uint64_t took = (READ(cntvct_el0) - tick_start) * 1000 / READ(cntfrq_el0);
+	expect(0, took >= TICKS * 1000 / TICK_HZ, 1);
+	expect(1, took < 2 * TICKS * 1000 / TICK_HZ, 1);
+	expect(2, stray, 0);
+	verdict("timer ticks");
+}
+
+/* Our own MPU allows it: what refuses is beneath us. */
+static void peek(uint64_t address)
+{
+	static const char *const names[] = { ": read ", ", write ", ", execute " };
+	set_region(first_free, address & ADDRESS_BITS, (address & ADDRESS_BITS) + GRANULE, AP_ALL, NORMAL);
+	print("peek ");
+	print_hex(address);
+	for (enum access access = LOAD; access <= EXECUTE; access++) {
+		print(names[access]);
+		print_hex(attempt(1, access, address));
+		print(" at ");
+		print_hex(fault_address);
+		/* A write tells whether it happened only where it may. */
+		expect_access(access, 1, access, address, EXTERNAL);
+	}
+	print("\n");
+	clear_region(first_free);
+	verdict("peek is refused");
+}
+
+static bool is_q_typed(void)
+{
+	bool typed = false;
+	while (!(REGISTER32(machine.uart + 0x18) & 1u << 4)) /* FR.RXFE */
+		typed |= (REGISTER32(machine.uart) & 0xff) == 'q';
+	return typed;
+}
+
+/* What is most easily lost to others, checked on and on. */
+static void keep_ticking(void)
+{
+	start_ticking(TICKING_HZ);
+	for (uint32_t tick = 1; !is_q_typed(); tick++) {
+		wait_for_tick(tick);
+		check_preemption();
+		expect_access(tick, 1, STORE, (uint64_t)probe_vectors, PERMISSION);
+		print(mismatches ? "FAIL tick " : "tick ");
+		print_decimal(tick);
+		print("\n");
+	}
+	verdict("ticking");
+}
+
+void __attribute__((noreturn)) main(uint64_t device_tree)
+{
+	uint64_t peeks[8], ignored;
+	unsigned peek_count = 0;
+	bool has_tree = read_device_tree(device_tree);
+	bool ticking = has_tree && option(device_tree, "ticking", 0, &ignored);
+	while (has_tree && peek_count < 8 && option(device_tree, "peek=", peek_count, &peeks[peek_count]))
+		peek_count++;
+	WRITE(vbar_el1, probe_vectors);
+	ISB();
+	print("MPU probe at ");
+	print_hex(machine.ram_base);
+	print(", regions: ");
+	print_decimal(READ_REGISTER(MPUIR));
+	print("\n");
+	expect(0, has_tree, 1);
+	expect(1, gic_init_cpu(), 1);
+	gic_init_distributor();
+	check_registers();
+	start_mpu();
+	check_protection();
+	check_timer();
+	check_preemption();
+	verdict("interrupted sequences");
+	for (unsigned n = 0; n < peek_count; n++)
+		peek(peeks[n]);
+	if (ticking)
+		keep_ticking();
+	print("MPU probe complete: ");
+	print_decimal(passed);
+	print(" passed, ");
+	print_decimal(failed);
+	print(" failed, sequences interrupted: ");
+	print_decimal(interrupted_sequences);
+	print("\n");
+	power_off();
+}

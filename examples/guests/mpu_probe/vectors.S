@@ -1,0 +1,129 @@
+/* Exceptions that the checks ask for, and the accesses that cause them, at EL1 and at EL0. */
+
+.macro save
+	sub	sp, sp, #176
+	stp	x0, x1, [sp]
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x29, [sp, #144]
+	str	x30, [sp, #160]
+.endm
+
+.macro unexpected number
+	.balign 0x80
+	mov	x0, #\number
+	b	fault
+.endm
+
+.macro caught
+	.balign 0x80
+	save
+	b	take_synchronous
+.endm
+
+.macro irq
+	.balign 0x80
+	save
+	bl	interrupt
+	b	restore
+.endm
+
+	.text
+	.balign 0x800
+	.global probe_vectors
+probe_vectors:
+	unexpected 0
+	unexpected 1
+	unexpected 2
+	unexpected 3
+	caught			/* current EL with SP_ELx */
+	irq
+	unexpected 6
+	unexpected 7
+	caught			/* EL0 */
+	irq
+	unexpected 10
+	unexpected 11
+	unexpected 12
+	unexpected 13
+	unexpected 14
+	unexpected 15
+
+take_synchronous:
+	mov	x0, sp			/* the saved registers: X0 first, X30 at 160 */
+	bl	synchronous
+	cbnz	x0, leave_el0
+restore:
+	ldp	x0, x1, [sp]
+	ldp	x2, x3, [sp, #16]
+	ldp	x4, x5, [sp, #32]
+	ldp	x6, x7, [sp, #48]
+	ldp	x8, x9, [sp, #64]
+	ldp	x10, x11, [sp, #80]
+	ldp	x12, x13, [sp, #96]
+	ldp	x14, x15, [sp, #112]
+	ldp	x16, x17, [sp, #128]
+	ldp	x18, x29, [sp, #144]
+	ldr	x30, [sp, #160]
+	add	sp, sp, #176
+	eret
+
+/* void run_at_el0(entry, argument): until its SVC; interrupts stay masked. SP_EL1 is below what is saved here when the SVC comes. */
+	.global run_at_el0
+run_at_el0:
+	stp	x29, x30, [sp, #-96]!
+	stp	x19, x20, [sp, #16]
+	stp	x21, x22, [sp, #32]
+	stp	x23, x24, [sp, #48]
+	stp	x25, x26, [sp, #64]
+	stp	x27, x28, [sp, #80]
+	msr	elr_el1, x0
+	mov	x9, #0x3c0		/* EL0t, DAIF masked */
+	msr	spsr_el1, x9
+	mov	x0, x1
+	eret
+leave_el0:
+	add	sp, sp, #176
+	ldp	x19, x20, [sp, #16]
+	ldp	x21, x22, [sp, #32]
+	ldp	x23, x24, [sp, #48]
+	ldp	x25, x26, [sp, #64]
+	ldp	x27, x28, [sp, #80]
+	ldp	x29, x30, [sp], #96
+	ret
+
+/* One access each, at the address in X0. What faults is skipped; a fetch that faults returns. A write leaves a RET what it is. */
+	.global kernel_read, kernel_write, kernel_execute, kernel_read_wide, kernel_zero
+kernel_read:
+	ldrb	w1, [x0]
+	ret
+kernel_write:
+	mov	w1, #0xc0
+	strb	w1, [x0]
+	ret
+kernel_execute:
+	br	x0
+kernel_read_wide:
+	ldr	x1, [x0]
+	ret
+kernel_zero:
+	dc	zva, x0
+	ret
+
+	.global user_read, user_write, user_execute
+user_read:
+	ldrb	w1, [x0]
+	svc	#0
+user_write:
+	mov	w1, #0xc0
+	strb	w1, [x0]
+	svc	#0
+user_execute:
+	blr	x0
+	svc	#0
