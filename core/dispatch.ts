@@ -73,7 +73,10 @@ export function dispatch(vcpu: Vcpu, environment: DispatchEnvironment): Next {
     case EC.DATA_ABORT_LOWER:
       return mmio(trap, environment);
     case EC.INSTRUCTION_ABORT_LOWER:
-      environment.trace("instruction abort", () => `${where(vcpu)} fetches from ${hex(vcpu.state.read("FAR_EL2"))}, where nothing is`);
+      environment.trace("instruction abort", () => {
+        const why = (trap.iss & 63) >> 2 === PERMISSION_FAULT ? "which stage 2 doesn't let it execute" : "where nothing is";
+        return `${where(vcpu)} fetches from ${hex(vcpu.state.read("FAR_EL2"))}, ${why}`;
+      });
       return abort(trap, "fetch", EXTERNAL_ABORT);
     case EC.SERROR:
       environment.trace("SError", () => where(vcpu));
@@ -221,12 +224,10 @@ function mmio(trap: Trap, environment: DispatchEnvironment): Next {
   if (info.status === ALIGNMENT_FAULT) {
     // Stage 1 says Normal, stage 2 Device: only there does an alignment fault come to EL2. The guest gets it as if it were stage 1's.
     const ipa = ipaOf(vcpu);
+    const text = `a ${direction} of memory that is Normal in stage 1 and Device in stage 2`;
     environment.trace(
       "attribute conflict",
-      () =>
-        `${where(vcpu)}: attribute conflict at IPA ${
-          hex(ipa)
-        }: a ${direction} that stage 1 allows, as to Normal memory, and stage 2 doesn't`,
+      () => `${where(vcpu)}: attribute conflict at IPA ${hex(ipa)}: ${text}, ESR_EL2 ${hex(trap.esr)}`,
     );
     return abort(trap, direction, ALIGNMENT_FAULT);
   }

@@ -1,7 +1,8 @@
 /** Debian's kernels for tests: from this machine's package sources, cached. Where they can't be had, tests say so and skip. */
 import { dirname } from "@std/path";
 import { checkBoard } from "../../core/mod.ts";
-import { ImagesError, imageUses, resolveImages } from "../../plugins/images/mod.ts";
+import { ImageError, ImagesError, imageUses, resolveImages } from "../../plugins/images/mod.ts";
+import { readPlatform } from "../../plugins/platform/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
 
 /** A board whose images come from outside. */
@@ -22,9 +23,13 @@ export type Changes = readonly (readonly [from: string, to: string])[];
 export async function debianBoard(name: string, changes: Changes = []): Promise<DebianBoard> {
   const file = new URL(`../../boards/${name}.yaml`, import.meta.url).pathname;
   const manifest = changed(await Deno.readTextFile(file), changes);
-  const { board, findings } = await checkBoard(manifest, file, { plugins });
-  if (!board) throw new Error(`boards/${name}.yaml as changed: ${findings.map(({ title }) => title).join("; ")}`);
+  const readFrom = async (reference: string) =>
+    readPlatform((await resolveImages([reference], dirname(file), (line) => console.log(line))).get(reference)!);
   try {
+    const { board, findings } = await checkBoard(manifest, file, { plugins, readPlatform: readFrom });
+    const missing = findings.find(({ code }) => code === "M0801");
+    if (missing) throw new ImagesError([new ImageError(missing.title)]);
+    if (!board) throw new Error(`boards/${name}.yaml as changed: ${findings.map(({ title }) => title).join("; ")}`);
     const images = await resolveImages(imageUses(board).map(({ reference }) => reference), dirname(file), (line) => console.log(line));
     return { manifest, images };
   } catch (error) {
