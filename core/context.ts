@@ -5,6 +5,7 @@ import type { PhysicalBus, PhysicalMemory } from "./physical_memory.ts";
 import type { Exceptions } from "./exceptions.ts";
 import type { Domain, Vcpu } from "./domain.ts";
 import type { Board } from "./board.ts";
+import type { Disk, DiskMode } from "./disk.ts";
 
 /** Called around each run of a vCPU: what a hypervisor does on the way in and out of the guest. */
 export interface RunHooks {
@@ -20,6 +21,8 @@ export interface RunHooks {
 export interface Host {
   /** Reads an image that an option of kind `image` names; fetched and checked before boot. */
   image(reference: string): Uint8Array;
+  /** Opens a disk image, a file of the host; the path is relative to the manifest. Throws an error that says why it can't be had. */
+  disk(path: string, mode: DiskMode): Disk;
   /** Wall-clock time at boot in Unix seconds, as the board says (fixed by default). */
   readonly bootTimeSeconds: number;
 }

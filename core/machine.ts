@@ -75,6 +75,7 @@ export class Machine {
       bus: new DeviceBus(this.#ram),
       images: environment.images,
       bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
+      openDisk: environment.openDisk,
       trace: (kind, detail) => this.#tracer.trace(kind, detail),
       failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
     });

@@ -1,4 +1,5 @@
 /** What a machine is given, and what it says of itself. */
+import type { DiskOpener } from "./disk.ts";
 
 /** The world around a machine. */
 export interface MachineEnvironment {
@@ -8,6 +9,8 @@ export interface MachineEnvironment {
   onSerial(port: string, bytes: Uint8Array): void;
   /** Wall-clock time at boot as the guest sees it, in Unix seconds. Fixed when absent, so that a run repeats. */
   readonly bootTimeSeconds?: number;
+  /** Where disk images are. Absent: files of the host. */
+  readonly openDisk?: DiskOpener;
   /** Trace events, bounded in number per kind. */
   onTrace?(kind: string, detail: string): void;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */

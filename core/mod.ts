@@ -13,6 +13,7 @@ export * from "./context.ts";
 export * from "./cpu_engine.ts";
 export * from "./device_tree.ts";
 export * from "./diagnostics.ts";
+export * from "./disk.ts";
 export * from "./domain.ts";
 export * from "./errors.ts";
 export * from "./exceptions.ts";

@@ -4,6 +4,8 @@ import type { Capability } from "./capability.ts";
 import { ClaimTable } from "./claims.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 import type { BoardContext, DomainContext, RunHooks } from "./context.ts";
+import { openDiskFile } from "./disk.ts";
+import type { DiskOpener } from "./disk.ts";
 import type { Domain } from "./domain.ts";
 import { OptionError } from "./errors.ts";
 import { PluginError } from "./plugin_errors.ts";
@@ -23,6 +25,8 @@ export interface HostEnvironment {
   readonly bus: PhysicalBus;
   readonly images: ReadonlyMap<string, Uint8Array>;
   readonly bootTimeSeconds: number;
+  /** Absent: files of the host. */
+  readonly openDisk?: DiskOpener;
   trace(kind: string, detail: () => string): void;
   /** A plugin threw after boot. Without a domain, the whole board is concerned. */
   failed(owner: string, hook: string, error: unknown, domain?: Domain): void;
@@ -213,6 +217,7 @@ export class PluginHost {
           if (image === undefined) throw new Error(`image ${JSON.stringify(reference)} was not loaded: no option of kind "image" names it`);
           return image;
         },
+        disk: (path, mode) => (this.environment.openDisk ?? openDiskFile)(besideManifest(path, board.file), mode),
         bootTimeSeconds,
       },
       exceptions: scope.claims.forInstance(owner),
@@ -252,4 +257,9 @@ export class PluginHost {
     });
     return { instance, context: attached };
   }
+}
+
+/** Paths of the manifest are relative to it. */
+function besideManifest(path: string, manifest: string): string {
+  return /^([/\\]|[A-Za-z]:)/.test(path) ? path : manifest.replace(/[^/\\]*$/, "") + path;
 }

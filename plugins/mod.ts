@@ -26,6 +26,7 @@ import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
 import { smccc } from "./smccc/mod.ts";
 import { spinTable } from "./spin_table/mod.ts";
+import { virtioBlk, virtioRng } from "./virtio/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
@@ -57,5 +58,7 @@ export const plugins: readonly Plugin[] = [
   schedulerNull,
   smccc,
   spinTable,
+  virtioBlk,
+  virtioRng,
   vmsa,
 ];

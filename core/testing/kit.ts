@@ -12,6 +12,7 @@ import { DeviceBus } from "../bus.ts";
 import type { Capability } from "../capability.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { CpuEngine } from "../cpu_engine.ts";
+import type { DiskOpener } from "../disk.ts";
 import { dispatch } from "../dispatch.ts";
 import type { Next } from "../dispatch.ts";
 import { PluginError } from "../plugin_errors.ts";
@@ -40,6 +41,8 @@ export interface BenchOptions {
   readonly board?: Partial<Board>;
   /** Images by reference. */
   readonly images?: ReadonlyMap<string, Uint8Array>;
+  /** Where disk images are; files of the host when absent. */
+  readonly openDisk?: DiskOpener;
   /** Capabilities that the plugin under test needs. */
   readonly provide?: readonly (readonly [key: Capability<unknown>, implementation: unknown])[];
 }
@@ -85,6 +88,7 @@ export class Bench {
       bus: new DeviceBus(this.memory),
       images: options.images ?? new Map(),
       bootTimeSeconds: 1_700_000_000,
+      openDisk: options.openDisk,
       trace: (kind, detail) => this.traced.push(`${kind}: ${detail()}`),
       failed: (owner, hook, error) => {
         throw new PluginError(owner, hook, error);

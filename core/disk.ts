@@ -1,0 +1,86 @@
+/** A disk image on the host, as plugins use it: synchronous, because a device answers within one exit. */
+
+/** An open disk image. */
+export interface Disk {
+  /** Bytes. Grows when something is written behind the end. */
+  readonly sizeBytes: number;
+  /** False: {@linkcode write} throws. */
+  readonly writable: boolean;
+  /** Fills `into` from an offset; what is behind the end reads as zero. Throws when the host can't. */
+  read(offset: number, into: Uint8Array): void;
+  /** Throws when the host can't. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Comes back when what was written is on the medium: it survives the end of this program, and of the host. */
+  flush(): void;
+  /** Gives the file back. */
+  close(): void;
+}
+
+/** How to open one. */
+export interface DiskMode {
+  /** Nobody else, of this program or another, may have it open then. */
+  readonly write: boolean;
+}
+
+/** Opens a disk image. Throws an error that says why it can't be had. */
+export type DiskOpener = (path: string, mode: DiskMode) => Disk;
+
+/**
+ * Opens a file of the host. A disk that somebody writes to is his alone: the file is locked, against other domains as well as
+ * other programs of the same manners. Throws an error that says why it can't be had.
+ */
+export function openDiskFile(path: string, { write }: DiskMode): Disk {
+  const file = open(path, write);
+  const sizeBytes = file.statSync().size;
+  if (!file.statSync().isFile) {
+    file.close();
+    throw new Error(`${path} is not a plain file`);
+  }
+  if (!file.tryLockSync(write)) {
+    file.close();
+    throw new Error(`${path} is in use: somebody ${write ? "has it open" : "writes to it"}`);
+  }
+  return new FileDisk(file, sizeBytes, write);
+}
+
+function open(path: string, write: boolean): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { read: true, write });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new Error(`there is no file ${path}`);
+    throw new Error(`can't open ${path} for ${write ? "writing" : "reading"}: ${(error as Error).message}`);
+  }
+}
+
+class FileDisk implements Disk {
+  #closed = false;
+
+  constructor(private readonly file: Deno.FsFile, public sizeBytes: number, readonly writable: boolean) {}
+
+  read(offset: number, into: Uint8Array): void {
+    this.file.seekSync(offset, Deno.SeekMode.Start);
+    let done = 0;
+    while (done < into.length) {
+      const count = this.file.readSync(into.subarray(done));
+      if (!count) break;
+      done += count;
+    }
+    into.fill(0, done);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.file.seekSync(offset, Deno.SeekMode.Start);
+    for (let done = 0; done < bytes.length;) done += this.file.writeSync(bytes.subarray(done));
+    this.sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+  }
+
+  flush(): void {
+    if (this.writable) this.file.syncDataSync();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.file.close();
+  }
+}

@@ -1,0 +1,111 @@
+/** The virtio block device as a model: which disk, and how it may be used. */
+import type { DiskRequest, VirtioModel } from "../model.ts";
+import { BlkDevice } from "./device.ts";
+import { OverlayDisk } from "./overlay.ts";
+import type { OverlayBlocks } from "./overlay.ts";
+import { Blk, ID_BYTES } from "./protocol.ts";
+
+/** Options; sizes in bytes. */
+export interface BlkOptions {
+  readonly file?: string;
+  readonly image?: string;
+  readonly readonly: boolean;
+  readonly snapshot: boolean;
+  readonly snapshot_limit: number;
+  readonly serial: string;
+  readonly block_size: string;
+  readonly queues: number;
+  readonly queue_size: number;
+}
+
+/** State: what a snapshot holds survives a reboot, not the end of the run. */
+export interface BlkState {
+  readonly overlay: OverlayBlocks;
+  writeback: boolean;
+}
+
+const DISK = "disk";
+
+function request({ file, image, readonly, snapshot }: BlkOptions): DiskRequest | undefined {
+  if (file !== undefined) return { option: "file", path: file, mode: { write: !readonly && !snapshot } };
+  return image === undefined ? undefined : { option: "image", image };
+}
+
+/** The device. */
+export const blk: VirtioModel<BlkOptions, BlkState> = {
+  name: "virtio_blk",
+  doc: "Virtio block device on a raw disk image.",
+  options: {
+    file: { kind: "text", optional: true, doc: "Disk image of the host, raw; relative to the manifest. Its size is the disk's." },
+    image: { kind: "image", optional: true, doc: "Instead of `file`: an image that is fetched into memory. Writes to it vanish." },
+    readonly: { kind: "boolean", default: false, doc: "The guest can't write." },
+    snapshot: { kind: "boolean", default: false, doc: "Writes go to memory and vanish with the run; the file stays as it is." },
+    snapshot_limit: {
+      kind: "size",
+      default: 2 ** 30,
+      min: 2 ** 20,
+      doc: "Memory that a snapshot may take; writes beyond it fail.",
+    },
+    serial: {
+      kind: "text",
+      default: "plugboard",
+      doc: "Its serial number, at most 20 bytes.",
+      check: (value) => new TextEncoder().encode(value as string).length <= ID_BYTES ? undefined : "at most 20 bytes",
+    },
+    block_size: { kind: "choice", choices: ["512", "4096"], default: "512", doc: "Bytes of a logical block." },
+    queues: { kind: "integer", default: 1, min: 1, max: 16, doc: "Queues: one for each vCPU is best." },
+    queue_size: {
+      kind: "integer",
+      default: 256,
+      min: 4,
+      max: 1024,
+      doc: "Entries of each queue at most, a power of two.",
+      check: (value) => Number.isInteger(Math.log2(value as number)) ? undefined : "a power of two",
+    },
+  },
+  findings(options) {
+    const { file, image } = options;
+    if (file === undefined && image === undefined) return [{ title: "virtio_blk has no disk", wanted: "`file` or `image`" }];
+    if (file !== undefined && image !== undefined) return [{ title: "virtio_blk has two disks", wanted: "`file` or `image`, not both" }];
+    return [];
+  },
+  shape: ({ readonly, queues, queue_size }) => ({
+    deviceId: 2,
+    features: [
+      Blk.SIZE_MAX,
+      Blk.SEG_MAX,
+      Blk.BLK_SIZE,
+      Blk.TOPOLOGY,
+      Blk.FLUSH,
+      Blk.CONFIG_WCE,
+      ...readonly ? [Blk.RO] : [Blk.DISCARD, Blk.WRITE_ZEROES],
+      ...queues > 1 ? [Blk.MQ] : [],
+    ],
+    queues: new Array(queues).fill(queue_size),
+  }),
+  state: () => ({ overlay: new Map(), writeback: true }),
+  keep: ({ overlay }) => ({ overlay, writeback: true }),
+  disks(options): Record<string, DiskRequest> {
+    const wanted = request(options);
+    return wanted === undefined ? {} : { [DISK]: wanted };
+  },
+  create(context) {
+    const { options, state, has, trace, fail } = context;
+    const below = context.disk(DISK);
+    const blockSize = Number(options.block_size);
+    if (below.sizeBytes < blockSize) {
+      fail(options.file === undefined ? "image" : "file", `the disk has ${below.sizeBytes} bytes, not one block`);
+    }
+    const direct = options.readonly || below.writable;
+    return new BlkDevice({
+      disk: direct ? below : new OverlayDisk(below, state.overlay, options.snapshot_limit),
+      readOnly: options.readonly,
+      serial: options.serial,
+      blockSize,
+      queues: options.queues,
+      state,
+      has,
+      trace,
+    });
+  },
+};
