@@ -10,12 +10,14 @@
 import { CpuEngine, definePlugin, type Plugin } from "../../core/mod.ts";
 import { CpuTimers, timersOf, VirtualCpuInterface } from "./contract.ts";
 import { A64Engine } from "./engine/engine.ts";
+import type { Tier1Mode } from "./engine/tier1/tier1.ts";
 import { MAX_MPU_REGIONS, modelByName, models, type MpuRegionCounts, withGic, withMpuRegions } from "./sysregs/mod.ts";
 
 interface Options {
   readonly model: string;
   readonly counter_frequency: number;
   readonly mpu_regions: MpuRegionCounts;
+  readonly tier1: Tier1Mode;
   readonly el3: "present" | "absent_trapped" | "absent_undefined";
   readonly break_before_make: "off" | "report";
 }
@@ -50,6 +52,12 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       default: { el1: 32, el2: 32 },
       check: regionCountsProblem,
     },
+    tier1: {
+      kind: "choice",
+      doc: "Compiles hot code: guests see no difference. `force` compiles all code at its first execution, for tests.",
+      choices: ["off", "on", "force"],
+      default: "off",
+    },
     el3: {
       kind: "choice",
       doc: "Whether there is an EL3, and so what SMC does at EL1: EL2 traps it (present, absent_trapped), or it is UNDEFINED.",
@@ -75,6 +83,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       // Without EL3 it is IMPLEMENTATION DEFINED whether HCR_EL2.TSC works: Arm ARM DDI 0487, "HCR_EL2". An EL3 that is present has no
       // firmware: what EL2 doesn't trap is UNDEFINED, as with SCR_EL3.SMD. The ID registers hide EL3 from the guest.
       smc: options.el3 === "absent_undefined" ? "undefined" : "trap",
+      tier1: options.tier1,
       nowNs: () => clock.nowNs,
       breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,
     });

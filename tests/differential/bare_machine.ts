@@ -6,6 +6,7 @@
 import type { Exit, PhysicalBus } from "../../core/mod.ts";
 import { Ram } from "../../core/ram.ts";
 import type { Cpu } from "../../plugins/cpu_a64/engine/cpu.ts";
+import type { Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
 import { A64Engine } from "../../plugins/cpu_a64/engine/engine.ts";
 import * as at from "../../plugins/cpu_a64/state.ts";
 import { type CpuModel, modelByName, registerOffset } from "../../plugins/cpu_a64/sysregs/mod.ts";
@@ -59,8 +60,8 @@ export class BareMachine implements Engine {
   #pristine = new Uint32Array();
   #dirty = true;
 
-  constructor(model: CpuModel = modelByName("max")) {
-    const engine = new A64Engine({ memory: this.#ram, bus: noDevices, model, counterFrequencyHz: 1_000_000_000, smc: "undefined" });
+  constructor(model: CpuModel = modelByName("max"), tier1: Tier1Mode = "off") {
+    const engine = new A64Engine({ memory: this.#ram, bus: noDevices, model, counterFrequencyHz: 1_000_000_000, smc: "undefined", tier1 });
     this.cpu = engine.cpu;
     this.#window = this.#words(WINDOW, WINDOW_SIZE);
     this.#code = this.#words(CODE, (CODE_WORDS + 1) * 4);

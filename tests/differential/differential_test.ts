@@ -15,21 +15,29 @@ import { findForms } from "./forms.ts";
 
 const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
 const casesPerForm = Number(Deno.env.get("PLUGBOARD_CASES") ?? 200);
+/** Compiling what executes but once takes time: fewer cases of it. */
+const FORCED_SHARE = 0.1;
 /** Failing forms that a report shows in full. */
 const SHOWN = 8;
 
 const decoder = new Decoder(declarations, modelByName("max").features);
 
-for (const [name, group] of Object.entries(groups)) {
-  Deno.test({ name: `like QEMU: ${name}`, ignore: missing(qemu) }, async () => {
+const tiers = [
+  { tier1: "off", cases: casesPerForm, suffix: "" },
+  { tier1: "force", cases: Math.ceil(casesPerForm * FORCED_SHARE), suffix: ", compiled" },
+] as const;
+
+for (const [[name, group], { tier1, cases: perForm, suffix }] of Object.entries(groups).flatMap((g) => tiers.map((t) => [g, t] as const))) {
+  Deno.test({ name: `like QEMU: ${name}${suffix}`, ignore: missing(qemu) }, async () => {
     const { forms, skipped } = findForms(decoder, (declaration) => group.includes(declaration));
     const oracle = new QemuUser(qemu.command);
     try {
-      const { cases, failures } = await compare({ decoder, forms, casesPerForm, seed, oracle, engine: new BareMachine() });
+      const engine = new BareMachine(modelByName("max"), tier1);
+      const { cases, failures } = await compare({ decoder, forms, casesPerForm: perForm, seed, oracle, engine });
       const reports = failures.slice(0, SHOWN).map(({ count, report }) => `${count} cases of ${report.join("\n")}`);
       const rest = failures.slice(SHOWN).map(({ form, count }) => `${count} cases of ${formName(form, decoder)}`);
       assertEquals(failures.length, 0, [`${failures.length} of ${forms.length} forms differ`, ...reports, ...rest].join("\n\n"));
-      assertEquals(cases, forms.length * casesPerForm);
+      assertEquals(cases, forms.length * perForm);
       for (const [reason, count] of skipped) console.log(`${count} forms skipped: ${reason}`);
     } finally {
       oracle.close();

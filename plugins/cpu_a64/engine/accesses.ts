@@ -207,30 +207,64 @@ export class Accesses {
 
   /** Host address; 0: a device; -1: an exception was taken. */
   #translate(lo: number, hi: number, size: number, access: number, unprivileged: number, unaligned: boolean, zeroBlock = false): number {
-    const { block, mmu } = this;
-    let el = block.get(at.EL);
-    let flags = unaligned || zeroBlock ? UNALIGNED : 0;
+    const { block } = this;
+    const asUser = unprivileged !== 0 && this.#hasUserAccess();
+    const el = asUser ? 0 : block.get(at.EL);
     if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
-    let bank = this.banks.data;
-    if (unprivileged && el === 1 && !block.get(at.UAO)) {
-      el = 0;
-      flags |= UNPRIVILEGED;
-      bank = this.banks.user;
-    } else if (el === 1 && block.get(at.PAN)) flags |= PAN;
-    if (!mmu.translate(hi, lo, flags & UNPRIVILEGED ? 1 : el, access, flags)) return this.#fault(lo, hi, zeroBlock);
-    this.checker?.walked(mmu.result, hi, lo, el);
+    if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.debug.holdsData(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
-    const { pa, rights, attributes, global, sizeBits, stage1Bits } = mmu.result;
-    const host = this.ram.offset(pa);
+    const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) return 0;
-    const isWatched = this.code.holds(host) || this.checker?.frames.watches(host) === true;
-    // Device memory keeps its alignment rule by never being cached here; so do SCTLR_EL1.A, and a page that an MPU divides its borders.
-    if (!isDebugged && sizeBits >= 12 && attributes >= 0x10 && !(block.get(SCTLR_EL1) & SCTLR_A)) {
-      this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, (rights & RIGHT_WRITE) !== 0 && !isWatched, global);
-      if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
-    }
+    if (!isDebugged) this.#cache(lo, hi, host, asUser);
     return host;
+  }
+
+  /**
+   * For code that can take no exception: host address for an access at ADDRESS to plain RAM, whose translation is in the TLB then.
+   * 0: whatever else it is. `flags`: bit 0 unprivileged; from bit 1 on 0 for a read, 1 for a write, 2 for both.
+   */
+  fill(size: number, flags: number): number {
+    const { block } = this;
+    const lo = block.get(at.ADDRESS), hi = block.get(at.ADDRESS + 4);
+    const asUser = (flags & 1) !== 0 && this.#hasUserAccess();
+    const access = [READ, WRITE, UPDATE][flags >> 1];
+    if (before(PAGE, lo, size) < size || this.debug.holdsData(lo, hi) || !this.#walk(lo, hi, access, asUser, 0)) return 0;
+    const host = this.ram.offset(this.mmu.result.pa);
+    if (host < 0 || !this.#cache(lo, hi, host, asUser)) return 0;
+    return access !== READ && this.#isWatched(host) ? 0 : host;
+  }
+
+  /** LDTR and STTR act as EL0 does. */
+  #hasUserAccess(): boolean {
+    return this.block.get(at.EL) === 1 && !this.block.get(at.UAO);
+  }
+
+  #walk(lo: number, hi: number, access: number, asUser: boolean, flags: number): boolean {
+    const { block } = this;
+    const el = block.get(at.EL);
+    if (asUser) flags |= UNPRIVILEGED;
+    else if (el === 1 && block.get(at.PAN)) flags |= PAN;
+    if (!this.mmu.translate(hi, lo, el, access, flags)) return false;
+    this.checker?.walked(this.mmu.result, hi, lo, asUser ? 0 : el);
+    return true;
+  }
+
+  /** Stores to a page of code, or of watched translation tables, must not go past us. */
+  #isWatched(host: number): boolean {
+    return this.code.holds(host) || this.checker?.frames.watches(host) === true;
+  }
+
+  /** Puts what the walk found into the TLB, if it may be there. */
+  #cache(lo: number, hi: number, host: number, asUser: boolean): boolean {
+    const { rights, attributes, global, sizeBits, stage1Bits } = this.mmu.result;
+    // Device memory keeps its alignment rule by never being cached here; so do SCTLR_EL1.A, and a page that an MPU divides its borders.
+    if (sizeBits < 12 || attributes < 0x10 || this.block.get(SCTLR_EL1) & SCTLR_A) return false;
+    const bank = asUser ? this.banks.user : this.banks.data;
+    const isWritable = (rights & RIGHT_WRITE) !== 0 && !this.#isWatched(host);
+    this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, isWritable, global);
+    if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
+    return true;
   }
 
   /** Takes the exception of a watchpoint that matches. An atomic access is a write only when its read alone doesn't match. */

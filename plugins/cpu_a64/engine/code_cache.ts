@@ -20,8 +20,19 @@ const WRITES_BEFORE_DROP = 64;
 /** Views of one frame; more come only when regions keep moving. */
 const VIEWS_PER_FRAME = 8;
 
+/** Who wants to know what becomes of records. Slots number the pages of records; indices are of instructions in a page. */
+export interface CodeListener {
+  /** Records from `first` to `end` (exclusive) are new. */
+  decoded(slot: number, first: number, end: number): void;
+  /** Instructions `first` to `last` are about to change. */
+  changed(slot: number, first: number, last: number): void;
+  /** The page is about to go. */
+  released(slot: number): void;
+}
+
 /** Pages of records. */
 export class CodeCache {
+  listener: CodeListener | undefined;
   /** Slot of a frame of the shared memory (byte offset >> 12), or -1. */
   readonly #slotOf: Int32Array;
   readonly #frameOf: Int32Array;
@@ -101,6 +112,26 @@ export class CodeCache {
     return this.address + slot * RECORD_PAGE_STRIDE;
   }
 
+  /** Address of a slot's records. */
+  addressOf(slot: number): number {
+    return this.#at(slot);
+  }
+
+  /** Frame whose code a slot holds. */
+  frameOf(slot: number): number {
+    return this.#frameOf[slot];
+  }
+
+  /** The slot of a record. */
+  slotOf(record: number): number {
+    return Math.floor((record - this.address) / RECORD_PAGE_STRIDE);
+  }
+
+  /** False for a view of a part of a page. */
+  isWhole(slot: number): boolean {
+    return this.#first[slot] === 0 && this.#end[slot] === RECORDS_PER_PAGE;
+  }
+
   /** Decodes a run from a record on. False: the page is gone, or the record is outside of the view: fetch anew. */
   decode(record: number): boolean {
     const slot = Math.floor((record - this.address) / RECORD_PAGE_STRIDE);
@@ -109,6 +140,7 @@ export class CodeCache {
     const start = this.#at(slot);
     const { block } = this;
     let index = (record - start) / RECORD_SIZE;
+    const first = index;
     if (index < this.#first[slot]) return false;
     const end = Math.min(index + RUN, this.#end[slot]);
     if (index >= end) return false;
@@ -130,6 +162,7 @@ export class CodeCache {
       // B and RET end a run; what follows may never execute.
       if ((word & 0xfc00_0000) === 0x1400_0000 || (word & 0xffff_fc1f) >>> 0 === 0xd65f_0000) break;
     }
+    this.listener?.decoded(slot, first, index);
     return true;
   }
 
@@ -174,6 +207,7 @@ export class CodeCache {
     const first = (host & 0xfff) >>> 2;
     const last = ((host & 0xfff) + size - 1) >>> 2;
     const start = this.#at(slot);
+    this.listener?.changed(slot, first, last);
     for (let index = first; index <= last && index < RECORDS_PER_PAGE; index++) this.block.halves[(start + index * RECORD_SIZE) >>> 1] = 0;
     return false;
   }
@@ -190,6 +224,7 @@ export class CodeCache {
 
   #release(slot: number): void {
     const start = this.#at(slot);
+    this.listener?.released(slot);
     this.block.bytes.fill(0, start, start + (RECORDS_PER_PAGE + 1) * RECORD_SIZE);
     this.#frameOf[slot] = -1;
     this.#free.unshift(slot);

@@ -6,15 +6,7 @@ import type { Exit, PhysicalBus, PhysicalMemory, RunWindow } from "../../../core
 import { Decoder } from "../isa/decoder.ts";
 import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
-import {
-  type CpuModel,
-  mpuRegions,
-  packEncoding,
-  registerByPacked,
-  RegisterFile,
-  registerOffset,
-  systemInstruction,
-} from "../sysregs/mod.ts";
+import { type CpuModel, mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
 import { Accesses, RamMap } from "./accesses.ts";
 import { Block } from "./block.ts";
 import { checkCpu } from "./break_before_make/mod.ts";
@@ -23,17 +15,17 @@ import { TranslationContext } from "./context.ts";
 import { CounterAndTimers } from "./counter.ts";
 import { DebugUnit } from "./debug.ts";
 import { ExceptionUnit, type SmcPolicy } from "./exceptions.ts";
-import { frequent } from "./frequent.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
-import { Interpreter } from "./interpreter.ts";
+import type { Interpreter } from "./interpreter.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
+import { sideTableSize, type Tier1, type Tier1Mode } from "./tier1/tier1.ts";
+import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu, mpuBytes } from "./mmu/mod.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
-import { SoftFloat } from "./softfloat/mod.ts";
 import { Stepped } from "./syndrome.ts";
 import { SystemOperations } from "./system_operations.ts";
 import { Tlb } from "./tlb.ts";
@@ -42,8 +34,6 @@ import { Tlb } from "./tlb.ts";
 const BANKS = 64;
 /** Pages of decoded code that are kept. */
 const CODE_PAGES = 4096;
-/** Pages of the shared memory that an import may name. */
-const MAX_PAGES = 65536;
 
 /** HCR_EL2.VI and VF: virtual interrupts that EL2 asserts by hand. */
 const HCR_EL2 = registerOffset("HCR_EL2");
@@ -57,6 +47,8 @@ export interface CpuOptions {
   readonly model: CpuModel;
   readonly counterFrequencyHz: number;
   readonly smc: SmcPolicy;
+  /** When code is compiled; without it, never. */
+  readonly tier1?: Tier1Mode;
   /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
   readonly nowNs?: () => number;
   /** Turns the break-before-make checker on: told of each violation once. */
@@ -95,6 +87,7 @@ export class Cpu {
   readonly accesses: Accesses;
   readonly counter: CounterAndTimers;
   readonly interpreter: Interpreter;
+  readonly tier1: Tier1 | undefined;
   #inside: Occupant | undefined;
   /** Instructions retired by each vCPU are counted outside; this is the present run. */
   lastRetired = 0;
@@ -116,6 +109,8 @@ export class Cpu {
     const state = memory.reserve(this.stateSize);
     const banks = memory.reserve(BANKS * BANK_SIZE);
     const records = memory.reserve(CODE_PAGES * RECORD_PAGE_STRIDE);
+    const mode = options.tier1 ?? "off";
+    const sideTable = mode === "off" ? 0 : memory.reserve(sideTableSize(CODE_PAGES));
     const block = this.block = new Block(memory.wasm, state);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
@@ -162,31 +157,20 @@ export class Cpu {
       updateInterrupts: () => this.updateInterrupts(),
       barrier: (crm) => accesses.checker?.dsb(crm),
     });
-    const float = new SoftFloat(() => block.words, state + at.SCRATCH);
-    this.interpreter = new Interpreter(
-      memory.wasm,
-      // A true minimum spares the bounds checks of constant addresses, which the state block's are.
-      { minimum: memory.wasm.buffer.byteLength / 65536, maximum: MAX_PAGES },
-      state,
-      {
-        slowLoad: (size, flags) => accesses.load(size, flags),
-        slowStore: (size, flags) => accesses.store(size, flags),
-        slowAtomic: (size, write) => accesses.atomic(size, write),
-        system: (op, word) => system.execute(op, word),
-        softFloat: (op) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR))),
-        fetch: () => accesses.arrive(),
-        decode: (record) => this.#decode(record),
-      },
-      this.decoder,
-      {
-        registerIndex: (op0, op1, crn, crm, op2) => {
-          const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2), model.features);
-          return register ? register.index : -1;
-        },
-        watchesBarriers: report !== undefined,
-      },
-      frequent,
-    );
+    const tiers = makeTiers({
+      mode,
+      sideTable,
+      model,
+      block,
+      code,
+      decoder: this.decoder,
+      accesses,
+      watchesBarriers: report !== undefined,
+      system: (op, word) => system.execute(op, word),
+      decode: (record) => this.#decode(record),
+    });
+    this.interpreter = tiers.interpreter;
+    this.tier1 = tiers.tier1;
   }
 
   /** Number of the vCPU in the block; -1: none. */

@@ -5,7 +5,18 @@
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
 import type { Decoded, Decoder } from "../isa/decoder.ts";
-import { call, type Callable, callIndirect, type FunctionBuilder, type I32, i32, type I64, i64, ModuleBuilder } from "../wasm/mod.ts";
+import {
+  call,
+  type Callable,
+  callIndirect,
+  type FunctionBuilder,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  type Label,
+  ModuleBuilder,
+} from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
 import type { Imports, Place, Slot } from "./place.ts";
@@ -34,16 +45,28 @@ export interface Variant {
 
 /** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
 export const PAGE_END = 1;
-const FIRST = 2;
-/** Handlers that one machine may make; record ids have 16 bits. */
+/** Handler of a record at which a region begins. */
+export const ENTER_REGION = 2;
+const FIRST = 3;
+/** Handlers that one machine may make; record ids have 16 bits. Behind them in the table are regions. */
 const MAX_HANDLERS = 8192;
+
+/** Where regions of tier 1 are entered from. */
+export interface RegionTable {
+  /** Most regions. */
+  readonly size: number;
+  /** Address of the table beside the records: for each its handler (16 bits) and its region, while it enters one. */
+  readonly address: number;
+  /** Address of the first record. */
+  readonly records: number;
+}
 
 /** The generated interpreter. */
 export class Interpreter {
   /** Runs from IP with BUDGET; returns a `Status`. */
   readonly run: () => number;
   readonly #variants = new Map<number, Variant>();
-  readonly #table = new WebAssembly.Table({ initial: MAX_HANDLERS, element: "anyfunc" });
+  readonly #table: WebAssembly.Table;
   #next = FIRST;
 
   /**
@@ -58,7 +81,9 @@ export class Interpreter {
     readonly decoder: Decoder,
     readonly environment: DecodeEnvironment,
     frequent: readonly number[],
+    readonly regions?: RegionTable,
   ) {
+    this.#table = new WebAssembly.Table({ initial: MAX_HANDLERS + (regions?.size ?? 0), element: "anyfunc" });
     const module = new ModuleBuilder(limits);
     const imports = declareImports(module);
     const fetch = module.importFunction("env", "fetch", [], "i32");
@@ -75,9 +100,21 @@ export class Interpreter {
       keys.add(key);
     }
     module.function([], "i32", (f) => {
-      this.#loop(f, { imports, fetch, decode, handler: (index, ip) => callIndirect("i32", handler, 0, index, ip) }, inline);
+      this.#loop(f, {
+        imports,
+        fetch,
+        decode,
+        handler: (index, ip) => callIndirect("i32", handler, 0, index, ip),
+        // The same signature: budget in, `Status` out.
+        region: (number, budget) => callIndirect("i32", handler, 0, i32.add(number, i32.const(MAX_HANDLERS)), budget),
+      }, inline);
     }, "run");
     this.run = this.#instantiate(module).run as () => number;
+  }
+
+  /** Puts a region into its place, or takes it away. */
+  setRegion(number: number, region: (() => number) | null): void {
+    this.#table.set(MAX_HANDLERS + number, region);
   }
 
   /** The variant that executes a decoded word; makes its handler when needed. */
@@ -146,7 +183,7 @@ export class Interpreter {
 
   #loop(
     f: FunctionBuilder,
-    callees: { imports: Imports; fetch: Callable; decode: Callable; handler: (index: I32, ip: I32) => I32 },
+    callees: LoopCallees,
     inline: readonly { declaration: Declaration; known: Record<string, number>; key: number }[],
   ): void {
     const { base } = this;
@@ -174,6 +211,8 @@ export class Interpreter {
               f.set(status, i32.const(Status.budget));
               f.br(leave);
             });
+            let redispatch: Label | undefined;
+            const handler = i32.and(i32.wrap(head.value), i32.const(0xffff));
             const place: Place = {
               f,
               imports: callees.imports,
@@ -222,6 +261,28 @@ export class Interpreter {
                 f.set(budget, i32.add(budget.value, i32.const(1)));
                 place.branch(i64.add(i64.load(i32.const(0), base + at.PAGE_VA), i64.const(4096n)));
               },
+              // A region.
+              () => {
+                if (!this.regions) return f.unreachable();
+                const { address, records: first } = this.regions;
+                const beside = () => i32.add(i32.shr_u(i32.sub(ip.value, i32.const(first)), i32.const(2)), i32.const(address));
+                f.set(status, callees.region(i32.load16_u(beside(), 2), i32.add(budget.value, i32.const(1))));
+                f.set(ip, word(at.IP));
+                f.set(budget, word(at.BUDGET));
+                f.if(i32.eq(status.value, i32.const(Status.branch)), () => {
+                  f.set(target, i64.load(i32.const(0), base + at.TARGET));
+                  f.br(branch);
+                });
+                f.brIf(next, i32.or(i32.eqz(status.value), i32.eqz(budget.value)));
+                // It bailed out. This instruction is ours, even if a region begins with it.
+                f.set(budget, i32.sub(budget.value, i32.const(1)));
+                f.set(head, i64.load(ip.value));
+                f.if(i32.eq(handler, i32.const(ENTER_REGION)), () => {
+                  const own = i64.extend_u(i32.load16_u(beside()));
+                  f.set(head, i64.or(i64.and(head.value, i64.const(-0x10000n)), own));
+                });
+                f.br(redispatch!);
+              },
             ];
             for (const { declaration, known, key } of inline) {
               const id = this.#next++;
@@ -232,7 +293,11 @@ export class Interpreter {
               });
             }
             f.set(head, i64.load(ip.value));
-            dispatch(f, i32.and(i32.wrap(head.value), i32.const(0xffff)), bodies, outOfLine);
+            if (!this.regions) return dispatch(f, handler, bodies, outOfLine);
+            f.loop((again) => {
+              redispatch = again;
+              dispatch(f, handler, bodies, outOfLine);
+            });
           });
           // A handler of its own.
           spill();
@@ -282,6 +347,15 @@ export class Interpreter {
     });
     f.unreachable();
   }
+}
+
+/** What the loop calls. */
+interface LoopCallees {
+  readonly imports: Imports;
+  readonly fetch: Callable;
+  readonly decode: Callable;
+  readonly handler: (index: I32, ip: I32) => I32;
+  readonly region: (number: I32, budget: I32) => I32;
 }
 
 /** Address of the record of a VA in the page that starts at `records`. */

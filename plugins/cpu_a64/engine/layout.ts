@@ -52,4 +52,6 @@ export const Status = {
   stop: 3,
   /** The budget is used up. */
   budget: 4,
+  /** A region leaves at an instruction that the interpreter must execute. */
+  bail: 5,
 } as const;

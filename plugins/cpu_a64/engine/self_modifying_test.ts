@@ -3,13 +3,14 @@ import { Ram } from "../../../core/ram.ts";
 import type { VcpuState } from "../../../core/mod.ts";
 import { modelByName } from "../sysregs/mod.ts";
 import { A64Engine } from "./engine.ts";
+import type { Tier1Mode } from "./tier1/tier1.ts";
 
 /** RAM, and programs on pages of their own, run at EL1 until their HVC. */
 const BASE = 0x4000_0000;
 const TABLE = BASE + 0x8_0000;
 const HVC = 0xd4000002;
 
-function machine(...programs: (readonly number[])[]): { engine: A64Engine; vcpus: VcpuState[]; ram: Ram } {
+function machine(tier1: Tier1Mode, ...programs: (readonly number[])[]): { engine: A64Engine; vcpus: VcpuState[]; ram: Ram } {
   const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
   const engine = new A64Engine({
     memory: ram,
@@ -17,6 +18,7 @@ function machine(...programs: (readonly number[])[]): { engine: A64Engine; vcpus
     model: modelByName("cortex-a57"),
     counterFrequencyHz: 62_500_000,
     smc: "trap",
+    tier1,
   });
   const vcpus = programs.map((words, index) => {
     const pc = BASE + index * 0x1000;
@@ -37,8 +39,13 @@ function machine(...programs: (readonly number[])[]): { engine: A64Engine; vcpus
 
 const run = (engine: A64Engine, vcpu: VcpuState, budget = 10_000) => engine.run(vcpu, { budget, startNs: 0, nsPerInstruction: 1 });
 
-Deno.test("an instruction that the next store replaces executes in its new form", () => {
-  const { engine, vcpus: [vcpu] } = machine([
+/** With compiled regions and without. */
+function test(name: string, body: (tier1: Tier1Mode) => void): void {
+  for (const tier1 of ["off", "on", "force"] as const) Deno.test(`${name} (tier 1 ${tier1})`, () => body(tier1));
+}
+
+test("an instruction that the next store replaces executes in its new form", (tier1) => {
+  const { engine, vcpus: [vcpu] } = machine(tier1, [
     0xd2800040, // 00 mov x0, #2
     0x18000101, // 04 ldr w1, 0x24
     0x10000062, // 08 adr x2, 0x14
@@ -54,8 +61,8 @@ Deno.test("an instruction that the next store replaces executes in its new form"
   assertEquals(vcpu.x(3), 101n);
 });
 
-Deno.test("code on another page that was executed, then overwritten by a loop of stores, is decoded anew each time", () => {
-  const { engine, vcpus: [vcpu], ram } = machine([
+test("code on another page that was executed, then overwritten by a loop of stores, is decoded anew each time", (tier1) => {
+  const { engine, vcpus: [vcpu], ram } = machine(tier1, [
     0xd2801904, // 00 mov x4, #200
     0x58000125, // 04 ldr x5, 0x28        the address of the other page
     0xd2800003, // 08 mov x3, #0
@@ -76,8 +83,9 @@ Deno.test("code on another page that was executed, then overwritten by a loop of
   assertEquals(vcpu.x(3), 20_100n);
 });
 
-Deno.test("one vCPU replaces the code that another is in the middle of", () => {
+test("one vCPU replaces the code that another is in the middle of", (tier1) => {
   const { engine, vcpus: [first, second] } = machine(
+    tier1,
     [0x91000400, 0x17ffffff], // add x0, x0, #1; b .-4
     [
       0x18000081, // 00 ldr w1, 0x10
@@ -96,7 +104,7 @@ Deno.test("one vCPU replaces the code that another is in the middle of", () => {
   assertEquals(first.x(0) >= 5_000n, true);
 });
 
-Deno.test("an exclusive store fails when another vCPU ran between", () => {
+test("an exclusive store fails when another vCPU ran between", (tier1) => {
   const program = [
     0x58000102, // 00 ldr x2, 0x20
     0xc85f7c41, // 04 ldxr x1, [x2]
@@ -109,15 +117,15 @@ Deno.test("an exclusive store fails when another vCPU ran between", () => {
     0x4000_9000, // 20
     0,
   ];
-  const { engine, vcpus: [first, second], ram } = machine(program, program);
+  const { engine, vcpus: [first, second], ram } = machine(tier1, program, program);
   assertEquals(run(engine, first, 2).kind, "budget");
   assertEquals(run(engine, second).kind, "exception");
   assertEquals(run(engine, first).kind, "exception");
   assertEquals([second.x(3), first.x(3), ram.read64(0x4000_9000)], [0n, 1n, 1n]);
 });
 
-Deno.test("a write by the host is seen", () => {
-  const { engine, vcpus: [vcpu], ram } = machine([0x91000400, 0x17ffffff]);
+test("a write by the host is seen", (tier1) => {
+  const { engine, vcpus: [vcpu], ram } = machine(tier1, [0x91000400, 0x17ffffff]);
   assertEquals(run(engine, vcpu).kind, "budget");
   ram.view(BASE + 4, 4).set(new Uint8Array(new Uint32Array([HVC]).buffer));
   engine.memoryWritten(BASE + 4, 4);

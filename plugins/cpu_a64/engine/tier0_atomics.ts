@@ -9,7 +9,7 @@ import { laneStores, loadLane } from "./tier0_state.ts";
 /** Atomic and exclusive accesses of one variant. */
 export abstract class Tier0Atomics extends Tier0Memory {
   /** Host address of a naturally aligned, writable location, or a jump out. */
-  #atomicHost(address: I64, size: number, isExclusive = false): I32 {
+  protected atomicHost(address: I64, size: number, isExclusive = false): I32 {
     const { f, base, imports } = this.place;
     const va = this.let(address);
     const host = f.local("i32");
@@ -32,7 +32,7 @@ export abstract class Tier0Atomics extends Tier0Memory {
   atomic(op: Parameters<Semantics["atomic"]>[0], address: I64, log2: number, value: I64): I64 {
     const { f } = this.place;
     const operand = this.let(value);
-    const host = this.#atomicHost(address, 1 << log2);
+    const host = this.atomicHost(address, 1 << log2);
     const plain = op === "clr" ? "and" : op;
     if (plain === "add" || plain === "sub" || plain === "and" || plain === "or" || plain === "xor" || plain === "xchg") {
       const by = op === "clr" ? i64.xor(operand, i64.const(-1n)) : operand;
@@ -59,14 +59,14 @@ export abstract class Tier0Atomics extends Tier0Memory {
   compareAndSwap(address: I64, log2: number, expected: I64, replacement: I64): I64 {
     const from = this.let(expected);
     const to = this.let(replacement);
-    return this.let(swap(log2, this.#atomicHost(address, 1 << log2), from, to));
+    return this.let(swap(log2, this.atomicHost(address, 1 << log2), from, to));
   }
 
   compareAndSwapPair(address: I64, log2: number, expected: readonly [I64, I64], replacement: readonly [I64, I64]): readonly [I64, I64] {
     const { f } = this.place;
     const [e0, e1] = expected.map((v) => this.let(v));
     const [r0, r1] = replacement.map((v) => this.let(v));
-    const host = this.#atomicHost(address, 2 << log2);
+    const host = this.atomicHost(address, 2 << log2);
     if (log2 === 2) {
       const join = (low: I64, high: I64) => i64.or(i64.and(low, i64.const(0xffff_ffffn)), i64.shl(high, i64.const(32n)));
       const old = this.let(atomic.cmpxchg64(host, join(e0, e1), join(r0, r1)));
@@ -115,7 +115,7 @@ export abstract class Tier0Atomics extends Tier0Memory {
     const { f } = this.place;
     const failed = f.local("i32");
     const to = this.let(value);
-    const host = this.#atomicHost(address, 1 << log2, true);
+    const host = this.atomicHost(address, 1 << log2, true);
     f.set(failed, i32.const(1));
     f.if(this.#monitored(host, 1 << log2), () => {
       const expected = this.let(this.load64(at.EXCLUSIVE_LOW));
@@ -129,7 +129,7 @@ export abstract class Tier0Atomics extends Tier0Memory {
     const { f } = this.place;
     const failed = f.local("i32");
     const [low, high] = values.map((v) => this.let(v));
-    const host = this.#atomicHost(address, 2 << log2, true);
+    const host = this.atomicHost(address, 2 << log2, true);
     f.set(failed, i32.const(1));
     f.if(this.#monitored(host, 2 << log2), () => {
       const same = i32.and(

@@ -59,7 +59,7 @@ export abstract class Tier0Memory extends Tier0State {
   store(address: I64, log2: number, value: I64, options: AccessOptions = {}): void {
     const va = this.let(address);
     if (options.ordered) this.checkAligned(va, 1 << log2);
-    this.#write(
+    this.write(
       va,
       1 << log2,
       options.unprivileged ?? false,
@@ -69,7 +69,7 @@ export abstract class Tier0Memory extends Tier0State {
   }
 
   store128(address: I64, value: V128, options: AccessOptions = {}): void {
-    this.#write(address, 16, false, (host, offset) => this.place.f.store("v128", host, value, offset), options.element);
+    this.write(address, 16, false, (host, offset) => this.place.f.store("v128", host, value, offset), options.element);
   }
 
   loadPair(address: I64, log2: number): readonly [I64, I64] {
@@ -79,14 +79,21 @@ export abstract class Tier0Memory extends Tier0State {
 
   storePair(address: I64, log2: number, [first, second]: readonly [I64, I64]): void {
     const { f } = this.place;
-    this.#write(address, 2 << log2, false, (host, offset) => {
+    this.write(address, 2 << log2, false, (host, offset) => {
       const to = f.let(host);
       f.store(laneStores[log2], to, first, offset);
       f.store(laneStores[log2], to, second, offset + (1 << log2));
     }, 1 << log2);
   }
 
-  #write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void, element: number = size): void {
+  /** Has `put` store at a writable location, or jumps out. */
+  protected write(
+    address: I64,
+    size: number,
+    unprivileged: boolean,
+    put: (host: I32, offset: number) => void,
+    element: number = size,
+  ): void {
     const { f, base, imports } = this.place;
     const va = this.let(address);
     const entry = this.entry(va, unprivileged);
@@ -121,6 +128,6 @@ export abstract class Tier0Memory extends Tier0State {
 }
 
 /** Page of the access's last byte: differs from the page of the first when it crosses. */
-function pageOf(va: I64, size: number): I64 {
+export function pageOf(va: I64, size: number): I64 {
   return i64.and(size === 1 ? va : i64.add(va, i64.const(BigInt(size - 1))), i64.const(-4096n));
 }

@@ -5,7 +5,8 @@ import * as at from "../state.ts";
 import { RECORD_SIZE } from "./layout.ts";
 import type { Place, Slot } from "./place.ts";
 
-const conditionMasks = Array.from({ length: 16 }, (_, cond) => {
+/** For each condition, which values of NZCV it holds for. */
+export const conditionMasks = Array.from({ length: 16 }, (_, cond) => {
   let mask = 0;
   for (let nzcv = 0; nzcv < 16; nzcv++) {
     const n = nzcv >> 3 & 1, z = nzcv >> 2 & 1, c = nzcv >> 1 & 1, v = nzcv & 1;
@@ -62,7 +63,7 @@ export abstract class Tier0State {
   }
 
   /** Offset of a register from the start of the state block. */
-  #register(register: Register, kind: string, offsetOf: (n: number) => number): I32 {
+  protected register(register: Register, kind: string, offsetOf: (n: number) => number): I32 {
     if (typeof register === "number") return i32.const(offsetOf(register));
     const { field, next = 0 } = register;
     return this.operand(this.slot(`${kind} ${field}+${next}`, 2, (fields) => offsetOf((fields[field] + next) & 31)));
@@ -108,10 +109,10 @@ export abstract class Tier0State {
     bits: 32,
     const: (value) => i32.const(Number(value)),
     not: (a) => i32.xor(a, i32.const(-1)),
-    read: (r) => i32.load(this.#register(r, "read", readOffset), this.place.base),
-    write: (r, value) => this.place.f.store("i64", this.#register(r, "write", writeOffset), i64.extend_u(value), this.place.base),
-    readSp: (r) => i32.load(this.#register(r, "sp", spOffset), this.place.base),
-    writeSp: (r, value) => this.place.f.store("i64", this.#register(r, "sp", spOffset), i64.extend_u(value), this.place.base),
+    read: (r) => i32.load(this.register(r, "read", readOffset), this.place.base),
+    write: (r, value) => this.place.f.store("i64", this.register(r, "write", writeOffset), i64.extend_u(value), this.place.base),
+    readSp: (r) => i32.load(this.register(r, "sp", spOffset), this.place.base),
+    writeSp: (r, value) => this.place.f.store("i64", this.register(r, "sp", spOffset), i64.extend_u(value), this.place.base),
     immediate: (compute) => this.i32((fields) => Number(compute(fields))),
     from64: (value) => i32.wrap(value),
     to64: (value) => i64.extend_u(value),
@@ -124,10 +125,10 @@ export abstract class Tier0State {
     bits: 64,
     const: (value) => i64.const(BigInt(value)),
     not: (a) => i64.xor(a, i64.const(-1n)),
-    read: (r) => i64.load(this.#register(r, "read", readOffset), this.place.base),
-    write: (r, value) => this.place.f.store("i64", this.#register(r, "write", writeOffset), value, this.place.base),
-    readSp: (r) => i64.load(this.#register(r, "sp", spOffset), this.place.base),
-    writeSp: (r, value) => this.place.f.store("i64", this.#register(r, "sp", spOffset), value, this.place.base),
+    read: (r) => i64.load(this.register(r, "read", readOffset), this.place.base),
+    write: (r, value) => this.place.f.store("i64", this.register(r, "write", writeOffset), value, this.place.base),
+    readSp: (r) => i64.load(this.register(r, "sp", spOffset), this.place.base),
+    writeSp: (r, value) => this.place.f.store("i64", this.register(r, "sp", spOffset), value, this.place.base),
     immediate: (compute) => this.i64((fields) => BigInt(compute(fields))),
     from64: (value) => value,
     to64: (value) => value,
@@ -135,15 +136,15 @@ export abstract class Tier0State {
   };
 
   v(register: Register): V128 {
-    return v128.load(this.#register(register, "v", vOffset), this.place.base);
+    return v128.load(this.register(register, "v", vOffset), this.place.base);
   }
 
   setV(register: Register, value: V128): void {
-    this.place.f.store("v128", this.#register(register, "v", vOffset), value, this.place.base);
+    this.place.f.store("v128", this.register(register, "v", vOffset), value, this.place.base);
   }
 
   vLow32(register: Register, bits: 8 | 16 | 32): I32 {
-    const address = this.#register(register, "v", vOffset);
+    const address = this.register(register, "v", vOffset);
     return bits === 32
       ? i32.load(address, this.place.base)
       : bits === 16
@@ -152,7 +153,7 @@ export abstract class Tier0State {
   }
 
   vLow64(register: Register): I64 {
-    return i64.load(this.#register(register, "v", vOffset), this.place.base);
+    return i64.load(this.register(register, "v", vOffset), this.place.base);
   }
 
   setVLow32(register: Register, value: I32): void {
@@ -160,27 +161,27 @@ export abstract class Tier0State {
   }
 
   setVLow64(register: Register, value: I64): void {
-    const address = this.let(this.#register(register, "v", vOffset));
+    const address = this.let(this.register(register, "v", vOffset));
     this.place.f.store("i64", address, value, this.place.base);
     this.place.f.store("i64", address, i64.const(0n), this.place.base + 8);
   }
 
   vLane(register: Register, log2: number, index: number): I64 {
-    return loadLane(log2, this.#register(register, "v", vOffset), this.place.base + (index << log2));
+    return loadLane(log2, this.register(register, "v", vOffset), this.place.base + (index << log2));
   }
 
   setVLane(register: Register, log2: number, index: number, value: I64): void {
-    this.place.f.store(laneStores[log2], this.#register(register, "v", vOffset), value, this.place.base + (index << log2));
+    this.place.f.store(laneStores[log2], this.register(register, "v", vOffset), value, this.place.base + (index << log2));
   }
 
   vLaneAt(register: Register, log2: number, index: (fields: Raw<string>) => number): I64 {
     const byte = this.u8((fields) => index(fields) << log2);
-    return loadLane(log2, i32.add(this.#register(register, "v", vOffset), byte), this.place.base);
+    return loadLane(log2, i32.add(this.register(register, "v", vOffset), byte), this.place.base);
   }
 
   setVLaneAt(register: Register, log2: number, index: (fields: Raw<string>) => number, value: I64): void {
     const byte = this.u8((fields) => index(fields) << log2);
-    this.place.f.store(laneStores[log2], i32.add(this.#register(register, "v", vOffset), byte), value, this.place.base);
+    this.place.f.store(laneStores[log2], i32.add(this.register(register, "v", vOffset), byte), value, this.place.base);
   }
 
   // ---- flags

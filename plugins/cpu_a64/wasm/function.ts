@@ -26,7 +26,7 @@ export interface Callable {
 
 /** A function body under construction. */
 export class FunctionBuilder {
-  readonly code: Bytes = new Bytes();
+  code: Bytes = new Bytes();
   readonly params: readonly Local[];
   #locals: Type[] = [];
   #free = new Map<Type, Local[]>();
@@ -132,6 +132,14 @@ export class FunctionBuilder {
 
   unreachable(): void {
     this.code.u8(0x00);
+  }
+
+  /** Emits code that runs before all that was emitted so far. */
+  prepend(body: () => void): void {
+    const rest = this.code;
+    this.code = new Bytes();
+    body();
+    this.code.raw(rest.view());
   }
 
   /** The body with its locals, as the code section wants it. */

@@ -1,0 +1,189 @@
+/** Compiles a region: basic blocks of one page become a function that runs until it must leave. */
+import type { Decoder } from "../../isa/decoder.ts";
+import type { DecodeEnvironment } from "../../isa/dsl.ts";
+import { type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label } from "../../wasm/mod.ts";
+import * as at from "../../state.ts";
+import { RECORD_SIZE, RECORDS_PER_PAGE, Status } from "../layout.ts";
+import type { Imports } from "../place.ts";
+import type { Block, Graph } from "./discover.ts";
+import { type RegionPlace, RegionSemantics } from "./semantics.ts";
+import { writeStructure } from "./structure.ts";
+
+/** Fewest instructions that a region is entered with: one alone is a step, which the interpreter takes. */
+const LEAST_BUDGET = 2;
+
+/** What a region is made of. */
+export interface RegionSource {
+  readonly graph: Graph;
+  /** The instruction at an index of the page. */
+  readonly wordAt: (index: number) => number;
+  /** Address of the page's records. */
+  readonly records: number;
+  /** Base of the state block. */
+  readonly base: number;
+  readonly decoder: Decoder;
+  readonly environment: DecodeEnvironment;
+  readonly imports: Imports & { readonly fill: Callable };
+}
+
+/** Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left. */
+export function writeRegion(f: FunctionBuilder, source: RegionSource): void {
+  new RegionWriter(f, source).write();
+}
+
+class RegionWriter {
+  readonly #budget: { value: I32 };
+  readonly #code;
+  readonly #ip;
+  readonly #status;
+  readonly #pageVa;
+  readonly #target;
+  readonly #fpEnabled;
+  readonly #semantics: RegionSemantics;
+  #bail!: Label;
+  #leave!: Label;
+  /** Of the present block: what is left of its instructions, the present one included. */
+  #left = 0;
+  #index = 0;
+  #usesFp = false;
+
+  constructor(readonly f: FunctionBuilder, readonly source: RegionSource) {
+    this.#budget = f.params[0] as { value: I32 };
+    this.#code = f.local("i32");
+    this.#ip = f.local("i32");
+    this.#status = f.local("i32");
+    this.#pageVa = f.local("i64");
+    this.#target = f.local("i64");
+    this.#fpEnabled = f.local("i32");
+    const nowhere = () => {
+      throw new Error("a region has no records");
+    };
+    const place: RegionPlace = {
+      f,
+      imports: source.imports,
+      fill: source.imports.fill,
+      base: source.base,
+      ip: i32.const(0),
+      head: i64.const(0n),
+      records: i32.const(source.records),
+      pageVa: this.#pageVa.value,
+      bank: i32.const(0),
+      spill: nowhere,
+      resume: nowhere,
+      leave: nowhere,
+      stop: nowhere,
+      jump: nowhere,
+      branch: nowhere,
+      bail: () => this.#bailHere(),
+    };
+    this.#semantics = new RegionSemantics(place, source.environment, source.decoder.decode(0)!);
+  }
+
+  write(): void {
+    const { f, source } = this;
+    const { base } = source;
+    const semantics = this.#semantics;
+    semantics.flags.known = undefined;
+    f.block((leave) => {
+      this.#leave = leave;
+      f.block((bail) => {
+        this.#bail = bail;
+        writeStructure(f, source.graph, {
+          check: (block, path) => this.#check(block, path),
+          body: (block, edge) => this.#body(source.graph.blocks.get(block)!, edge),
+          leave: (target) => this.#leaveTo(target),
+        });
+      });
+      // An instruction's index, and by how much the budget is to be corrected.
+      f.set(this.#ip, i32.add(i32.const(source.records), i32.shl(i32.and(this.#code.value, i32.const(0xffff)), i32.const(4))));
+      f.set(this.f.params[0] as ReturnType<typeof f.local<"i32">>, i32.add(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
+      f.set(this.#status, i32.const(Status.bail));
+    });
+    semantics.flags.finish((value) => f.store("i32", i32.const(0), value, base + at.NZCV));
+    semantics.storeRegisters();
+    f.store("i32", i32.const(0), this.#ip.value, base + at.IP);
+    f.store("i32", i32.const(0), this.#budget.value, base + at.BUDGET);
+    f.return(this.#status.value);
+    f.unreachable();
+    f.prepend(() => {
+      f.set(this.#pageVa, i64.load(i32.const(0), base + at.PAGE_VA));
+      if (this.#usesFp) f.set(this.#fpEnabled, i32.load(i32.const(0), base + at.FP_ENABLED));
+      semantics.loadRegisters();
+    });
+  }
+
+  /** Enough instructions for all that comes before the next check, or the interpreter goes on. */
+  #check(block: number, path: number): void {
+    const { f } = this;
+    f.if(i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET))), () => {
+      f.set(this.#code, i32.const(block));
+      f.br(this.#bail);
+    });
+  }
+
+  #body(block: Block, edge: (target: number) => void): void {
+    const { f, source } = this;
+    const semantics = this.#semantics;
+    const budget = f.params[0] as ReturnType<typeof f.local<"i32">>;
+    // Blocks are written after those that come before them, but for the heads of loops.
+    semantics.flags.known = undefined;
+    f.set(budget, i32.sub(budget.value as I32, i32.const(block.count)));
+    let fpChecked = false;
+    for (let i = 0; i < block.count; i++) {
+      this.#index = block.first + i;
+      this.#left = block.count - i;
+      const decoded = source.decoder.decode(source.wordAt(this.#index));
+      if (decoded === undefined) return this.#bailHere();
+      if (decoded.declaration.fp && !fpChecked) {
+        this.#usesFp = fpChecked = true;
+        f.if(i32.eqz(this.#fpEnabled.value), () => this.#bailHere());
+      }
+      semantics.instruction(decoded, this.#index * 4);
+      if (semantics.ending?.kind === "left") return;
+    }
+    const { ending } = semantics;
+    const { ending: known } = block;
+    if (known.kind === "next") return edge(block.first + block.count);
+    if (known.kind === "branch") return edge(known.target);
+    if (known.kind === "conditional" && ending?.kind === "conditional") {
+      const flags = semantics.flags.known;
+      f.if(ending.condition, () => edge(known.target));
+      semantics.flags.known = flags;
+      return edge(block.first + block.count);
+    }
+    if (ending?.kind !== "indirect") throw new Error("a block of a region ends in no known way");
+    // Before any other local is made: the instruction has given its own back.
+    f.set(this.#target, ending.target);
+    if (known.kind === "return") this.#returnTo(edge);
+    this.#leaveToVa(this.#target.value);
+  }
+
+  /** A return: to the call's next instruction, if the call was made here. */
+  #returnTo(edge: (target: number) => void): void {
+    const { f } = this;
+    const within = f.local("i64");
+    f.set(within, i64.sub(this.#target.value, this.#pageVa.value));
+    for (const site of this.source.graph.returnSites) f.if(i64.eq(within.value, i64.const(BigInt(site * 4))), () => edge(site));
+  }
+
+  #bailHere(): void {
+    this.f.set(this.#code, i32.const(this.#index | (this.#left << 16)));
+    this.f.br(this.#bail);
+  }
+
+  /** To another place of the page, or to its neighbours'. */
+  #leaveTo(target: number): void {
+    const { f } = this;
+    if (target < 0 || target >= RECORDS_PER_PAGE) return this.#leaveToVa(i64.add(this.#pageVa.value, i64.const(BigInt(target * 4))));
+    f.set(this.#ip, i32.const(this.source.records + target * RECORD_SIZE));
+    f.set(this.#status, i32.const(Status.next));
+    f.br(this.#leave);
+  }
+
+  #leaveToVa(target: I64): void {
+    const { f } = this;
+    f.store("i64", i32.const(0), target, this.source.base + at.TARGET);
+    f.set(this.#status, i32.const(Status.branch));
+    f.br(this.#leave);
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * Tier 1's side of the DSL: the semantics of instructions whose fields are all known, with general registers and
+ * flags in locals of the region's function.
+ *
+ * What doesn't go straight on leaves the region before the instruction, which the interpreter then executes: faults,
+ * devices, writes to code, whatever concerns the system. So a region never holds a state that must be repaired.
+ */
+import type { DecodeEnvironment, Field, IntegerOps, Raw, Register, SystemOp } from "../../isa/dsl.ts";
+import type { Decoded } from "../../isa/decoder.ts";
+import { call, type Callable, type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
+import * as at from "../../state.ts";
+import { DTLB_ADDEND, DTLB_READ, DTLB_WRITE } from "../layout.ts";
+import type { Place, Slot } from "../place.ts";
+import { Tier0 } from "../tier0.ts";
+import { pageOf } from "../tier0_memory.ts";
+import { Flags, Kind } from "./flags.ts";
+
+/** Access kinds of {@linkcode RegionPlace.fill}: what goes into bits 1 and 2 of its second argument. */
+export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
+
+/** Where a region's code sits. */
+export interface RegionPlace extends Place {
+  /** (size, flags) → host address of RAM for an access at ADDRESS, 0: the interpreter must look. Flags: 1 unprivileged, 2 times the access kind. */
+  readonly fill: Callable;
+  /** VA of the page. */
+  readonly pageVa: I64;
+  /** TLB bank. */
+  readonly bank: I32;
+  /** Leaves before the present instruction. */
+  bail(): void;
+}
+
+/** SP among the registers; XZR has the number too, by the other accessors. */
+const SP = 31;
+
+/** How an instruction goes on, when not at the next one. */
+export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {
+  readonly kind: "indirect";
+  readonly target: I64;
+} | { readonly kind: "left" };
+
+/** Emits the instructions of a region, one after the other. */
+export class RegionSemantics extends Tier0 {
+  readonly flags: Flags;
+  /** Set by an instruction that doesn't go on at the next one. */
+  ending: Ending | undefined;
+  #fields: Raw<string> = { word: 0 };
+  #pc = 0;
+  #depth = 0;
+  readonly #locals: Local<"i64">[] = [];
+  readonly read = new Set<number>();
+  readonly written = new Set<number>();
+
+  constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
+    super(place, any.declaration, {}, environment);
+    for (let n = 0; n <= SP; n++) this.#locals.push(place.f.local("i64"));
+    this.flags = new Flags(place.f, this.load32(at.NZCV));
+  }
+
+  /** Emits an instruction. @param pc offset from the start of the page, in bytes */
+  instruction({ declaration, fields }: Decoded, pc: number): void {
+    this.#fields = fields;
+    this.#pc = pc;
+    this.ending = undefined;
+    const values: Record<string, number | Field> = {};
+    for (const { name } of declaration.fields) values[name] = { field: name };
+    for (const name of declaration.known) values[name] = fields[name];
+    for (const name in declaration.split) values[name] = declaration.split[name](fields, this.environment);
+    this.place.f.scope(() => declaration.emit(this, values as Readonly<Record<string, number & Field>>));
+  }
+
+  /** A general register's local, 31 is SP. */
+  local(n: number): Local<"i64"> {
+    this.read.add(n);
+    return this.#locals[n];
+  }
+
+  /** Loads the registers that the region uses. */
+  loadRegisters(): void {
+    const { f } = this.place;
+    for (const n of new Set([...this.read, ...this.written])) f.set(this.#locals[n], this.load64(offsetOf(n)));
+  }
+
+  /** Stores those that it may have written. */
+  storeRegisters(): void {
+    for (const n of this.written) this.store64(offsetOf(n), this.#locals[n].value);
+  }
+
+  #number(register: Register): number {
+    return typeof register === "number" ? register : (this.#fields[register.field] + (register.next ?? 0)) & 31;
+  }
+
+  #write(n: number, value: I64): void {
+    this.written.add(n);
+    this.place.f.set(this.#locals[n], value);
+  }
+
+  // ---- operands
+
+  protected override slot(_key: string, bytes: 1 | 2 | 4 | 8, compute: (fields: Raw<string>) => number | bigint): Slot {
+    return { offset: 0, bytes, compute };
+  }
+
+  protected override operand({ bytes, compute }: Slot): I32 {
+    const value = Number(compute(this.#fields));
+    return i32.const(bytes === 4 ? value : value & (2 ** (bytes * 8) - 1));
+  }
+
+  override i64(compute: (fields: Raw<string>) => bigint): I64 {
+    return i64.const(compute(this.#fields));
+  }
+
+  protected override register(register: Register, _kind: string, offset: (n: number) => number): I32 {
+    return i32.const(offset(this.#number(register)));
+  }
+
+  // ---- registers
+
+  override readonly w: IntegerOps<"i32"> = {
+    ...i32,
+    type: "i32",
+    bits: 32,
+    const: (value) => i32.const(Number(value)),
+    not: (a) => i32.xor(a, i32.const(-1)),
+    read: (r) => this.#number(r) === 31 ? i32.const(0) : i32.wrap(this.local(this.#number(r)).value),
+    write: (r, value) => {
+      if (this.#number(r) !== 31) this.#write(this.#number(r), i64.extend_u(value));
+    },
+    readSp: (r) => i32.wrap(this.local(this.#number(r)).value),
+    writeSp: (r, value) => this.#write(this.#number(r), i64.extend_u(value)),
+    immediate: (compute) => i32.const(Number(compute(this.#fields))),
+    from64: (value) => i32.wrap(value),
+    to64: (value) => i64.extend_u(value),
+    from32: (value) => value,
+  };
+
+  override readonly x: IntegerOps<"i64"> = {
+    ...i64,
+    type: "i64",
+    bits: 64,
+    const: (value) => i64.const(BigInt(value)),
+    not: (a) => i64.xor(a, i64.const(-1n)),
+    read: (r) => this.#number(r) === 31 ? i64.const(0n) : this.local(this.#number(r)).value,
+    write: (r, value) => {
+      if (this.#number(r) !== 31) this.#write(this.#number(r), value);
+    },
+    readSp: (r) => this.local(this.#number(r)).value,
+    writeSp: (r, value) => this.#write(this.#number(r), value),
+    immediate: (compute) => i64.const(BigInt(compute(this.#fields))),
+    from64: (value) => value,
+    to64: (value) => value,
+    // Shift amounts and the like: constants stay constants.
+    from32: (value) => value.constant === undefined ? i64.extend_u(value) : i64.const(BigInt(Number(value.constant) >>> 0)),
+  };
+
+  // ---- flags
+
+  override nzcv(): I32 {
+    return this.flags.value();
+  }
+
+  override setNzcv(value: I32): void {
+    this.flags.set(Kind.packed, i64.extend_u(value));
+  }
+
+  override addWithFlags<T extends "i32" | "i64">(ops: IntegerOps<T>, left: Value<T>, right: Value<T>, carry: 0 | 1 | I32): Value<T> {
+    if (carry !== 0 || this.#depth > 0) return super.addWithFlags(ops, left, right, carry);
+    const a = this.let(left), b = this.let(right);
+    const r = this.let(ops.add(a, b));
+    this.flags.set(ops.bits === 64 ? Kind.add64 : Kind.add32, ops.to64(a), ops.to64(b));
+    return r;
+  }
+
+  override subtractWithFlags<T extends "i32" | "i64">(ops: IntegerOps<T>, left: Value<T>, right: Value<T>): Value<T> {
+    if (this.#depth > 0) return super.subtractWithFlags(ops, left, right);
+    const a = this.let(left), b = this.let(right);
+    const r = this.let(ops.sub(a, b));
+    this.flags.set(ops.bits === 64 ? Kind.subtract64 : Kind.subtract32, ops.to64(a), ops.to64(b));
+    return r;
+  }
+
+  override logicFlags<T extends "i32" | "i64">(ops: IntegerOps<T>, result: Value<T>): void {
+    if (this.#depth > 0) return super.logicFlags(ops, result);
+    this.flags.set(ops.bits === 64 ? Kind.logic64 : Kind.logic32, ops.to64(result));
+  }
+
+  override condition(cond: number | Field): I32 {
+    return this.flags.condition(typeof cond === "number" ? cond : this.#fields[cond.field]);
+  }
+
+  // ---- memory
+
+  protected override readable(address: I64, size: number, unprivileged: boolean): I32 {
+    const va = this.let(address);
+    return this.#host(va, size, unprivileged, READ_ACCESS, (entry) => i64.eq(pageOf(va, size), i64.load(entry, DTLB_READ)));
+  }
+
+  protected override write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void): void {
+    const va = this.let(address);
+    put(this.#host(va, size, unprivileged, WRITE_ACCESS, (entry) => i64.eq(pageOf(va, size), i64.load(entry, DTLB_WRITE))), 0);
+  }
+
+  protected override atomicHost(address: I64, size: number): I32 {
+    const va = this.let(address);
+    this.checkAligned(va, size);
+    return this.#host(va, size, false, UPDATE_ACCESS, (entry) => i64.eq(i64.and(va, i64.const(-4096n)), i64.load(entry, DTLB_WRITE)));
+  }
+
+  protected override checkAligned(va: I64, size: number): void {
+    if (size > 1) this.place.f.if(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
+  }
+
+  #host(va: I64, size: number, unprivileged: boolean, access: number, hits: (entry: I32) => I32): I32 {
+    const { f, fill } = this.place;
+    const host = f.local("i32");
+    const entry = this.entry(va, unprivileged);
+    f.if(hits(entry), () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))), () => {
+      this.store64(at.ADDRESS, va);
+      f.set(host, call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1))));
+      f.if(i32.eqz(host.value), () => this.place.bail());
+    });
+    return host.value;
+  }
+
+  // ---- control
+
+  override pc(): I64 {
+    return i64.add(this.place.pageVa, i64.const(BigInt(this.#pc)));
+  }
+
+  override branchTo(): void {
+    this.ending = { kind: "branch" };
+  }
+
+  override branchToIf(condition: I32): void {
+    this.ending = { kind: "conditional", condition };
+  }
+
+  override branch(target: I64): void {
+    this.ending = { kind: "indirect", target };
+  }
+
+  override system(op: SystemOp): void {
+    if (op === "clrex") return this.store32(at.EXCLUSIVE, i32.const(0));
+    this.place.bail();
+    if (this.#depth === 0) this.ending = { kind: "left" };
+  }
+
+  override readSystemRegister(...args: Parameters<Tier0["readSystemRegister"]>): void {
+    this.#sometimes(() => super.readSystemRegister(...args));
+  }
+
+  override writeSystemRegister(...args: Parameters<Tier0["writeSystemRegister"]>): void {
+    this.#sometimes(() => super.writeSystemRegister(...args));
+  }
+
+  override zeroBlock(address: I64): void {
+    this.#sometimes(() => super.zeroBlock(address));
+  }
+
+  /** What `body` emits may be skipped. */
+  #sometimes(body: () => void): void {
+    this.#depth++;
+    body();
+    this.#depth--;
+  }
+
+  override if(condition: I32, yes: () => void, no?: () => void): void {
+    const { flags } = this;
+    const before = flags.known;
+    this.#depth++;
+    let afterYes: number | undefined;
+    super.if(condition, () => {
+      yes();
+      afterYes = flags.known;
+      flags.known = before;
+    }, no);
+    this.#depth--;
+    if (afterYes !== flags.known) flags.known = undefined;
+  }
+
+  override repeatWhile(body: () => I32): void {
+    const before = this.flags.known;
+    super.repeatWhile(body);
+    if (this.flags.known !== before) this.flags.known = undefined;
+  }
+}
+
+const offsetOf = (n: number) => n === SP ? at.SP : at.X + 8 * n;

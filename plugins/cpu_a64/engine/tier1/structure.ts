@@ -1,0 +1,149 @@
+/**
+ * Structured control flow for a region, by its dominator tree: loops for the targets of backward edges, blocks for
+ * what several edges reach (N. Ramsey, "Beyond Relooper"). Edges into the middle of a loop leave the region.
+ */
+import type { FunctionBuilder, Label } from "../../wasm/mod.ts";
+import type { Graph } from "./discover.ts";
+
+/** What writes the blocks. Edges are taken through the structure. */
+export interface BlockWriter {
+  /** Before anything else of a block, inside of its loop if it heads one. `path`: most instructions before the next such check. */
+  check(block: number, path: number): void;
+  /** The block's instructions and its ending. `edge` goes on at another instruction: a block's, or outside. */
+  body(block: number, edge: (target: number) => void): void;
+  /** An edge that leaves the region. */
+  leave(target: number): void;
+}
+
+/** Writes a graph's code into `f`. Every path ends by a jump. */
+export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWriter): void {
+  const { order, number } = reversePostorder(graph);
+  const parent = dominators(graph, order, number);
+  const dominates = (a: number, b: number): boolean => {
+    while (number.get(b)! > number.get(a)!) b = parent.get(b)!;
+    return a === b;
+  };
+  const forwardEdges = new Map<number, number>();
+  const loops = new Set<number>();
+  for (const from of order) {
+    for (const to of graph.blocks.get(from)!.successors) {
+      if (number.get(to)! > number.get(from)!) forwardEdges.set(to, (forwardEdges.get(to) ?? 0) + 1);
+      else if (dominates(to, from)) loops.add(to);
+    }
+  }
+  const isMerge = (block: number) => (forwardEdges.get(block) ?? 0) > 1;
+  const paths = longestPaths(graph, order, number, loops);
+  const children = new Map<number, number[]>();
+  for (const block of order) {
+    if (block === graph.head || !isMerge(block)) continue;
+    const list = children.get(parent.get(block)!);
+    if (list) list.push(block);
+    else children.set(parent.get(block)!, [block]);
+  }
+  const labels = new Map<number, Label>();
+  const loopLabels = new Map<number, Label>();
+
+  const edge = (from: number) => (to: number): void => {
+    if (!number.has(to)) return writer.leave(to);
+    if (number.get(to)! <= number.get(from)!) return dominates(to, from) ? f.br(loopLabels.get(to)!) : writer.leave(to);
+    if (isMerge(to)) return f.br(labels.get(to)!);
+    tree(to);
+  };
+  const within = (block: number, merges: readonly number[]): void => {
+    if (merges.length === 0) {
+      if (block === graph.head || loops.has(block)) writer.check(block, paths.get(block)!);
+      return writer.body(block, edge(block));
+    }
+    const last = merges[merges.length - 1];
+    f.block((end) => {
+      labels.set(last, end);
+      within(block, merges.slice(0, -1));
+    });
+    tree(last);
+  };
+  const tree = (block: number): void => {
+    // In reverse postorder: the one that comes last has the outermost label.
+    const merges = children.get(block) ?? [];
+    if (!loops.has(block)) return within(block, merges);
+    f.loop((start) => {
+      loopLabels.set(block, start);
+      within(block, merges);
+    });
+  };
+  tree(graph.head);
+}
+
+function reversePostorder(graph: Graph): { order: number[]; number: Map<number, number> } {
+  const order: number[] = [];
+  const seen = new Set([graph.head]);
+  const stack: { block: number; next: number }[] = [{ block: graph.head, next: 0 }];
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1];
+    const { successors } = graph.blocks.get(top.block)!;
+    if (top.next === successors.length) {
+      order.push(top.block);
+      stack.pop();
+      continue;
+    }
+    const to = successors[top.next++];
+    if (seen.has(to)) continue;
+    seen.add(to);
+    stack.push({ block: to, next: 0 });
+  }
+  order.reverse();
+  return { order, number: new Map(order.map((block, i) => [block, i])) };
+}
+
+/** The immediate dominator of each block (K. Cooper, T. Harvey, K. Kennedy, "A Simple, Fast Dominance Algorithm"). */
+function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
+  const predecessors = new Map<number, number[]>();
+  for (const from of order) {
+    for (const to of graph.blocks.get(from)!.successors) {
+      const list = predecessors.get(to);
+      if (list) list.push(from);
+      else predecessors.set(to, [from]);
+    }
+  }
+  const parent = new Map([[graph.head, graph.head]]);
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const block of order) {
+      if (block === graph.head) continue;
+      let found: number | undefined;
+      for (let from of predecessors.get(block)!) {
+        if (!parent.has(from)) continue;
+        if (found === undefined) {
+          found = from;
+          continue;
+        }
+        while (from !== found) {
+          while (number.get(from)! > number.get(found)!) from = parent.get(from)!;
+          while (number.get(found)! > number.get(from)!) found = parent.get(found)!;
+        }
+      }
+      if (parent.get(block) === found) continue;
+      parent.set(block, found!);
+      changed = true;
+    }
+  }
+  return parent;
+}
+
+/** Most instructions from a block's start to the next head of a loop, or out. */
+function longestPaths(
+  graph: Graph,
+  order: readonly number[],
+  number: ReadonlyMap<number, number>,
+  loops: ReadonlySet<number>,
+): Map<number, number> {
+  const paths = new Map<number, number>();
+  for (let i = order.length - 1; i >= 0; i--) {
+    const block = graph.blocks.get(order[i])!;
+    let longest = 0;
+    for (const to of block.successors) {
+      if (number.get(to)! > i && !loops.has(to)) longest = Math.max(longest, paths.get(to)!);
+    }
+    paths.set(order[i], longest + block.count);
+  }
+  return paths;
+}

@@ -1,0 +1,62 @@
+/** Puts together what executes instructions: the interpreter, and where it is wanted the compiler of hot code. */
+import type { DecodeEnvironment } from "../isa/dsl.ts";
+import type { Decoder } from "../isa/decoder.ts";
+import * as at from "../state.ts";
+import { type CpuModel, packEncoding, registerByPacked } from "../sysregs/mod.ts";
+import type { Accesses } from "./accesses.ts";
+import type { Block } from "./block.ts";
+import type { CodeCache } from "./code_cache.ts";
+import { frequent } from "./frequent.ts";
+import { Interpreter } from "./interpreter.ts";
+import { SoftFloat } from "./softfloat/mod.ts";
+import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
+
+/** Pages of the shared memory that an import may name. */
+const MAX_PAGES = 65536;
+
+/** What they are made of. */
+export interface TierParts {
+  readonly mode: Tier1Mode;
+  /** Address of tier 1's table beside the records; 0 when it is off. */
+  readonly sideTable: number;
+  readonly model: CpuModel;
+  readonly block: Block;
+  readonly code: CodeCache;
+  readonly decoder: Decoder;
+  readonly accesses: Accesses;
+  /** Barriers are told to the engine. */
+  readonly watchesBarriers: boolean;
+  system(op: number, word: number): number;
+  decode(record: number): number;
+}
+
+/** Makes them. */
+export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
+  const { mode, sideTable, model, block, code, decoder, accesses, system, decode, watchesBarriers } = parts;
+  const { memory, address: base } = block;
+  const float = new SoftFloat(() => block.words, base + at.SCRATCH);
+  const softFloat = (op: number) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
+  const environment: DecodeEnvironment = {
+    registerIndex: (op0, op1, crn, crm, op2) => {
+      const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2), model.features);
+      return register ? register.index : -1;
+    },
+    watchesBarriers,
+  };
+  // A true minimum spares the bounds checks of constant addresses, which the state block's are.
+  const limits = { minimum: memory.buffer.byteLength / 65536, maximum: MAX_PAGES };
+  const functions = {
+    slowLoad: (size: number, flags: number) => accesses.load(size, flags),
+    slowStore: (size: number, flags: number) => accesses.store(size, flags),
+    slowAtomic: (size: number, write: number) => accesses.atomic(size, write),
+    fetch: () => accesses.arrive(),
+    system,
+    softFloat,
+    decode,
+  };
+  const regions = mode === "off" ? undefined : { size: MAX_REGIONS, address: sideTable, records: code.address };
+  const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions);
+  if (mode === "off") return { interpreter, tier1: undefined };
+  const fill = (size: number, flags: number) => accesses.fill(size, flags);
+  return { interpreter, tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat }) };
+}
