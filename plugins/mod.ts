@@ -26,7 +26,7 @@ import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
 import { smccc } from "./smccc/mod.ts";
 import { spinTable } from "./spin_table/mod.ts";
-import { virtioBlk, virtioRng } from "./virtio/mod.ts";
+import { virtioBalloon, virtioBlk, virtioConsole, virtioRng } from "./virtio/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
@@ -58,7 +58,9 @@ export const plugins: readonly Plugin[] = [
   schedulerNull,
   smccc,
   spinTable,
+  virtioBalloon,
   virtioBlk,
+  virtioConsole,
   virtioRng,
   vmsa,
 ];
