@@ -1,10 +1,13 @@
 /** One domain's address space: a stage 2 table, a VMID, and the EL2 registers that put them to use. */
-import type { AddressSpace, CpuEngine, Mapping, PhysicalMemory, VcpuState } from "../../core/mod.ts";
+import type { CpuEngine, Mapping, PhysicalMemory, VcpuState } from "../../core/mod.ts";
+import type { Stage2Space } from "./contract.ts";
+import { stage2Format } from "./descriptors.ts";
+import { ownerOf } from "./frames.ts";
 import { geometryOf, PA_BITS, vtcr } from "./geometry.ts";
 import type { Geometry } from "./geometry.ts";
 import { Stage2Table } from "./stage2_table.ts";
-import { giveVmid, takeVmid } from "./vmids.ts";
-import type { VmsaState } from "./state.ts";
+import { giveBack, newTag, renew } from "./vmids.ts";
+import type { Tag, Vmids } from "./vmids.ts";
 
 /**
  * HCR_EL2 for a guest. Arm ARM DDI 0487, "HCR_EL2, Hypervisor Configuration Register".
@@ -19,43 +22,49 @@ const HCR: bigint = (1n << 0n) | // VM: stage 2 on.
   (1n << 19n) | // TSC: SMC is a call to us.
   (1n << 20n) | // TIDCP: IMPLEMENTATION DEFINED registers trap.
   (1n << 31n); // RW: EL1 is AArch64.
+const FWB = 1n << 46n;
 
 /** What all spaces share. */
 export interface SpaceParts {
   readonly memory: PhysicalMemory;
   readonly engine: CpuEngine;
-  readonly state: VmsaState;
+  readonly vmids: Vmids;
+  /** Most frames of a domain's tables. */
+  readonly tableFrames: number;
+  /** FEAT_S2FWB: stage 2 decides whether memory is cached. */
+  readonly forceWriteBack: boolean;
 }
 
 /** Made by the plugin; {@linkcode destroy} gives everything back. */
-export class VmsaAddressSpace implements AddressSpace {
+export class VmsaAddressSpace implements Stage2Space {
+  /** Its VMID. */
+  readonly tag: Tag;
   readonly #parts: SpaceParts;
   readonly #domainName: string;
   readonly #geometry: Geometry;
   readonly #table: Stage2Table;
   readonly #root: number;
-  readonly #vmid: number;
   #alive = true;
 
-  /** Takes a VMID and the root's frames. Throws when either can't be had. */
+  /** Takes the root's frames. Throws when they can't be had. A VMID is for who runs. */
   constructor(parts: SpaceParts, domainName: string, ipaBits: number) {
-    const { memory, engine, state } = parts;
+    const { memory, engine, vmids, tableFrames, forceWriteBack } = parts;
     this.#parts = parts;
     this.#domainName = domainName;
     this.#geometry = geometryOf(ipaBits);
     const owner = ownerOf(domainName);
-    const vmid = takeVmid(state.vmids, domainName);
-    try {
-      this.#root = memory.allocate(owner, this.#geometry.rootOrder);
-    } catch (error) {
-      giveVmid(state.vmids, vmid);
-      throw error;
-    }
-    this.#vmid = vmid;
-    const invalidate = () => engine.invalidateTlb(vmid);
-    this.#table = new Stage2Table({ memory, geometry: this.#geometry, owner, root: this.#root, invalidate });
-    // The VMID may have been somebody's before.
-    invalidate();
+    const root = this.#root = memory.allocate(owner, this.#geometry.rootOrder);
+    const tag = this.tag = newTag(vmids);
+    this.#table = new Stage2Table({
+      memory,
+      geometry: this.#geometry,
+      owner,
+      root,
+      frameLimit: tableFrames,
+      format: stage2Format(forceWriteBack),
+      // Who has none hasn't run since all TLB entries went.
+      invalidate: () => tag.vmid !== 0 && engine.invalidateTlb(tag.vmid),
+    });
   }
 
   map(ipa: number, pa: number, sizeBytes: number, mapping: Mapping): void {
@@ -66,6 +75,21 @@ export class VmsaAddressSpace implements AddressSpace {
   unmap(ipa: number, sizeBytes: number): void {
     this.#checkAlive();
     this.#table.unmap(ipa, sizeBytes);
+  }
+
+  change(ipa: number, sizeBytes: number, to: Partial<Mapping>): void {
+    this.#checkAlive();
+    this.#table.change(ipa, sizeBytes, to);
+  }
+
+  merge(ipa: number, sizeBytes: number): number {
+    this.#checkAlive();
+    return this.#table.merge(ipa, sizeBytes);
+  }
+
+  bounds(): { readonly lowest: number; readonly highest: number } | undefined {
+    this.#checkAlive();
+    return this.#table.bounds();
   }
 
   lookup(ipa: number): { readonly pa: number; readonly mapping: Mapping } | undefined {
@@ -82,27 +106,33 @@ export class VmsaAddressSpace implements AddressSpace {
     if (ipaBits > PA_BITS[ps]) {
       throw new RangeError(`domain ${this.#domainName}: ${ipaBits} bits of IPA, but the CPU's physical addresses have ${PA_BITS[ps]}`);
     }
-    vcpu.write("VTCR_EL2", vtcr(this.#geometry, ps));
-    vcpu.write("VTTBR_EL2", (BigInt(this.#vmid) << 48n) | BigInt(this.#root));
+    const { vmids, forceWriteBack } = this.#parts;
+    vcpu.write("VTCR_EL2", vtcr(this.#geometry, ps, vmids.bits));
+    vcpu.write("VTTBR_EL2", this.vttbr());
     // Other plugins own other bits.
-    vcpu.write("HCR_EL2", vcpu.read("HCR_EL2") | HCR);
+    vcpu.write("HCR_EL2", vcpu.read("HCR_EL2") | HCR | (forceWriteBack ? FWB : 0n));
+  }
+
+  /** VTTBR_EL2 with a VMID that is good now. It changes with the generation: due before each entry into the guest. */
+  vttbr(): bigint {
+    const { vmids, engine } = this.#parts;
+    const { generation } = this.tag;
+    renew(vmids, this.tag, () => engine.invalidateTlb());
+    // In this generation it may have been somebody's who is gone.
+    if (generation !== this.tag.generation) engine.invalidateTlb(this.tag.vmid);
+    return (BigInt(this.tag.vmid) << 48n) | BigInt(this.#root);
   }
 
   destroy(): void {
     if (!this.#alive) return;
     this.#alive = false;
-    const { engine, state } = this.#parts;
-    engine.invalidateTlb(this.#vmid);
+    const { engine, vmids } = this.#parts;
+    if (this.tag.vmid !== 0) engine.invalidateTlb(this.tag.vmid);
     this.#table.destroy();
-    giveVmid(state.vmids, this.#vmid);
+    giveBack(vmids, this.tag);
   }
 
   #checkAlive(): void {
     if (!this.#alive) throw new Error(`the address space of domain ${this.#domainName} is destroyed`);
   }
-}
-
-/** Owner of a domain's table frames, as `PhysicalMemory.usage` shows it. */
-export function ownerOf(domainName: string): string {
-  return `${domainName} (stage 2 tables)`;
 }

@@ -32,13 +32,17 @@ export function entrySize(level: number): number {
   return 2 ** (12 + 9 * (3 - level));
 }
 
-/** VTCR_EL2: 4 KiB granule, walks Write-Back and inner shareable. `ps`: VTCR_EL2.PS, as ID_AA64MMFR0_EL1.PARange gives it. */
-export function vtcr(geometry: Geometry, ps: number): bigint {
+/**
+ * VTCR_EL2: 4 KiB granule, walks Write-Back and inner shareable. `ps`: VTCR_EL2.PS, as ID_AA64MMFR0_EL1.PARange gives it; `vmidBits`: 8
+ * or 16.
+ */
+export function vtcr(geometry: Geometry, ps: number, vmidBits: number): bigint {
   const t0sz = 64 - geometry.ipaBits;
   const writeBack = (1n << 8n) | (1n << 10n);
   const innerShareable = 3n << 12n;
   const res1 = 1n << 31n;
-  return BigInt(t0sz) | (BigInt(geometry.sl0) << 6n) | writeBack | innerShareable | (BigInt(ps) << 16n) | res1;
+  const vs = vmidBits === 16 ? 1n << 19n : 0n;
+  return BigInt(t0sz) | (BigInt(geometry.sl0) << 6n) | writeBack | innerShareable | (BigInt(ps) << 16n) | vs | res1;
 }
 
 /** PA size in bits by PARange. */

@@ -8,13 +8,13 @@
  * @module
  */
 import { CpuEngine, definePlugin, hex, HypervisorMap, MemoryBackend, PAGE_SIZE } from "../../core/mod.ts";
-import type { Plugin } from "../../core/mod.ts";
+import type { Plugin, Vcpu, VcpuState } from "../../core/mod.ts";
 import { VmsaAddressSpace } from "./address_space.ts";
 import { El2 } from "./el2/bring_up.ts";
 import type { El2Step } from "./el2/bring_up.ts";
 import { VmsaHypervisorMap } from "./el2/hypervisor_map.ts";
 import { IPA_BITS, PA_BITS } from "./geometry.ts";
-import { newVmids } from "./vmids.ts";
+import { enter, leave, newVmids } from "./vmids.ts";
 import type { VmsaState } from "./state.ts";
 
 export type { VmsaState } from "./state.ts";
@@ -25,6 +25,8 @@ export interface VmsaOptions {
   readonly ipa_bits: number;
   /** Where the hypervisor's image lies in RAM; anywhere that is free without. */
   readonly image_at?: number;
+  /** Most frames of a domain's tables. */
+  readonly table_frames: number;
   /** Whether each instruction of EL2's own code is a trace event. */
   readonly trace_el2: boolean;
 }
@@ -46,6 +48,13 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
       align: PAGE_SIZE,
       doc: "Physical address of the hypervisor's image, 16 KiB of RAM below 16 TiB; where RAM is free when absent.",
     },
+    table_frames: {
+      kind: "integer",
+      default: 4096,
+      min: 16,
+      max: 2 ** 20,
+      doc: "Most frames of 4 KiB that the tables of one domain may take. 8 GiB of RAM in pages take 4105; in blocks, a few.",
+    },
     trace_el2: {
       kind: "boolean",
       default: false,
@@ -54,8 +63,9 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
   },
   needs: [CpuEngine],
   provides: [MemoryBackend, HypervisorMap],
-  state: () => ({ vmids: newVmids(), vmap: [] }),
-  setup({ options, state, memory, get, provide, onRun, onStop, trace, fail }) {
+  state: () => ({ vmap: [] }),
+  setup(context) {
+    const { options, state, memory, get, provide, onStop, trace, fail } = context;
     const engine = get(CpuEngine);
     const onStep = options.trace_el2 ? (step: El2Step) => trace("EL2", () => stepText(step)) : undefined;
     let el2: El2;
@@ -65,10 +75,21 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
       return fail("image_at", (error as Error).message);
     }
     onStop(() => el2.destroy());
-    onRun({ reset: (vcpu) => el2.bringUp(vcpu.state) });
-    const paBits = PA_BITS[Math.min(Number(el2.cpu.read("ID_AA64MMFR0_EL1") & 15n), PA_BITS.length - 1)];
-    provide(HypervisorMap, new VmsaHypervisorMap({ memory, engine, el2, ranges: state.vmap, paBits }));
-    const parts = { memory, engine, state };
+    const features = featuresOf(el2.cpu);
+    const vmids = state.vmids ??= newVmids(features.vmidBits);
+    provide(HypervisorMap, new VmsaHypervisorMap({ memory, engine, el2, ranges: state.vmap, paBits: features.paBits }));
+    const parts = { memory, engine, vmids, tableFrames: options.table_frames, forceWriteBack: features.forceWriteBack };
+    const spaceOf = ({ domain }: Vcpu) => domain.space as VmsaAddressSpace;
+    context.onRun({
+      reset: ({ state }) => el2.bringUp(state),
+      entry(vcpu) {
+        // A generation of VMIDs may have ended since this vCPU ran last.
+        const vttbr = spaceOf(vcpu).vttbr();
+        if (vcpu.state.read("VTTBR_EL2") !== vttbr) vcpu.state.write("VTTBR_EL2", vttbr);
+        enter(vmids, vcpu.id, spaceOf(vcpu).tag);
+      },
+      exit: (vcpu) => leave(vmids, vcpu.id),
+    });
     provide(MemoryBackend, {
       name: "vmsa",
       directMapOnly: false,
@@ -76,6 +97,15 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
     });
   },
 });
+
+/** What the CPU has. Arm ARM DDI 0487, "ID_AA64MMFR0_EL1" to "ID_AA64MMFR2_EL1". */
+function featuresOf(cpu: VcpuState): { readonly paBits: number; readonly vmidBits: 8 | 16; readonly forceWriteBack: boolean } {
+  return {
+    paBits: PA_BITS[Math.min(Number(cpu.read("ID_AA64MMFR0_EL1") & 15n), PA_BITS.length - 1)],
+    vmidBits: (cpu.read("ID_AA64MMFR1_EL1") >> 4n & 15n) === 2n ? 16 : 8,
+    forceWriteBack: (cpu.read("ID_AA64MMFR2_EL1") >> 40n & 15n) !== 0n,
+  };
+}
 
 function stepText({ pc, mmu, ttbr0, pa }: El2Step): string {
   return `PC ${hex(pc)}, MMU ${mmu ? "on" : "off"}, TTBR0_EL2 ${hex(ttbr0)}, at ${pa === undefined ? "nothing" : `PA ${hex(pa)}`}`;

@@ -1,119 +1,11 @@
 /** The tables against a model, against the engine's own walker, and against the rules of break-before-make. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { HypervisorMap, MemoryBackend } from "../../core/mod.ts";
-import type { CpuEngine, Mapping, MemoryType, RunHooks, Vcpu, VcpuState } from "../../core/mod.ts";
-import { Ram } from "../../core/ram.ts";
-import { FakeVcpuState } from "../../core/testing.ts";
-import { FETCH, Mmu, READ, WRITE } from "../cpu_a64/engine/mmu/mod.ts";
-import { ownerOf, VmsaAddressSpace } from "./address_space.ts";
+import type { Mapping, RunHooks, Vcpu } from "../../core/mod.ts";
 import { El2World } from "./el2/tests/world.ts";
+import { ownerOf } from "./frames.ts";
 import { vmsa } from "./mod.ts";
-import { newVmids } from "./vmids.ts";
-
-const RAM = { at: 0x4000_0000, size: 0x40_0000 };
-const rwx: Mapping = { read: true, write: true, execute: true, type: "normal-wb" };
-const GIB = 2 ** 30, MIB = 2 ** 20, PAGE = 4096;
-
-/** RAM that fails the test when a table entry changes while TLBs may hold its old value. */
-class WatchedRam extends Ram {
-  /** Entries that were valid once and are zero now, without an invalidation since. */
-  readonly broken: Set<number> = new Set();
-  override write64(pa: number, value: bigint): void {
-    const old = this.read64(pa);
-    if ((old & 1n) !== 0n && (value & 1n) !== 0n && old !== value) throw new Error(`entry ${pa.toString(16)} changed while valid`);
-    if ((old & 1n) !== 0n && value === 0n) this.broken.add(pa);
-    if ((value & 1n) !== 0n && this.broken.has(pa)) throw new Error(`entry ${pa.toString(16)} made before the TLB was invalidated`);
-    super.write64(pa, value);
-  }
-  override release(owner: string, pa: number, size?: number): void {
-    if (this.broken.size > 0) throw new Error(`table ${pa.toString(16)} released before the TLB was invalidated`);
-    super.release(owner, pa, size);
-  }
-}
-
-/** A world with a real MMU on top of the tables. */
-class World {
-  readonly memory: WatchedRam;
-  readonly mmu: Mmu;
-  readonly state = { vmids: newVmids(), vmap: [] };
-  readonly engine: CpuEngine;
-  readonly invalidated: (number | undefined)[] = [];
-  readonly #registers: number;
-  readonly #names: string[] = [];
-
-  constructor(ram = RAM) {
-    this.memory = new WatchedRam([ram]);
-    this.#registers = this.memory.reserve(4096);
-    const words = new Uint32Array(this.memory.wasm.buffer);
-    const [bank] = this.memory.banks;
-    this.mmu = new Mmu({
-      words: () => words,
-      ramOffset: (pa) => pa >= bank.base && pa < bank.base + bank.size ? bank.hostOffset + pa - bank.base : -1,
-      register: (name) => this.#offset(name),
-    });
-    this.engine = {
-      invalidateTlb: (vmid?: number) => {
-        this.invalidated.push(vmid);
-        this.memory.broken.clear();
-        this.mmu.invalidateStage2(vmid);
-      },
-    } as Partial<CpuEngine> as CpuEngine;
-  }
-
-  #offset(name: string): number {
-    let index = this.#names.indexOf(name);
-    if (index < 0) index = this.#names.push(name) - 1;
-    return this.#registers + index * 8;
-  }
-
-  space(ipaBits = 40, name = "guest"): VmsaAddressSpace {
-    const space = new VmsaAddressSpace(this, name, ipaBits);
-    this.install(space);
-    return space;
-  }
-
-  /** Puts it on the MMU. */
-  install(space: VmsaAddressSpace): FakeVcpuState {
-    const vcpu = vcpuWith(5n);
-    space.install(vcpu);
-    const view = new DataView(this.memory.wasm.buffer);
-    for (const name of ["VTTBR_EL2", "VTCR_EL2"]) view.setBigUint64(this.#offset(name), vcpu.read(name), true);
-    // DC: stage 1 is off and Normal Write-Back, so that the type that comes out is stage 2's.
-    view.setBigUint64(this.#offset("HCR_EL2"), vcpu.read("HCR_EL2") | (1n << 12n), true);
-    return vcpu;
-  }
-
-  /** What the MMU says with stage 1 off, in the terms of `lookup`. */
-  walk(ipa: number): { pa: number; mapping: Mapping } | undefined {
-    const hi = Math.floor(ipa / 2 ** 32), lo = ipa % 2 ** 32;
-    const may = [READ, WRITE, FETCH].map((access) => {
-      if (this.mmu.translate(hi, lo, 1, access, 0)) return true;
-      return this.mmu.fault.status >> 2 === 3 ? false : undefined;
-    });
-    if (may.includes(undefined)) return undefined;
-    const allowed = may.findIndex((answer) => answer !== false);
-    this.mmu.translate(hi, lo, 1, [READ, WRITE, FETCH][allowed], 0);
-    const type = types[this.mmu.result.attributes];
-    return { pa: this.mmu.result.pa, mapping: { read: may[0]!, write: may[1]!, execute: may[2]!, type } };
-  }
-}
-
-/** By what Write-Back in stage 1 combines to. */
-const types: Record<number, MemoryType> = {
-  0x00: "device-ngnrne",
-  0x04: "device-ngnre",
-  0x08: "device-ngre",
-  0x0c: "device-gre",
-  0x44: "normal-nc",
-  0xbb: "normal-wt",
-  0xff: "normal-wb",
-};
-
-function vcpuWith(paRange: bigint): FakeVcpuState {
-  const vcpu = new FakeVcpuState({ mpidr: 0n });
-  vcpu.write("ID_AA64MMFR0_EL1", paRange);
-  return vcpu;
-}
+import { countTables, GIB, MIB, PAGE, RAM, random, rwx, types, vcpuWith, World } from "./tests/world.ts";
 
 Deno.test("registers: VTCR_EL2, VTTBR_EL2, HCR_EL2 by IPA size", () => {
   // [IPA bits, T0SZ, SL0, root pages].
@@ -199,7 +91,7 @@ Deno.test("refusals: overlap, misfit, misalignment; nothing changes", () => {
 });
 
 Deno.test("running out of frames halfway takes everything back", () => {
-  const world = new World({ at: 0x4000_0000, size: 8 * PAGE });
+  const world = new World({ ram: { at: RAM.at, size: 8 * PAGE } });
   const space = world.space(36);
   assertThrows(() => space.map(0x1000, 0x2000, 32 * MIB, rwx), Error, "guest (stage 2 tables) asked for 1 contiguous frames");
   assertEquals([world.memory.usage().get(ownerOf("guest")), space.lookup(0x1000)], [1, undefined]);
@@ -210,18 +102,6 @@ Deno.test("running out of frames halfway takes everything back", () => {
   assertEquals(space.lookup(0x1000)?.pa, 0x1000, "a split that can't be had changes nothing");
   space.destroy();
   assertEquals(world.memory.freeFrames, 2);
-});
-
-Deno.test("VMIDs: 1 to 255, flushed before use, an error that names the domain, back after destroy", () => {
-  const world = new World();
-  const spaces = Array.from({ length: 255 }, (_, n) => world.space(32, `guest${n}`));
-  assertEquals(new Set(spaces.map((space) => world.install(space).read("VTTBR_EL2") >> 48n)).size, 255);
-  assertEquals(world.invalidated, Array.from({ length: 255 }, (_, n) => n + 1));
-  assertThrows(() => world.space(32, "late"), RangeError, "no VMID is free for domain late: 255 address spaces exist");
-  spaces[41].destroy();
-  assertEquals(world.install(world.space(32, "late")).read("VTTBR_EL2") >> 48n, 42n);
-  assertThrows(() => spaces[41].map(0, 0, PAGE, rwx), Error, "guest41 is destroyed");
-  spaces[41].destroy();
 });
 
 Deno.test("every memory type and right survives lookup, and means the same to the CPU", () => {
@@ -238,17 +118,6 @@ Deno.test("every memory type and right survives lookup, and means the same to th
     }
   }
 });
-
-/** mulberry32. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    let t = state = (state + 0x6d2b79f5) | 0;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
-}
 
 interface Range {
   ipa: number;
@@ -304,34 +173,15 @@ Deno.test("random maps and unmaps: lookup, the CPU's walk and the accounting agr
       assertEquals(countTables(world, space), world.memory.usage().get(ownerOf("guest")), `${context}: table frames`);
     }
     space.destroy();
-    assertEquals([world.memory.usage().size, world.memory.freeFrames, [...world.state.vmids]], [0, before, [1, 0, 0, 0, 0, 0, 0, 0]]);
+    assertEquals([world.memory.usage().size, world.memory.freeFrames, [...world.vmids.taken]], [0, before, [1, 0, 0, 0, 0, 0, 0, 0]]);
   }
 });
-
-/** Tables that can be reached from VTTBR_EL2; an empty one below the root is a leak. */
-function countTables(world: World, space: VmsaAddressSpace): number {
-  const vcpu: VcpuState = world.install(space);
-  const vtcr = Number(vcpu.read("VTCR_EL2"));
-  const start = 2 - ((vtcr >> 6) & 3);
-  const rootPages = Math.max(1, 2 ** (64 - (vtcr & 63) - 39));
-  const visit = (pa: number, level: number, pages: number, isRoot: boolean): number => {
-    let count = pages, used = 0;
-    for (let at = pa; at < pa + pages * PAGE; at += 8) {
-      const entry = world.memory.read64(at);
-      if (entry !== 0n) used++;
-      if (level < 3 && (entry & 3n) === 3n) count += visit(Number(entry & 0xffff_ffff_f000n), level + 1, 1, false);
-    }
-    assert(isRoot || used > 0, "an empty table is kept");
-    return count;
-  };
-  return visit(Number(vcpu.read("VTTBR_EL2") & 0xffff_ffff_fffen), start, start === 0 ? 1 : rootPages, true);
-}
 
 Deno.test("the plugin: options, and the capabilities it provides", async () => {
   const machine = new El2World([RAM]);
   const provided = new Map<unknown, unknown>();
   const stops: (() => void)[] = [], traced: string[] = [];
-  const options = { ipa_bits: 36, image_at: RAM.at + 5 * PAGE, trace_el2: true };
+  const options = { ipa_bits: 36, image_at: RAM.at + 5 * PAGE, table_frames: 4096, trace_el2: true };
   let reset: ((vcpu: Vcpu) => void) | undefined;
   const context = {
     options,
@@ -355,7 +205,7 @@ Deno.test("the plugin: options, and the capabilities it provides", async () => {
   space.map(0, GIB, PAGE, rwx);
   assertEquals(space.lookup(0)?.pa, GIB);
   assertEquals(structuredClone(context.state), context.state);
-  assertEquals(traced[0], "EL2: PC 0x4000_5000, MMU off, TTBR0_EL2 0x0, at PA 0x4000_5000");
+  assertEquals(traced[0], "EL2: PC 0x0200_0000_5000, MMU off, TTBR0_EL2 0x0, at PA 0x0200_0000_5000");
   assertEquals(traced.at(-1)?.startsWith("EL2: PC 0x1000_0020_1830, MMU on, TTBR0_EL2 0x"), true, traced.at(-1));
   const state = machine.engine.createVcpu({ mpidr: 0n });
   reset!({ state } as Vcpu);
