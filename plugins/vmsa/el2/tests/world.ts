@@ -1,4 +1,5 @@
 /** For tests: a machine with a real CPU engine, and a watch over what EL2's code does. */
+import type { PhysicalBus } from "../../../../core/mod.ts";
 import { Ram } from "../../../../core/ram.ts";
 import { A64Engine } from "../../../cpu_a64/engine/engine.ts";
 import { DTLB_SIZE, ITLB_SIZE } from "../../../cpu_a64/engine/layout.ts";
@@ -18,11 +19,15 @@ export class El2World {
   readonly engine: A64Engine;
   readonly parts: El2Parts;
 
-  constructor(banks: readonly { readonly at: number; readonly size: number }[], model = "max") {
+  constructor(
+    banks: readonly { readonly at: number; readonly size: number }[],
+    model = "max",
+    find: PhysicalBus["find"] = () => undefined,
+  ) {
     this.memory = new Ram(banks);
     this.engine = new A64Engine({
       memory: this.memory,
-      bus: { claim() {}, find: () => undefined },
+      bus: { claim() {}, find },
       model: modelByName(model),
       counterFrequencyHz: 62_500_000,
       smc: "trap",
