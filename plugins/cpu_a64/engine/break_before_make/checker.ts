@@ -16,9 +16,10 @@ import { baseOf, holdersOf, rootOf } from "./holders.ts";
 import { Invalidations } from "./invalidations.ts";
 import type { CheckedMachine } from "./machine.ts";
 import { addressOf, line, type Missing, type Violation } from "./report.ts";
-import { type Circumstances, type Descriptor, isCacheable, isTable, needsBreak, sizeOf, tableOf } from "./rules.ts";
+import { type Circumstances, type Descriptor, isCacheable, isTable, needsBreak, type Reason, sizeOf, tableOf } from "./rules.ts";
 import { TableFrames, type Use } from "./tables.ts";
 import type { Invalidation } from "./tlbi.ts";
+import { leafBelow, type Step, walkStage2 } from "./walker.ts";
 
 /** Entries that are remembered, of all vCPUs together. */
 const LIMIT = 1 << 18;
@@ -26,6 +27,11 @@ const LIMIT = 1 << 18;
 const KEPT = 64;
 /** Changes to a table that nothing in force leads to, after which it isn't watched any more. */
 const IDLE_WRITES = 8;
+
+/** An entry that a walk has just found. */
+const FRESH = { broken: undefined, isGoing: false, flaw: undefined, isHalf: false };
+/** VA bit 55 of a page number. */
+const UPPER = 2 ** 43;
 
 /** Checks what one physical CPU's vCPUs do. */
 export class BreakBeforeMake {
@@ -78,7 +84,7 @@ export class BreakBeforeMake {
       const known = space.get("leaves", vpn, bits);
       if (!known || known.lo !== lo || known.hi !== hi || known.isGoing || known.broken) {
         this.flush();
-        this.#walkStage2(vmid, vcpu, vpn, granule);
+        this.#learnStage2(vmid, vcpu, vpn, granule);
       }
     }
   }
@@ -180,43 +186,52 @@ export class BreakBeforeMake {
     const circumstances = circumstancesOf(this.machine, regime);
     if (wasLive && isCacheable(after)) {
       const reason = needsBreak(before, after, circumstances);
-      if (reason) this.#report("break", { reason, use, before, after, at, writer, holder: -1, flaw: undefined }, circumstances);
+      if (reason) this.#report("break", { reason, use, before, after, at, writer, holders, flaw: undefined }, circumstances);
       return;
     }
     if (wasLive) return this.#broken(use, before, at, holders, writer);
     const isGlobal = regime !== EL10 || (!isTable(after) && (lo & (1 << 11)) === 0);
-    const map = isTable(after) ? "tables" : "leaves";
-    for (const space of this.remembered.near(regime, use.vmid, undefined, isGlobal && use.asid === GLOBAL ? GLOBAL : use.asid)) {
-      const stale = map === "leaves"
-        ? [
-          ...space.overlapping("leaves", vpn, bits),
-          ...(bits > 12 ? space.overlapping("tables", vpn, bits).filter((e) => e.bits === bits) : []),
-        ]
-        : [
-          ...space.overlapping("tables", vpn, bits).filter((e) => e.bits === bits),
-          ...space.overlapping("leaves", vpn, bits).filter((e) => e.bits >= bits),
-        ];
-      for (const entry of stale) this.#compare(space, entry, after, at, use, writer, circumstances);
+    const asid = isGlobal && use.asid === GLOBAL ? GLOBAL : use.asid;
+    const spaces = this.remembered.near(regime, use.vmid, undefined, asid);
+    this.#meet(spaces, after, at, use, writer, circumstances);
+    if (!isTable(after)) return;
+    // The table may have changed while nothing led to it.
+    const below = { table: tableOf(lo, hi, use.granule), level: level + 1, granule: use.granule };
+    for (const space of spaces) {
+      for (const entry of space.overlapping("leaves", vpn, bits)) {
+        const now = entry.bits < bits ? leafBelow(this.machine, regime, below, entry.vpn) : undefined;
+        if (now) this.#meet([space], now, now.at, use, this.#writerOf(now.at), circumstances);
+      }
     }
   }
 
-  /** An entry that TLBs may hold meets another one. */
-  #compare(
-    space: Space,
-    entry: Entry,
+  /** Entries that TLBs may hold meet another one: at most one report, and they are forgotten. */
+  #meet(
+    spaces: readonly Space[],
     after: Descriptor,
     at: number,
     use: Pick<Use, "regime" | "vmid" | "asid">,
     writer: Writer | undefined,
     circumstances: Circumstances,
   ): void {
-    const reason = needsBreak(entry, after, circumstances);
-    if (!reason) return;
+    let first: { entry: Entry; reason: Reason } | undefined;
+    const holders = new Set<number>();
+    for (const space of spaces) {
+      for (const entry of space.meeting(after, isTable(after))) {
+        const reason = needsBreak(entry, after, circumstances);
+        if (!reason) continue;
+        first ??= { entry, reason };
+        holders.add(entry.vcpu);
+        space.delete(isTable(entry) ? "tables" : "leaves", entry);
+      }
+    }
+    if (!first) return;
+    const { entry, reason } = first;
+    const isBarrier = entry.flaw !== undefined || entry.isGoing;
     const flaw = entry.flaw ??
       (entry.isGoing ? "no DSB after the TLBI" : entry.isHalf ? "stage 2 alone was invalidated, not what combines both stages" : undefined);
-    const missing: Missing = entry.flaw !== undefined || entry.isGoing ? "barrier" : "invalidation";
-    this.#report(missing, { reason, use, before: entry, after, at, writer, holder: entry.vcpu, flaw }, circumstances);
-    space.delete(isTable(entry) ? "tables" : "leaves", entry);
+    const missing = isBarrier ? "barrier" : "invalidation";
+    this.#report(missing, { reason, use, before: entry, after, at, writer, holders: [...holders], flaw }, circumstances);
   }
 
   /** The entry is invalid now. Whoever could walk it until then may hold it. */
@@ -233,16 +248,12 @@ export class BreakBeforeMake {
     }
     for (const space of this.remembered.near(regime, vmid, undefined, use.asid)) {
       const entry = space.get(map, before.vpn, bits);
-      if (entry && entry.at === at) {
-        entry.broken = writer;
-        entry.isHalf = false;
-        entry.flaw = undefined;
-      }
+      if (entry && entry.at === at) Object.assign(entry, { broken: writer, isHalf: false, flaw: undefined });
     }
   }
 
   #put(space: Space, map: "leaves" | "tables", entry: Descriptor & { at: number; vcpu: number; asid: number }): void {
-    space.put(map, { ...entry, broken: undefined, isGoing: false, flaw: undefined, isHalf: false });
+    space.put(map, { ...entry, ...FRESH });
     this.remembered.grew();
   }
 
@@ -263,31 +274,43 @@ export class BreakBeforeMake {
     let parent: Use | undefined;
     for (let i = 0; i < result.entries; i++) {
       const step = { at: result.entryAddress[i], lo: result.entryLo[i] | 0, hi: result.entryHi[i] | 0, level: result.startLevel + i };
-      parent = this.#step(step, { regime, vmid, vcpu, asid, vpn, granule, table, parent, isUpper });
+      const use = this.#step(step, { regime, vmid, vcpu, asid, vpn, granule, table, parent, isUpper });
+      if (i === 0 && use) this.#arrive(this.remembered.space(regime, vmid, vcpu, asid), use);
+      parent = use;
       table = tableOf(step.lo, step.hi, granule);
     }
   }
 
+  /** Walks for a space begin at a root. If it is another one than before, what TLBs hold by the old one must be what this one says. */
+  #arrive(space: Space, root: Use): void {
+    if (space.roots.has(root.table)) return;
+    space.roots.add(root.table);
+    if (space.roots.size === 1) return;
+    const { frame, level, bits, granule, regime, isUpper } = root;
+    for (const entry of [...space.leaves.values()]) {
+      const index = Math.floor((entry.vpn - root.vpn) / 2 ** (bits - 12));
+      if (entry.vpn >= UPPER !== isUpper || index < 0 || index >= 512) continue;
+      const lo = frame.copy[index * 2] | 0, hi = frame.copy[index * 2 + 1] | 0;
+      const now: Step | undefined = isTable({ lo, level })
+        ? leafBelow(this.machine, regime, { table: tableOf(lo, hi, granule), level: level + 1, granule }, entry.vpn)
+        : { lo, hi, level, bits, vpn: root.vpn + index * 2 ** (bits - 12), at: frame.pa + index * 8 };
+      if (now) this.#meet([space], now, now.at, root, this.#writerOf(now.at), circumstancesOf(this.machine, regime));
+    }
+  }
+
+  /** Who wrote an entry, if its table was watched then. */
+  #writerOf(at: number): Writer | undefined {
+    const host = this.machine.ramOffset(at);
+    return host < 0 ? undefined : this.frames.find(host)?.writers.get(at % 4096 >>> 3);
+  }
+
   /** Notes the tables and the leaf of the stage 2 walk for an IPA page. */
-  #walkStage2(vmid: number, vcpu: number, vpn: number, granule: number): void {
-    const { machine } = this;
-    const words = machine.words();
-    const vtcr = machine.register(vcpu, "VTCR_EL2", 0);
-    let level = (granule === 12 ? 2 : 3) - (vtcr >>> 6 & 3);
+  #learnStage2(vmid: number, vcpu: number, vpn: number, granule: number): void {
     let table = baseOf(this.machine, STAGE2, vcpu, false);
-    let width = 64 - (vtcr & 63) - sizeOf(level, granule);
     let parent: Use | undefined;
-    for (; level >= 0 && level <= 3; level++) {
-      const at = table + Math.floor(vpn / 2 ** (sizeOf(level, granule) - 12)) % 2 ** width * 8;
-      const host = machine.ramOffset(at);
-      if (host < 0) return;
-      const lo = words[host >>> 2] | 0, hi = words[(host >>> 2) + 1] | 0;
-      const step = { at, lo, hi, level };
-      if (!isCacheable(step)) return;
+    for (const step of walkStage2(this.machine, vcpu, vpn)) {
       parent = this.#step(step, { regime: STAGE2, vmid, vcpu, asid: GLOBAL, vpn, granule, table, parent, isUpper: false });
-      if (!isTable(step)) return;
-      table = tableOf(lo, hi, granule);
-      width = granule - 3;
+      table = tableOf(step.lo, step.hi, granule);
     }
   }
 
@@ -306,24 +329,14 @@ export class BreakBeforeMake {
     const space = this.remembered.space(regime, vmid, vcpu, asid);
     const known = space.get(map, vpn, bits);
     if (known && known.lo === lo && known.hi === hi && known.at === at) {
-      known.isGoing = false;
-      known.broken = undefined;
-      known.flaw = undefined;
-      known.isHalf = false;
+      Object.assign(known, FRESH);
       return use;
     }
     const circumstances = circumstancesOf(this.machine, regime);
-    const writer = use?.frame.writers.get(at % 4096 >>> 3);
+    const writer = this.#writerOf(at);
     // An ASID's non-global entries and the global ones are in one TLB.
-    for (const other of this.remembered.near(regime, vmid, vcpu, asid === GLOBAL && regime === EL10 ? this.machine.asid() : asid)) {
-      const stale = map === "tables" ? other.overlapping("tables", vpn, bits).filter((e) => e.bits === bits) : [
-        ...other.overlapping("leaves", vpn, bits),
-        ...(bits > 12 ? other.overlapping("tables", vpn, bits).filter((e) => e.bits === bits) : []),
-      ];
-      for (const old of stale) {
-        this.#compare(other, old, entry, at, { regime, vmid, asid }, writer, circumstances);
-      }
-    }
+    const near = this.remembered.near(regime, vmid, vcpu, asid === GLOBAL && regime === EL10 ? this.machine.asid() : asid);
+    this.#meet(near, entry, at, { regime, vmid, asid }, writer, circumstances);
     this.#put(space, map, { ...entry, at, vcpu, asid });
     return use;
   }

@@ -2,6 +2,7 @@
 import type { CheckedMachine } from "./machine.ts";
 import { EL2, type RegimeNumber, STAGE2 } from "./remembered.ts";
 import { type Circumstances, type Descriptor, isTable, needsBreak, outputOf, sizeOf } from "./rules.ts";
+import { hostOf } from "./walker.ts";
 
 /** Most bytes whose contents are compared. */
 const COMPARED = 2 ** 21;
@@ -15,17 +16,17 @@ export function circumstancesOf(machine: CheckedMachine, regime: RegimeNumber): 
     mairLo: machine.register(vcpu, mair, 0),
     mairHi: machine.register(vcpu, mair, 1),
     bbmLevel: machine.bbmLevel,
-    sameContents: (from, to, size) => sameContents(machine, from, to, size),
-    sameTables: (from, to, level) => sameTables(machine, from, to, level, circumstances),
+    sameContents: (from, to, size) => sameContents(machine, regime, from, to, size),
+    sameTables: (from, to, level) => sameTables(machine, regime, from, to, level, circumstances),
   };
   return circumstances;
 }
 
-function sameContents(machine: CheckedMachine, from: number, to: number, size: number): boolean {
+function sameContents(machine: CheckedMachine, regime: RegimeNumber, from: number, to: number, size: number): boolean {
   if (size > COMPARED) return false;
   const words = machine.words();
   for (let page = 0; page < size; page += 4096) {
-    const a = machine.ramOffset(from + page), b = machine.ramOffset(to + page);
+    const a = hostOf(machine, regime, from + page), b = hostOf(machine, regime, to + page);
     if (a < 0 || b < 0) return false;
     for (let i = 0; i < 1024; i++) if (words[(a >>> 2) + i] !== words[(b >>> 2) + i]) return false;
   }
@@ -33,9 +34,16 @@ function sameContents(machine: CheckedMachine, from: number, to: number, size: n
 }
 
 /** Whether two tables of a level (4 KiB granule) differ in nothing that needs a break. */
-function sameTables(machine: CheckedMachine, from: number, to: number, level: number, circumstances: Circumstances): boolean {
+function sameTables(
+  machine: CheckedMachine,
+  regime: RegimeNumber,
+  from: number,
+  to: number,
+  level: number,
+  circumstances: Circumstances,
+): boolean {
   const words = machine.words();
-  const a = machine.ramOffset(from), b = machine.ramOffset(to);
+  const a = hostOf(machine, regime, from), b = hostOf(machine, regime, to);
   if (a < 0 || b < 0) return false;
   const entry = (host: number, i: number): Descriptor => {
     const at = (host >>> 2) + i * 2;

@@ -50,6 +50,9 @@ export class Space {
   readonly #leafSizes: number[] = [];
   readonly #tableSizes: number[] = [];
 
+  /** Roots that walks for it began at. */
+  readonly roots: Set<number> = new Set();
+
   constructor(readonly vcpu: number, readonly asid: number) {}
 
   get(map: "leaves" | "tables", vpn: number, bits: number): Entry | undefined {
@@ -94,6 +97,13 @@ export class Space {
       }
     }
     return found;
+  }
+
+  /** Entries that a TLB must not hold beside another, unless they say the same. */
+  meeting({ vpn, bits }: Descriptor, isTable: boolean): Entry[] {
+    const tables = bits > 12 ? this.overlapping("tables", vpn, bits).filter((entry) => entry.bits === bits) : [];
+    const leaves = this.overlapping("leaves", vpn, bits);
+    return [...tables, ...isTable ? leaves.filter((entry) => entry.bits >= bits) : leaves];
   }
 
   get size(): number {

@@ -20,8 +20,8 @@ export interface Violation {
   readonly at: number;
   /** `undefined`: the store wasn't watched, because no table in force led there. */
   readonly writer: Writer | undefined;
-  /** vCPU whose TLB may hold the old entry; -1: any that uses the tables. */
-  readonly holder: number;
+  /** vCPUs whose TLBs may hold the old entry. */
+  readonly holders: readonly number[];
   /** What was wrong with the invalidation. */
   readonly flaw: string | undefined;
 }
@@ -68,7 +68,7 @@ export function describe(entry: Descriptor, circumstances: Circumstances): strin
 
 /** One line. */
 export function line(violation: Violation, circumstances: Circumstances): string {
-  const { missing, reason, regime, vmid, asid, address, before, after, at, writer, holder, flaw } = violation;
+  const { missing, reason, regime, vmid, asid, address, before, after, at, writer, holders, flaw } = violation;
   const where = [
     `${regime === EL10 || regime === EL2 ? "VA" : "IPA"} ${hex(address)}`,
     REGIMES[regime],
@@ -83,5 +83,5 @@ export function line(violation: Violation, circumstances: Circumstances): string
   }[missing];
   return `${where.join(", ")}: change of ${reason}, but ${what}${flaw ? ` (${flaw})` : ""}. Was ${describe(before, circumstances)}, is ${
     describe(after, circumstances)
-  } at PA ${hex(at)}, written by ${describeWriter(writer)}${holder >= 0 ? `; the TLB of vCPU ${holder} may hold the old one` : ""}`;
+  } at PA ${hex(at)}, written by ${describeWriter(writer)}; TLBs that may hold the old one: vCPU ${holders.join(", ")}`;
 }
