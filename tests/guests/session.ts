@@ -14,12 +14,16 @@ const TAIL = 2000;
 export interface SessionOptions extends Omit<BootOptions, "onSerial"> {
   /** Fails when it takes longer on the host's clock. */
   readonly wallLimitMs?: number;
+  /** The one serial port that {@linkcode Session.console} shows; all of them when absent. */
+  readonly console?: string;
 }
 
 /** One run of a board. */
 export class Session {
   /** What the guest printed so far. */
   console = "";
+  /** What came out of each serial port so far. */
+  readonly ports: Map<string, string> = new Map();
   /** Why it stopped, when it did. */
   stopped: StopReason | undefined;
   readonly #decoder = new TextDecoder();
@@ -35,7 +39,11 @@ export class Session {
     const session = new Session(options.wallLimitMs ?? WALL_LIMIT_MS);
     session.#machine = await boot(board, {
       ...options,
-      onSerial: (_port, bytes) => void (session.console += session.#decoder.decode(bytes, { stream: true })),
+      onSerial(port, bytes) {
+        const text = session.#decoder.decode(bytes, { stream: true });
+        session.ports.set(port, (session.ports.get(port) ?? "") + text);
+        if (port === (options.console ?? port)) session.console += text;
+      },
     });
     return session;
   }
@@ -64,8 +72,8 @@ export class Session {
   }
 
   /** Types, now. */
-  type(text: string): void {
-    this.machine.serialInput("console", new TextEncoder().encode(text));
+  type(text: string, port = "console"): void {
+    this.machine.serialInput(port, new TextEncoder().encode(text));
   }
 
   /** Types a line at the shell's prompt, and returns what the guest answers before the next one. */

@@ -1,10 +1,12 @@
 /*
  * MPU probe: a guest for an Armv8-R CPU that programs its EL1 MPU, asks it everything that it promises, and says what came out, one line
- * each. Then it looks where its command line says (`peek=<hex>`, up to eight of them), as a guest would that wants what isn't its own, and
- * powers off; with `ticking` it stays, prints a line every tenth of a second, and powers off when somebody types q.
+ * each. Then it looks where its command line says: at memory that is its own (`touch=<hex>`) and, as a guest would that wants more, at what
+ * isn't (`peek=<hex>`; up to eight of each). It powers off; with `ticking` it stays, prints a line every tenth of a second, and powers off
+ * when somebody types q.
  */
 #include "mpu_probe.h"
 
+#define MAX_ADDRESSES 8
 #define TICKS 5
 #define TICK_HZ 100
 #define TICKING_HZ 10
@@ -127,7 +129,7 @@ static void check_timer(void)
 /* Our own MPU allows it: what refuses is beneath us. */
 static void peek(uint64_t address)
 {
-	static const char *const names[] = { ": read ", ", write ", ", execute " };
+	static const char names[][12] = { ": read ", ", write ", ", execute " };
 	set_region(first_free, address & ADDRESS_BITS, (address & ADDRESS_BITS) + GRANULE, AP_ALL, NORMAL);
 	print("peek ");
 	print_hex(address);
@@ -144,6 +146,27 @@ static void peek(uint64_t address)
 	verdict("peek is refused");
 }
 
+/* Memory that the device tree gives us. */
+static void touch(uint64_t address)
+{
+	set_region(first_free, address & ADDRESS_BITS, (address & ADDRESS_BITS) + GRANULE, AP_ALL | XN, NORMAL);
+	volatile uint64_t *memory = (volatile uint64_t *)address;
+	expect_access(0, 1, LOAD, address, 0);
+	expect_access(1, 0, STORE, address, 0);
+	*memory = ~address;
+	expect(2, *memory, ~address);
+	clear_region(first_free);
+}
+
+/* The numbers that follow an option's name on the command line. */
+static unsigned addresses(uint64_t device_tree, const char *name, uint64_t *values)
+{
+	unsigned count = 0;
+	while (count < MAX_ADDRESSES && option(device_tree, name, count, &values[count]))
+		count++;
+	return count;
+}
+
 static bool is_q_typed(void)
 {
 	bool typed = false;
@@ -155,6 +178,8 @@ static bool is_q_typed(void)
 /* What is most easily lost to others, checked on and on. */
 static void keep_ticking(void)
 {
+	REGISTER32(machine.uart + 0x30) = 0x301; /* CR.RXE, TXE, UARTEN: what is typed arrives */
+	REGISTER32(machine.uart + 0x38) = 1u << 4; /* IMSC.RXIM: we are listening; the GIC doesn't let the interrupt through */
 	start_ticking(TICKING_HZ);
 	for (uint32_t tick = 1; !is_q_typed(); tick++) {
 		wait_for_tick(tick);
@@ -169,12 +194,11 @@ static void keep_ticking(void)
 
 void __attribute__((noreturn)) main(uint64_t device_tree)
 {
-	uint64_t peeks[8], ignored;
-	unsigned peek_count = 0;
+	uint64_t peeks[MAX_ADDRESSES], touches[MAX_ADDRESSES], ignored;
 	bool has_tree = read_device_tree(device_tree);
 	bool ticking = has_tree && option(device_tree, "ticking", 0, &ignored);
-	while (has_tree && peek_count < 8 && option(device_tree, "peek=", peek_count, &peeks[peek_count]))
-		peek_count++;
+	unsigned peek_count = has_tree ? addresses(device_tree, "peek=", peeks) : 0;
+	unsigned touch_count = has_tree ? addresses(device_tree, "touch=", touches) : 0;
 	WRITE(vbar_el1, probe_vectors);
 	ISB();
 	print("MPU probe at ");
@@ -191,6 +215,10 @@ void __attribute__((noreturn)) main(uint64_t device_tree)
 	check_timer();
 	check_preemption();
 	verdict("interrupted sequences");
+	for (unsigned n = 0; n < touch_count; n++)
+		touch(touches[n]);
+	if (touch_count > 0)
+		verdict("memory of our own");
 	for (unsigned n = 0; n < peek_count; n++)
 		peek(peeks[n]);
 	if (ticking)
