@@ -35,7 +35,7 @@ export const pvtime: Plugin<PvtimeOptions, undefined> = definePlugin<PvtimeOptio
   },
   needs: [Calls, MemoryBackend],
   resources: ({ at }, { domain }) => ({
-    windows: [{ name: "stolen time", at, size: sizeOf(domain?.vcpus ?? 1) }],
+    windows: [{ name: "stolen time", at, size: sizeOf(domain?.vcpus ?? 1), mapping: READ_ONLY }],
   }),
   attach,
 });

@@ -84,7 +84,8 @@ Deno.test("pvtime: where nothing is translated, the address itself is the memory
 Deno.test("pvtime: declares its window, as large as the domain's vCPUs need", () => {
   const { board } = bench();
   const windows = (vcpus?: number) =>
-    pvtime.resources!({ at: AT }, { board, domain: vcpus === undefined ? undefined : { ...board.domains[0], vcpus } }).windows;
+    pvtime.resources!({ at: AT }, { board, domain: vcpus === undefined ? undefined : { ...board.domains[0], vcpus } }).windows!
+      .map(({ name, at, size }) => ({ name, at, size }));
   assertEquals(windows(65), [{ name: "stolen time", at: AT, size: 0x2000 }]);
   assertEquals(windows(), [{ name: "stolen time", at: AT, size: 0x1000 }]);
 });

@@ -3,7 +3,7 @@
  * that is the virtual CPU interface, without an exit. Deactivation by GICC_DIR comes here: an interrupt may be active elsewhere.
  */
 import { definePlugin, Interrupts, MemoryBackend, OptionError, OverlapError } from "../../../core/mod.ts";
-import type { DeviceTreeFragment, DomainContext, Pa, Plugin } from "../../../core/mod.ts";
+import type { DeviceTreeFragment, DomainContext, Mapping, Pa, Plugin } from "../../../core/mod.ts";
 import { VirtualCpuInterface } from "../../cpu_a64/contract.ts";
 import { Distributor, DISTRIBUTOR_SIZE } from "./distributor.ts";
 import { nodeName } from "../gicv3/node.ts";
@@ -27,6 +27,8 @@ const MAX_VCPUS = 8;
 const PAGE = 0x1000;
 /** GICC and GICV: a page of registers, and one with DIR alone. */
 const CPU_INTERFACE_SIZE = 2 * PAGE;
+/** How the guest reaches GICV. */
+const INTERFACE: Mapping = { read: true, write: true, execute: false, type: "device-ngnre" };
 /** ICC_SRE_EL2 without Enable: ICC_SRE_EL1 traps, and nobody answers. */
 const NO_SYSTEM_REGISTERS = 7n;
 
@@ -68,7 +70,8 @@ export const gicv2: Plugin<Gicv2Options, GicState> = definePlugin<Gicv2Options, 
     return {
       windows: [
         { name: "distributor", at: options.distributor, size: DISTRIBUTOR_SIZE },
-        { name: "CPU interface", at: options.cpu_interface, size: options.cpu_interface_size },
+        { name: "CPU interface", at: options.cpu_interface, size: PAGE, mapping: INTERFACE },
+        ...options.cpu_interface_size > PAGE ? [{ name: "GICC_DIR", at: options.cpu_interface + PAGE, size: PAGE }] : [],
       ],
       deviceTree: [deviceTree(options)],
     };
@@ -88,7 +91,7 @@ function attach(context: DomainContext<Gicv2Options, GicState>): void {
     read: (offset, size, vcpu) => distributor.read(vcpu?.index ?? 0, offset, size),
     write: (offset, size, value, vcpu) => distributor.write(vcpu?.index ?? 0, offset, size, Number(value & 0xffff_ffffn)),
   });
-  domain.space.map(options.cpu_interface, placeInterface(context), PAGE, { read: true, write: true, execute: false, type: "device-ngnre" });
+  domain.space.map(options.cpu_interface, placeInterface(context), PAGE, INTERFACE);
   if (options.cpu_interface_size > PAGE) {
     exceptions.claimMmio(options.cpu_interface + PAGE, PAGE, "GICC_DIR", {
       read: () => 0,

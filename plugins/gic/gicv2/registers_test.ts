@@ -278,7 +278,7 @@ Deno.test("gicv2: declares windows and its node, and refuses a ninth vCPU", () =
   const { board } = bench({ vcpus: 8 });
   const [domain] = board.domains;
   const { windows, deviceTree } = gicv2.resources!(options, { board, domain });
-  assertEquals(windows!.map(({ at, size }) => [at, size]), [[GICD, 0x1000], [GICC, 0x2000]]);
+  assertEquals(windows!.map(({ at, size }) => [at, size]), [[GICD, 0x1000], [GICC, 0x1000], [GICC + 0x1000, 0x1000]]);
   assertEquals(deviceTree![0].nodes![0].label, "gic");
   assertEquals(gicv2.resources!(options, { board }), { windows: [{ name: "GICV", at: GICV, size: 0x2000 }] });
   assertThrows(() => gicv2.resources!(options, { board, domain: { ...domain, vcpus: 9 } }), OptionError, "at most 8");
