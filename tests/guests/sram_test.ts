@@ -43,10 +43,22 @@ function expectedRows(): string[] {
 const rowsOf = (console: string) =>
   console.replaceAll("\r", "").split("\n").filter((line) => /^(normal|device)-/.test(line)).map((line) => line.trim().replace(/ +/g, " "));
 
-Deno.test("every memory type of both stages: unaligned stores, pairs, exclusives, DC ZVA and fetches", async () => {
+/** The same board with an MPU instead of page tables at EL2. */
+const onMpu: Changes = [
+  ["cortex-a57", "cortex-r82\n    mpu_regions: { el1: 32, el2: 32 }"],
+  ["use: vmsa", "use: pmsa"],
+  ["- use: pl011", "- use: pmsa_domain\n        el1: vmsa\n      - use: pl011"],
+];
+
+for (const [world, changes] of [["page tables", []], ["an MPU", onMpu]] as const) {
+  Deno.test(`every memory type of both stages, the second by ${world}`, () => everyType(changed(probeBoard, changes)));
+}
+
+/** Unaligned stores, pairs, exclusives, DC ZVA and instruction fetches. */
+async function everyType(board: string): Promise<void> {
   const events: string[] = [];
   const images = new Map([[BINARY, probe]]);
-  using guest = await Session.start(probeBoard, { images, onTrace: (kind, detail) => events.push(`${kind}: ${detail}`) });
+  using guest = await Session.start(board, { images, onTrace: (kind, detail) => events.push(`${kind}: ${detail}`) });
   assertEquals(guest.finish().kind, "power-off");
   assertEquals(rowsOf(guest.console), expectedRows());
 
@@ -58,7 +70,7 @@ Deno.test("every memory type of both stages: unaligned stores, pairs, exclusives
     // A lower level's data abort, a write, an alignment fault; the store has its syndrome (8 bytes from X1), DC ZVA none.
     assertMatch(event, index % 2 === 0 ? /ESR_EL2 0x93c1_8061$/ : /ESR_EL2 0x9200_0061$/);
   }
-});
+}
 
 Deno.test("another domain doesn't reach the SRAM", async () => {
   const other = /domains:\n([^]*)/.exec(probeBoard)![1].replace("name: probe", "name: other").replace("port: console", "port: other");
