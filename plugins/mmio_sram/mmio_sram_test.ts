@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { checkBoard, definePlugin, PAGE_SIZE } from "../../core/mod.ts";
 import type { Mapping, Platform, PlatformDevice, Plugin } from "../../core/mod.ts";
+import { OutOfFramesError, Ram } from "../../core/ram.ts";
 import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
 import { cpuA64 } from "../cpu_a64/mod.ts";
@@ -56,6 +57,17 @@ Deno.test("frames have one owner while the domain lives, are scrubbed after it, 
   kit.memory.allocateAt("next", SRAM, PAGE_SIZE);
   assertEquals([...kit.memory.view(SRAM, 4)], [0, 0, 0, 0]);
   kit.domain.destroy();
+});
+
+Deno.test("memory beside RAM is taken by address, and never handed out", () => {
+  const ram = new Ram([{ at: 0x4000_0000, size: 0x2000 }], [{ at: IPA, size: 0x4000 }]);
+  assertEquals([ram.freeFrames, ram.isRam(IPA, 0x4000)], [2, true]);
+  assertEquals([ram.allocate("a", 0), ram.allocate("a", 0)], [0x4000_0000, 0x4000_1000]);
+  assertThrows(() => ram.allocate("a", 0), OutOfFramesError);
+  ram.allocateAt("b", IPA, 0x4000);
+  ram.release("b", IPA, 0x4000);
+  assertThrows(() => ram.allocate("a", 0), OutOfFramesError);
+  assertEquals(ram.freeFrames, 0);
 });
 
 Deno.test("content that is kept stays in frames that nobody else can have", async () => {
