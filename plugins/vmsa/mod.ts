@@ -12,6 +12,7 @@ import type { Plugin, Vcpu, VcpuState } from "../../core/mod.ts";
 import { VmsaAddressSpace } from "./address_space.ts";
 import { El2 } from "./el2/bring_up.ts";
 import type { El2Step } from "./el2/bring_up.ts";
+import { IMAGE_SIZE, imageProblem } from "./el2/image.ts";
 import { VmsaHypervisorMap } from "./el2/hypervisor_map.ts";
 import { IPA_BITS, PA_BITS } from "./geometry.ts";
 import { enter, leave, newVmids } from "./vmids.ts";
@@ -47,6 +48,7 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
       optional: true,
       align: PAGE_SIZE,
       doc: "Physical address of the hypervisor's image, 16 KiB of RAM below 16 TiB; where RAM is free when absent.",
+      check: (value) => imageProblem(value as number),
     },
     table_frames: {
       kind: "integer",
@@ -63,15 +65,27 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
   },
   needs: [CpuEngine],
   provides: [MemoryBackend, HypervisorMap],
+  resources({ image_at: at }, { board, domain }) {
+    const isRam = board.memory.some((bank) => at !== undefined && at >= bank.at && at + IMAGE_SIZE <= bank.at + bank.size);
+    if (domain !== undefined || at === undefined || isRam) return {};
+    return {
+      findings: [{
+        title: "the hypervisor's image doesn't lie in RAM",
+        found: `${hex(at)} to ${hex(at + IMAGE_SIZE - 1)}`,
+        wanted: "a range within one bank of the board's memory",
+      }],
+    };
+  },
   state: () => ({ vmap: [] }),
   setup(context) {
     const { options, state, memory, get, provide, onStop, trace, fail } = context;
     const engine = get(CpuEngine);
-    const onStep = options.trace_el2 ? (step: El2Step) => trace("EL2", () => stepText(step)) : undefined;
+    const onStep = options.trace_el2 ? (step: El2Step) => trace(`EL2 ${step.routine}`, () => stepText(step)) : undefined;
     let el2: El2;
     try {
-      el2 = new El2({ memory, engine }, options.image_at, onStep);
+      el2 = new El2({ memory, engine, ram: context.board.memory }, options.image_at, onStep);
     } catch (error) {
+      if (options.image_at === undefined) throw error;
       return fail("image_at", (error as Error).message);
     }
     onStop(() => el2.destroy());

@@ -1,7 +1,7 @@
 /** The tables against a model, against the engine's own walker, and against the rules of break-before-make. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { HypervisorMap, MemoryBackend } from "../../core/mod.ts";
-import type { Mapping, RunHooks, Vcpu } from "../../core/mod.ts";
+import type { Board, Mapping, RunHooks, Vcpu } from "../../core/mod.ts";
 import { El2World } from "./el2/tests/world.ts";
 import { ownerOf } from "./frames.ts";
 import { vmsa } from "./mod.ts";
@@ -177,6 +177,14 @@ Deno.test("random maps and unmaps: lookup, the CPU's walk and the accounting agr
   }
 });
 
+Deno.test("check sees an image that isn't in RAM", () => {
+  const board = { memory: [{ at: GIB, size: MIB }] } as unknown as Board;
+  const options = { ipa_bits: 40, table_frames: 4096, trace_el2: false };
+  const found = (image_at?: number) => vmsa.resources!({ ...options, image_at }, { board }).findings?.map(({ found }) => found);
+  assertEquals([undefined, GIB, GIB + MIB - 4 * PAGE].map((at) => found(at)), [undefined, undefined, undefined]);
+  assertEquals([0, GIB + MIB - 3 * PAGE].map((at) => found(at)), [["0x0 to 0x3fff"], ["0x400f_d000 to 0x4010_0fff"]]);
+});
+
 Deno.test("the plugin: options, and the capabilities it provides", async () => {
   const machine = new El2World([RAM]);
   const provided = new Map<unknown, unknown>();
@@ -187,6 +195,7 @@ Deno.test("the plugin: options, and the capabilities it provides", async () => {
     options,
     state: vmsa.state!(options),
     memory: machine.memory,
+    board: { memory: [RAM] },
     get: () => machine.engine,
     provide: (key: unknown, value: unknown) => provided.set(key, value),
     onRun: (hooks: RunHooks) => reset = hooks.reset,
@@ -205,8 +214,8 @@ Deno.test("the plugin: options, and the capabilities it provides", async () => {
   space.map(0, GIB, PAGE, rwx);
   assertEquals(space.lookup(0)?.pa, GIB);
   assertEquals(structuredClone(context.state), context.state);
-  assertEquals(traced[0], "EL2: PC 0x0200_0000_5000, MMU off, TTBR0_EL2 0x0, at PA 0x0200_0000_5000");
-  assertEquals(traced.at(-1)?.startsWith("EL2: PC 0x1000_0020_1830, MMU on, TTBR0_EL2 0x"), true, traced.at(-1));
+  assertEquals(traced[0], "EL2 start: PC 0x0200_0000_5000, MMU off, TTBR0_EL2 0x0, at PA 0x0200_0000_5000");
+  assertEquals(traced.at(-1)?.startsWith("EL2 set_wxn: PC 0x1000_0020_1830, MMU on, TTBR0_EL2 0x"), true, traced.at(-1));
   const state = machine.engine.createVcpu({ mpidr: 0n });
   reset!({ state } as Vcpu);
   assertEquals(state.read("SCTLR_EL2") & 1n, 1n);
@@ -216,6 +225,10 @@ Deno.test("the plugin: options, and the capabilities it provides", async () => {
   for (const stop of stops) stop();
   assertEquals(machine.memory.usage().size, 0);
   assertThrows(() => setup({ image_at: 5 * PAGE }), Error, "image_at: hypervisor (image): 0x5000..0x8fff isn't RAM");
+  assertEquals([16 * GIB * 1024 - 4 * PAGE, 16 * GIB * 1024].map((at) => vmsa.options.image_at.check!(at)?.slice(-27)), [
+    undefined,
+    "where its identity map ends",
+  ]);
   assertEquals([40, 36, 41, 52].map((bits) => vmsa.options.ipa_bits.check!(bits)), [
     undefined,
     undefined,

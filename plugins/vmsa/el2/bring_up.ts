@@ -23,10 +23,14 @@ const MAX_PS = 5;
 export interface El2Parts {
   readonly memory: PhysicalMemory;
   readonly engine: CpuEngine;
+  /** RAM for the direct map. Other memory isn't in it: who maps that says how it is cached. */
+  readonly ram: readonly { readonly at: number; readonly size: number }[];
 }
 
 /** One instruction of EL2's code, before it executes. */
 export interface El2Step {
+  /** The routine that was called. */
+  readonly routine: string;
   readonly pc: bigint;
   /** SCTLR_EL2.M. */
   readonly mmu: boolean;
@@ -56,10 +60,11 @@ export class El2 {
     this.cpu = engine.createVcpu({ mpidr: 0x8000_0000n });
     const made: { release(): void }[] = [{ release: () => engine.destroyVcpu(this.cpu) }];
     try {
+      this.#checkCpu();
       this.imagePa = loadImage(memory, imageAt);
       made.push({ release: () => memory.release(IMAGE_OWNER, this.imagePa, IMAGE_SIZE) });
       engine.memoryWritten(this.imagePa, IMAGE_SIZE);
-      this.directBase = Math.floor(Math.min(...memory.banks.map(({ base }) => base)) / GIB) * GIB;
+      this.directBase = Math.floor(Math.min(...parts.ram.map(({ at }) => at)) / GIB) * GIB;
       const make = () => {
         const table = new El2Table(this.#tableParts());
         made.push({ release: () => table.destroy() });
@@ -70,7 +75,6 @@ export class El2 {
       this.boot = make();
       this.runtime = make();
       this.#mapDirectly();
-      this.#checkCpu();
       this.#start(this.cpu, 0n);
       this.switchTable(this.cpu, this.runtime);
       this.#run(this.cpu, "set_wxn", []);
@@ -98,7 +102,8 @@ export class El2 {
 
   /** Loads or stores by EL2's code: through the TLB, with exceptions. For tests of what EL2 can't do. */
   access(vcpu: VcpuState, va: bigint, value?: bigint): El2Stop {
-    return this.#call(vcpu, linkedAt(value === undefined ? "load" : "store"), value === undefined ? [va] : [va, value]);
+    const routine = value === undefined ? "load" : "store";
+    return this.#call(vcpu, routine, linkedAt(routine), value === undefined ? [va] : [va, value]);
   }
 
   /** Where RAM is in the direct map. */
@@ -126,9 +131,9 @@ export class El2 {
     const readOnly: Mapping = { ...ram, write: false };
     const { imagePa } = this;
     const protectedEnd = imagePa + sections.filter(({ mapping }) => !mapping.write).length * PAGE_SIZE;
-    for (const { base, size } of this.#parts.memory.banks) {
-      if (base + size - this.directBase > layout.directMap.size) throw new RangeError(`RAM at ${hex(base)} is beyond EL2's direct map`);
-      const cuts = [base, imagePa, protectedEnd, base + size].map((cut) => Math.min(Math.max(cut, base), base + size));
+    for (const { at, size } of this.#parts.ram) {
+      if (at + size - this.directBase > layout.directMap.size) throw new RangeError(`RAM at ${hex(at)} is beyond EL2's direct map`);
+      const cuts = [at, imagePa, protectedEnd, at + size].map((cut) => Math.min(Math.max(cut, at), at + size));
       for (const [n, mapping] of [ram, readOnly, ram].entries()) {
         const [from, to] = [cuts[n], cuts[n + 1]];
         if (to > from) this.runtime.map(this.directVa(from), from, to - from, mapping, true);
@@ -149,7 +154,7 @@ export class El2 {
     vcpu.write("VBAR_EL2", linkedAt("vectors"));
     this.#withIdentity([this.boot], () => {
       const x = [BigInt(this.boot.root), MAIR, tcr(ps), SCTLR | sctlr, parked];
-      this.#expect("start", this.#call(vcpu, loadedAt(this.imagePa, "start"), x));
+      this.#expect("start", this.#call(vcpu, "start", loadedAt(this.imagePa, "start"), x));
     });
   }
 
@@ -169,7 +174,7 @@ export class El2 {
   }
 
   #run(vcpu: VcpuState, symbol: string, x: readonly bigint[], sp?: bigint): void {
-    this.#expect(symbol, this.#call(vcpu, linkedAt(symbol), x, sp));
+    this.#expect(symbol, this.#call(vcpu, symbol, linkedAt(symbol), x, sp));
   }
 
   #expect(symbol: string, stop: El2Stop): void {
@@ -178,17 +183,17 @@ export class El2 {
     throw new Error(`EL2's ${symbol}: ${stop.kind} at ${hex(stop.pc)}${what}`);
   }
 
-  #call(vcpu: VcpuState, entry: bigint, x: readonly bigint[], sp?: bigint): El2Stop {
+  #call(vcpu: VcpuState, routine: string, entry: bigint, x: readonly bigint[], sp?: bigint): El2Stop {
     const { onStep } = this;
-    const onInstruction = onStep && ((pc: bigint) => onStep(this.#step(vcpu, pc)));
+    const onInstruction = onStep && ((pc: bigint) => onStep(this.#step(vcpu, routine, pc)));
     const call: El2Call = { entry, x, sp, returnTo: linkedAt("parked"), maxInstructions: MAX_INSTRUCTIONS, onInstruction };
     return this.#parts.engine.runAtEl2!(vcpu, call);
   }
 
-  #step(vcpu: VcpuState, pc: bigint): El2Step {
+  #step(vcpu: VcpuState, routine: string, pc: bigint): El2Step {
     const ttbr0 = Number(vcpu.read("TTBR0_EL2"));
-    if ((vcpu.read("SCTLR_EL2") & SCTLR_M) === 0n) return { pc, mmu: false, ttbr0, pa: Number(pc) };
+    if ((vcpu.read("SCTLR_EL2") & SCTLR_M) === 0n) return { routine, pc, mmu: false, ttbr0, pa: Number(pc) };
     const leaf = new El2Table(this.#tableParts(), ttbr0).lookup(Number(pc));
-    return { pc, mmu: true, ttbr0, pa: leaf?.mapping.execute ? leaf.pa : undefined };
+    return { routine, pc, mmu: true, ttbr0, pa: leaf?.mapping.execute ? leaf.pa : undefined };
   }
 }

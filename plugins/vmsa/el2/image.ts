@@ -71,6 +71,13 @@ function offsetOf(symbol: string): number {
   return offset;
 }
 
+/** Why an image can't lie there, whatever the RAM is; or nothing. */
+export function imageProblem(at: number): string | undefined {
+  const limit = layout.identity.at + layout.identity.size;
+  if (at + IMAGE_SIZE <= limit) return undefined;
+  return `the hypervisor's image at PA ${hex(at)} is above ${hex(limit)}, where its identity map ends`;
+}
+
 /**
  * Takes frames and writes the image. Throws a `RangeError` when it would lie where the identity map doesn't reach, or what the memory
  * throws when `at` can't be had.
@@ -78,10 +85,10 @@ function offsetOf(symbol: string): number {
 export function loadImage(memory: PhysicalMemory, at: number | undefined): number {
   if (at === undefined) at = memory.allocate(IMAGE_OWNER, IMAGE_ORDER);
   else memory.allocateAt(IMAGE_OWNER, at, IMAGE_SIZE);
-  const limit = layout.identity.at + layout.identity.size;
-  if (at + IMAGE_SIZE > limit) {
+  const problem = imageProblem(at);
+  if (problem !== undefined) {
     memory.release(IMAGE_OWNER, at, IMAGE_SIZE);
-    throw new RangeError(`the hypervisor's image at PA ${hex(at)} is above ${hex(limit)}, where its identity map ends`);
+    throw new RangeError(problem);
   }
   const bytes = memory.view(at, IMAGE_SIZE);
   const view = new DataView(bytes.buffer, bytes.byteOffset, IMAGE_SIZE);

@@ -104,6 +104,9 @@ Deno.test("above the identity map, outside RAM, in somebody's frames: an error, 
   world.memory.allocateAt("guest", 32 * SLOT - MIB, PAGE_SIZE);
   refuse(32 * SLOT - MIB - PAGE_SIZE, "belongs to guest");
   assertEquals([...world.memory.usage().keys()], ["guest"]);
+  const mpu = new El2World([{ at: GIB, size: MIB }], "cortex-r82");
+  assertThrows(() => new El2(mpu.parts, undefined), RangeError, "no translation tables but an MPU: use pmsa");
+  assertEquals(mpu.memory.usage().size, 0);
   const small = new El2World([{ at: GIB, size: 8 * PAGE_SIZE }]);
   assertThrows(() => new El2(small.parts, undefined), Error, "contiguous frames");
   assertEquals(small.memory.usage().size, 0);

@@ -224,4 +224,7 @@ Deno.test("the runtime map is what the layout says: the CPU's own walker agrees 
     for (const pa of [base, base + size - 1]) assertEquals(el2.runtime.lookup(el2.directVa(pa))?.pa, pa);
   }
   assertEquals(el2.runtime.lookup(el2.directVa(GIB + 5 * MIB)), undefined);
+  // Memory beside the RAM isn't in the direct map: whoever maps it says how.
+  const beside = new El2({ ...world.parts, ram: [{ at: GIB, size: 5 * MIB }] }, undefined);
+  assertEquals(beside.runtime.lookup(beside.directVa(2 ** 40)), undefined);
 });

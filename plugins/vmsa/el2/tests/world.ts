@@ -32,7 +32,7 @@ export class El2World {
       counterFrequencyHz: 62_500_000,
       smc: "trap",
     });
-    this.parts = { memory: this.memory, engine: this.engine };
+    this.parts = { memory: this.memory, engine: this.engine, ram: banks };
   }
 
   /** A table beside EL2's own. */
