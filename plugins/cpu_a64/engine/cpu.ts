@@ -347,18 +347,20 @@ export class Cpu {
     const stepped = step === "notPending" ? steppedBy(block.words[this.code.hostOf(record) >>> 2]) : Stepped.nothing;
     block.set(at.IP, record);
     const isStepping = accesses.isStepping = isDebugged || step === "notPending" || this.#isEl2Code;
-    if (isStepping) {
-      this.#held += left - 1;
-      block.set(at.BUDGET, 1);
+    const slice = isStepping ? 1 : this.tier1 ? this.tier1.slice(record, left) : left;
+    if (slice < left) {
+      this.#held += left - slice;
+      block.set(at.BUDGET, slice);
     }
     this.#redirected = accesses.hasArrived = false;
     const status = this.interpreter.run();
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
-    if (isStepping) {
-      this.#held -= left - 1;
-      block.set(at.BUDGET, block.get(at.BUDGET) + left - 1);
-      if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
+    if (slice < left) {
+      this.#held -= left - slice;
+      block.set(at.BUDGET, block.get(at.BUDGET) + left - slice);
     }
+    if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
+    if (status === Status.budget && !isStepping) this.tier1?.sample(block.get(at.IP));
     if (this.#redirected) return this.#afterRedirect();
     if (this.#waiting) return { kind: "wait", instruction: this.#waiting };
     return undefined;

@@ -26,9 +26,14 @@ export interface RegionSource {
   readonly imports: Imports & { readonly fill: Callable };
 }
 
-/** Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left. */
-export function writeRegion(f: FunctionBuilder, source: RegionSource): void {
-  new RegionWriter(f, source).write();
+/**
+ * Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left. Returns where in the page it
+ * may leave to by direct branches.
+ */
+export function writeRegion(f: FunctionBuilder, source: RegionSource): ReadonlySet<number> {
+  const writer = new RegionWriter(f, source);
+  writer.write();
+  return writer.exits;
 }
 
 class RegionWriter {
@@ -46,6 +51,7 @@ class RegionWriter {
   #left = 0;
   #index = 0;
   #usesFp = false;
+  readonly exits = new Set<number>();
 
   constructor(readonly f: FunctionBuilder, readonly source: RegionSource) {
     this.#budget = f.params[0] as { value: I32 };
@@ -175,6 +181,7 @@ class RegionWriter {
   #leaveTo(target: number): void {
     const { f } = this;
     if (target < 0 || target >= RECORDS_PER_PAGE) return this.#leaveToVa(i64.add(this.#pageVa.value, i64.const(BigInt(target * 4))));
+    this.exits.add(target);
     f.set(this.#ip, i32.const(this.source.records + target * RECORD_SIZE));
     f.set(this.#status, i32.const(Status.next));
     f.br(this.#leave);

@@ -9,11 +9,15 @@ import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
 import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
 import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
-import { discover } from "./discover.ts";
+import { discover, type Graph } from "./discover.ts";
+import { Hotness } from "./hotness.ts";
 import { writeRegion } from "./region.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
+
+/** Most times that a region is made for the same head: code that keeps changing isn't worth it. */
+const MAX_ATTEMPTS = 8;
 
 /** Regions that one machine keeps. */
 export const MAX_REGIONS = 8192;
@@ -30,6 +34,9 @@ interface Region {
   /** Indices of the instructions that it was made from lie between these. */
   readonly first: number;
   readonly last: number;
+  readonly graph: Graph;
+  /** Indices that it leaves to. */
+  readonly exits: ReadonlySet<number>;
 }
 
 /** What the engine gives. */
@@ -50,10 +57,33 @@ export interface Tier1Parts {
 export class Tier1 {
   readonly #bySlot = new Map<number, Region[]>();
   readonly #free: number[] = [];
-  readonly stats = { regions: 0, instructions: 0, bytes: 0, drops: 0, compileMs: 0 };
+  /** For each record: whether a trace visited it, and how many regions contain it. */
+  readonly #visited: Uint8Array;
+  readonly #covered: Uint16Array;
+  /** Visited for the first time since the last compilation. */
+  #fresh: number[] = [];
+  /** How often regions were made for a head. */
+  readonly #attempts = new Map<number, number>();
+  readonly #hotness: Hotness | undefined;
+  readonly stats = { regions: 0, instructions: 0, bytes: 0, drops: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
+    const { code, block } = parts;
+    this.#visited = new Uint8Array(code.slots * RECORDS_PER_PAGE);
+    this.#covered = new Uint16Array(code.slots * RECORDS_PER_PAGE);
+    if (mode === "on") {
+      this.#hotness = new Hotness({
+        wordOf: (record) => block.words[code.hostOf(record) >>> 2] ?? 0,
+        isCovered: (record) => this.#covered[this.#index(record)] > 0,
+        visit: (record) => {
+          const index = this.#index(record);
+          if (this.#visited[index] === 0) this.#fresh.push(index);
+          this.#visited[index] = 1;
+        },
+        compile: (heads) => this.#compileHot(heads),
+      });
+    }
     parts.code.listener = {
       decoded: (slot, first, end) => {
         if (mode === "force") this.#force(slot, first, end);
@@ -61,6 +91,45 @@ export class Tier1 {
       changed: (slot, first, last) => this.#changed(slot, first, last),
       released: (slot) => this.#changed(slot, 0, RECORDS_PER_PAGE),
     };
+  }
+
+  /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
+  slice(record: number, left: number): number {
+    return this.#hotness === undefined ? left : this.#hotness.slice(record, left);
+  }
+
+  /** The run's budget ended at a record. */
+  sample(record: number): void {
+    this.#hotness?.sample(record);
+  }
+
+  /** Number of a record among all, its page's end not counted. */
+  #index(record: number): number {
+    const { code } = this.parts;
+    const slot = code.slotOf(record);
+    return slot * RECORDS_PER_PAGE + (record - code.addressOf(slot)) / RECORD_SIZE;
+  }
+
+  #compileHot(heads: readonly number[]): void {
+    const { code } = this.parts;
+    const wanted = new Set(heads.map((record) => this.#index(record)));
+    // Regions that leave to what is known to be executed now are made anew, with it.
+    for (const index of this.#fresh) {
+      const slot = Math.floor(index / RECORDS_PER_PAGE);
+      for (const region of [...this.#bySlot.get(slot) ?? []]) {
+        const head = slot * RECORDS_PER_PAGE + region.head;
+        if (!region.exits.has(index % RECORDS_PER_PAGE) || (this.#attempts.get(head) ?? 0) >= MAX_ATTEMPTS) continue;
+        this.#remove(region);
+        wanted.add(head);
+      }
+    }
+    this.#fresh = [];
+    for (const index of wanted) {
+      const slot = Math.floor(index / RECORDS_PER_PAGE);
+      if (code.frameOf(slot) < 0 || (this.#attempts.get(index) ?? 0) >= MAX_ATTEMPTS) continue;
+      this.compile(slot, index % RECORDS_PER_PAGE);
+      this.#attempts.set(index, (this.#attempts.get(index) ?? 0) + 1);
+    }
   }
 
   /** A region for each block that may begin in a run. */
@@ -78,7 +147,10 @@ export class Tier1 {
     if (handler <= ENTER_REGION || !code.isWhole(slot)) return [];
     const frame = code.frameOf(slot);
     const wordAt = (index: number) => block.words[(frame << 10) + index];
-    const graph = discover(head, (index) => block.halves[(records + index * RECORD_SIZE) >>> 1] === 0 ? undefined : wordAt(index));
+    const isKnown = this.#hotness
+      ? (index: number) => this.#visited[slot * RECORDS_PER_PAGE + index] !== 0
+      : (index: number) => block.halves[(records + index * RECORD_SIZE) >>> 1] !== 0;
+    const graph = discover(head, (index) => isKnown(index) ? wordAt(index) : undefined);
     if (graph.instructions < 2) return [];
     const number = this.#free.pop() ?? this.#evict();
     const module = new ModuleBuilder(parts.limits);
@@ -93,7 +165,13 @@ export class Tier1 {
     };
     const { decoder, environment } = parts;
     const { memory, address: base } = block;
-    module.function(["i32"], "i32", (f) => writeRegion(f, { graph, wordAt, records, base, decoder, environment, imports }), "region");
+    let exits: ReadonlySet<number> = new Set();
+    module.function(
+      ["i32"],
+      "i32",
+      (f) => exits = writeRegion(f, { graph, wordAt, records, base, decoder, environment, imports }),
+      "region",
+    );
     const bytes = module.finish();
     const { fill, softFloat } = parts;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, fill, softFloat } });
@@ -107,7 +185,8 @@ export class Tier1 {
       first = Math.min(first, start);
       last = Math.max(last, start + count - 1);
     }
-    const region = { number, slot, head, first, last };
+    const region = { number, slot, head, first, last, graph, exits };
+    this.#cover(region, 1);
     const list = this.#bySlot.get(slot);
     if (list) list.push(region);
     else this.#bySlot.set(slot, [region]);
@@ -119,6 +198,8 @@ export class Tier1 {
 
   /** Instructions of a page changed: regions made from them go. */
   #changed(slot: number, first: number, last: number): void {
+    const start = slot * RECORDS_PER_PAGE;
+    this.#visited.fill(0, start + first, start + Math.min(last + 1, RECORDS_PER_PAGE));
     const list = this.#bySlot.get(slot);
     if (list === undefined) return;
     const kept = list.filter((region) => {
@@ -130,7 +211,23 @@ export class Tier1 {
     else this.#bySlot.delete(slot);
   }
 
-  #drop({ number, slot, head }: Region): void {
+  #remove(region: Region): void {
+    this.#drop(region);
+    const kept = this.#bySlot.get(region.slot)!.filter((other) => other !== region);
+    if (kept.length > 0) this.#bySlot.set(region.slot, kept);
+    else this.#bySlot.delete(region.slot);
+  }
+
+  #cover({ slot, graph }: Region, by: number): void {
+    for (const { first, count } of graph.blocks.values()) {
+      const start = slot * RECORDS_PER_PAGE + first;
+      for (let index = start; index < start + count; index++) this.#covered[index] += by;
+    }
+  }
+
+  #drop(region: Region): void {
+    const { number, slot, head } = region;
+    this.#cover(region, -1);
     const { block, code, sideTable, interpreter } = this.parts;
     const record = code.addressOf(slot) + head * RECORD_SIZE;
     if (block.halves[record >>> 1] === ENTER_REGION) {

@@ -1,0 +1,101 @@
+/**
+ * Finds hot code at no cost to the interpreter: now and then a run ends early, and where it ended is a sample. Where
+ * samples gather, some hundred instructions are taken one by one: what they visit may become part of regions, and
+ * where branches, calls, returns and exceptions arrive, regions may begin. It goes by instruction counts alone, so that a
+ * run repeats.
+ */
+import { RECORD_SIZE } from "../layout.ts";
+
+/** Instructions between two samples. */
+const PERIOD = 20_000;
+/** Instructions of a trace. */
+const TRACE = 256;
+/** Records that share a counter of samples, as a power of two of bytes: 64 instructions. */
+const GRANULE_BITS = 10;
+/** Samples in a granule before its first trace; twice as many before each further one. */
+const FIRST_THRESHOLD = 3;
+/** Arrivals at a place before a region begins there. */
+const ARRIVALS = 2;
+
+/** What is told of the code. Records are addresses. */
+export interface HotnessListener {
+  /** The instruction of a record. */
+  wordOf(record: number): number;
+  /** True when a region contains the record. */
+  isCovered(record: number): boolean;
+  /** The record was executed in a trace. */
+  visit(record: number): void;
+  /** Regions should begin there. */
+  compile(heads: readonly number[]): void;
+}
+
+interface Granule {
+  samples: number;
+  threshold: number;
+}
+
+/** Samples and traces of one physical CPU. */
+export class Hotness {
+  readonly stats = { samples: 0, covered: 0, traces: 0 };
+  readonly #granules = new Map<number, Granule>();
+  readonly #arrivals = new Map<number, number>();
+  readonly #ready = new Set<number>();
+  #tracing = 0;
+  #last = 0;
+
+  constructor(readonly listener: HotnessListener) {}
+
+  /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
+  slice(record: number, left: number): number {
+    if (this.#tracing === 0) return left < PERIOD ? left : PERIOD;
+    this.#visit(record);
+    if (--this.#tracing === 0) this.#finish();
+    return 1;
+  }
+
+  /** The run's budget ended at a record. */
+  sample(record: number): void {
+    if (this.#tracing > 0) return;
+    this.stats.samples++;
+    if (this.listener.isCovered(record)) {
+      this.stats.covered++;
+      return;
+    }
+    const key = record >>> GRANULE_BITS;
+    let granule = this.#granules.get(key);
+    if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: FIRST_THRESHOLD });
+    if (++granule.samples < granule.threshold) return;
+    granule.samples = 0;
+    granule.threshold *= 2;
+    this.stats.traces++;
+    this.#tracing = TRACE;
+    this.#last = 0;
+  }
+
+  #visit(record: number): void {
+    const { listener } = this;
+    listener.visit(record);
+    if (this.#last !== 0 && this.#isArrival(this.#last, record)) {
+      const count = (this.#arrivals.get(record) ?? 0) + 1;
+      this.#arrivals.set(record, count);
+      if (count >= ARRIVALS) this.#ready.add(record);
+    }
+    this.#last = record;
+  }
+
+  /** Backward branches, branches by register, calls; exceptions and their returns; what follows an instruction that regions leave to the interpreter. */
+  #isArrival(from: number, to: number): boolean {
+    const word = this.listener.wordOf(from);
+    // System instructions but hints and barriers: MSR, MRS, SYS.
+    if (to === from + RECORD_SIZE) return (word & 0xffc0_0000) >>> 0 === 0xd500_0000 && (word & 0xffff_e000) >>> 0 !== 0xd503_2000;
+    const isPlain = (word & 0x7c00_0000) === 0x1400_0000 && word >>> 31 === 0 || (word & 0xff00_0010) >>> 0 === 0x5400_0000 ||
+      (word & 0x7c00_0000) === 0x3400_0000;
+    return to <= from || !isPlain;
+  }
+
+  #finish(): void {
+    const heads = [...this.#ready];
+    this.#ready.clear();
+    this.listener.compile(heads);
+  }
+}
