@@ -55,6 +55,8 @@ export interface CoreParts {
   readonly signals: Signals;
   /** Version 1 of the MMIO transport: no FEATURES_OK, no features beyond bit 31. */
   readonly legacy: boolean;
+  /** Packed rings are on offer. */
+  readonly packed: boolean;
   trace(kind: string, detail: () => string): void;
 }
 
@@ -70,10 +72,15 @@ export class VirtioCore {
   #serving = false;
 
   constructor(readonly parts: CoreParts) {
-    const { shape, state, dma, clock, legacy } = parts;
-    const rings = legacy
-      ? [Feature.ANY_LAYOUT, Feature.INDIRECT_DESC, Feature.EVENT_IDX]
-      : [Feature.INDIRECT_DESC, Feature.EVENT_IDX, Feature.VERSION_1, Feature.ACCESS_PLATFORM, Feature.RING_PACKED, Feature.RING_RESET];
+    const { shape, state, dma, clock, legacy, packed } = parts;
+    const rings = legacy ? [Feature.ANY_LAYOUT, Feature.INDIRECT_DESC, Feature.EVENT_IDX] : [
+      Feature.INDIRECT_DESC,
+      Feature.EVENT_IDX,
+      Feature.VERSION_1,
+      Feature.ACCESS_PLATFORM,
+      Feature.RING_RESET,
+      ...packed ? [Feature.RING_PACKED] : [],
+    ];
     this.offered = featureMask([...shape.features.filter((bit) => !legacy || bit < 32), ...rings]);
     this.state = state;
     this.#memory = new GuestMemory(dma);

@@ -16,6 +16,7 @@ export interface TransportOptions {
   readonly at: number;
   readonly interrupt: number;
   readonly legacy: boolean;
+  readonly packed: boolean;
 }
 
 /** State of a device and all below it. */
@@ -29,6 +30,7 @@ const transportOptions: OptionSpecs = {
   at: { kind: "address", default: 0x0a00_0000, align: BLOCK_SIZE, doc: "IPA of the registers, 0x200 bytes; another for each device." },
   interrupt: { kind: "interrupt", default: 48, min: 32, doc: "Its interrupt, level-sensitive; another for each device." },
   legacy: { kind: "boolean", default: false, doc: "Version 1 of the registers, for drivers from before Virtio 1.0." },
+  packed: { kind: "boolean", default: true, doc: "Offers packed rings besides split ones." },
 };
 
 /** Makes a plugin of a device: `virtio_NAME` with `at`, `interrupt` and `legacy` besides its own options. */
@@ -45,7 +47,7 @@ export function virtioPlugin<O, S>(model: VirtioModel<O, S>): Plugin<O & Transpo
     attach(context) {
       const { options, state, domain, exceptions, get } = context;
       const transport = new MmioTransport(state.mmio, get(Interrupts).spi(options.interrupt), options.legacy);
-      const core = bringUp(model, context, domainDma(domain), transport.signals, options.legacy);
+      const core = bringUp(model, context, domainDma(domain), transport.signals);
       transport.attach(core);
       exceptions.claimMmio(options.at, BLOCK_SIZE, "registers", transport);
     },
@@ -74,13 +76,13 @@ function resources({ at, interrupt }: TransportOptions): Resources {
 /** The device with its core, for any transport in this thread. */
 export function bringUp<O, S>(
   model: VirtioModel<O, S>,
-  context: DomainContext<O, VirtioState<S>>,
+  context: DomainContext<O & Pick<TransportOptions, "legacy" | "packed">, VirtioState<S>>,
   dma: Dma,
   signals: Signals,
-  legacy: boolean,
 ): VirtioCore {
   const { options, state, clock, get, random, trace, fail } = context;
-  const core = new VirtioCore({ shape: model.shape(options), state: state.core, dma, clock, signals, legacy, trace });
+  const { legacy, packed } = options;
+  const core = new VirtioCore({ shape: model.shape(options), state: state.core, dma, clock, signals, legacy, packed, trace });
   const ports = new Map((model.ports?.(options) ?? []).map((name) => [name, get(Serial).open(name)]));
   const disks = openDisks(model, context);
   const given = <T>(map: ReadonlyMap<string, T>, name: string, what: string): T => {
