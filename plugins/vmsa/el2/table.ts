@@ -63,15 +63,19 @@ export class El2Table {
     }
     const { memory } = this.parts;
     const undo: Undo = { leaves: [], tables: [] };
+    let last: { readonly at: number; readonly level: number } | undefined;
     try {
       for (let done = 0; done < size;) {
         const left = size - done;
         const fits = (bytes: number) => (va + done) % bytes === 0 && (pa + done) % bytes === 0 && left >= bytes;
-        const level = blocks ? [1, 2, 3].find((candidate) => fits(entrySize(candidate)))! : 3;
+        const level = blocks ? [1, 2, 3].find((candidate) => fits(entrySize(candidate)) && this.#isFree(va + done, candidate, 1))! : 3;
         const step = entrySize(level);
-        const count = blocks && fits(GROUP * step) ? GROUP : 1;
+        const count = blocks && fits(GROUP * step) && this.#isFree(va + done, level, GROUP) ? GROUP : 1;
         for (let n = 0; n < count; n++, done += step) {
-          const at = this.#entry(va + done, level, undo);
+          // Mostly the entry behind the one before.
+          const isNext = last !== undefined && last.level === level && (last.at + 8) % PAGE_SIZE !== 0;
+          const at = isNext ? last!.at + 8 : this.#entry(va + done, level, undo);
+          last = { at, level };
           undo.leaves.push(at);
           memory.write64(at, el2Leaf(pa + done, level, mapping, count === GROUP));
         }
@@ -201,6 +205,15 @@ export class El2Table {
   #findChecked(va: number): Found {
     checkRange("VA", va, PAGE_SIZE);
     return this.#find(va);
+  }
+
+  /** True when no entry of these is a table: one that became empty stays, and takes its pages. */
+  #isFree(va: number, target: number, count: number): boolean {
+    for (let n = 0; n < count && target < 3; n++) {
+      const { level, descriptor } = this.#find(va + n * entrySize(target), target);
+      if (level === target && isTable(descriptor, level)) return false;
+    }
+    return true;
   }
 
   /** The entry for an address at a level; tables are made on the way. */

@@ -68,6 +68,18 @@ Deno.test("pages by default; blocks and the contiguous hint when asked for", () 
   assertEquals(flushes(), 0, "an insertion needs none");
 });
 
+Deno.test("a table that became empty is used again, and not covered by a block", () => {
+  const { memory, table } = fresh();
+  table.map(GIB + 6 * MIB, GIB, PAGE, rw);
+  table.unmap(GIB + 6 * MIB, PAGE);
+  table.map(GIB, GIB, 64 * MIB, rw, true);
+  const levels = [...table.leaves()].map(({ level, contiguous }) => `${level}${contiguous ? " contiguous" : ""}`);
+  const count = (what: string) => levels.filter((text) => text === what).length;
+  assertEquals([count("2"), count("3 contiguous"), count("2 contiguous"), levels.length], [15, 512, 16, 15 + 512 + 16]);
+  assertEquals([...table.frames()].length, memory.usage().get("tables"));
+  for (const va of [GIB, GIB + 7 * MIB, GIB + 63 * MIB]) assertEquals(table.lookup(va)?.pa, va);
+});
+
 Deno.test("every refusal is a RangeError, and nothing changes", () => {
   const { memory, table } = fresh(16 * MIB);
   table.map(GIB, GIB, 4 * MIB, ro);
