@@ -190,9 +190,7 @@ export class BreakBeforeMake {
       return;
     }
     if (wasLive) return this.#broken(use, before, at, holders, writer);
-    const isGlobal = regime !== EL10 || (!isTable(after) && (lo & (1 << 11)) === 0);
-    const asid = isGlobal && use.asid === GLOBAL ? GLOBAL : use.asid;
-    const spaces = this.remembered.near(regime, use.vmid, undefined, asid);
+    const spaces = this.remembered.around(use, level);
     this.#meet(spaces, after, at, use, writer, circumstances);
     if (!isTable(after)) return;
     // The table may have changed while nothing led to it.
@@ -238,15 +236,16 @@ export class BreakBeforeMake {
   #broken(use: Use, before: Descriptor, at: number, holders: readonly number[], writer: Writer): void {
     const { regime, vmid, bits } = use;
     const map = isTable(before) ? "tables" : "leaves";
+    // Tables that walks remember belong to an ASID, whatever the leaf says.
     const isGlobal = regime !== EL10 || (!isTable(before) && (before.lo & (1 << 11)) === 0);
     for (const vcpu of holders) {
-      const asid = isGlobal || use.asid === GLOBAL ? GLOBAL : this.machine.asid(vcpu);
+      const asid = isGlobal ? GLOBAL : this.machine.asid(vcpu);
       const space = this.remembered.space(regime, vmid, vcpu, asid);
       const known = space.get(map, before.vpn, bits);
       if (known) known.isGoing = false;
       else this.#put(space, map, { ...before, at, vcpu, asid });
     }
-    for (const space of this.remembered.near(regime, vmid, undefined, use.asid)) {
+    for (const space of this.remembered.around(use, before.level)) {
       const entry = space.get(map, before.vpn, bits);
       if (entry && entry.at === at) Object.assign(entry, { broken: writer, isHalf: false, flaw: undefined });
     }
@@ -326,7 +325,8 @@ export class BreakBeforeMake {
     const use = this.#use(at, { regime, vmid, asid, level, vpn: vpn - (at % 4096 >>> 3) * pages, bits, granule, table, parent, isUpper });
     const entry: Descriptor = { lo, hi, level, vpn, bits };
     const map = isTable(entry) ? "tables" : "leaves";
-    const space = this.remembered.space(regime, vmid, vcpu, asid);
+    const tag = regime === EL10 && map === "tables" ? this.machine.asid() : asid;
+    const space = this.remembered.space(regime, vmid, vcpu, tag);
     const known = space.get(map, vpn, bits);
     if (known && known.lo === lo && known.hi === hi && known.at === at) {
       Object.assign(known, FRESH);
@@ -337,7 +337,7 @@ export class BreakBeforeMake {
     // An ASID's non-global entries and the global ones are in one TLB.
     const near = this.remembered.near(regime, vmid, vcpu, asid === GLOBAL && regime === EL10 ? this.machine.asid() : asid);
     this.#meet(near, entry, at, { regime, vmid, asid }, writer, circumstances);
-    this.#put(space, map, { ...entry, at, vcpu, asid });
+    this.#put(space, map, { ...entry, at, vcpu, asid: tag });
     return use;
   }
 

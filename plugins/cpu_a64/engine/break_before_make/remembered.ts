@@ -169,6 +169,11 @@ export class Remembered {
     return found;
   }
 
+  /** Where an entry of a table may be held: a page in its ASID's or the global ones; a table belongs to each ASID that walked it. */
+  around({ regime, vmid, asid }: { regime: RegimeNumber; vmid: number; asid: number }, level: number): Space[] {
+    return level === 3 ? this.near(regime, vmid, undefined, asid) : [...this.spaces(regime, vmid, undefined, () => true)];
+  }
+
   /** Counts a new entry; when there are too many, all of the fullest space go. */
   grew(): void {
     if (++this.#count < this.limit) return;
