@@ -14,7 +14,7 @@ export interface RamBank {
 
 /** RAM, its frames and who owns them. */
 export interface PhysicalMemory {
-  /** What all RAM lies in. Its `buffer` changes while engines reserve. */
+  /** What all RAM lies in. */
   readonly wasm: WebAssembly.Memory;
   /** By the board's order. */
   readonly banks: readonly RamBank[];

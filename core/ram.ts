@@ -29,6 +29,8 @@ export class OutOfFramesError extends Error {
 
 const WASM_PAGE = 65536;
 const WASM_PAGES = 65536;
+/** For the engine, below all RAM, so that its addresses stay small; what nobody touches costs the host nothing. */
+const ENGINE_AREA = 0x1000_0000;
 /** Order 18 blocks are 1 GiB: indexes of a bank start below it at a multiple of that, so that alignment is the address's. */
 const ALIGNMENT = PAGE_SIZE * 2 ** MAX_ORDER;
 
@@ -58,22 +60,23 @@ export class Ram implements PhysicalMemory {
   readonly #ownerNumbers = new Map<string, number>();
   readonly #ownerNames: string[] = [""];
   readonly #held: number[] = [0];
+  /** End of what the engine reserved. The first 64 KiB stay unused, so that offset 0 is never a valid place. */
+  #reserved = WASM_PAGE;
   #sealed = false;
 
-  /** Throws a `RangeError` when the banks aren't page aligned, overlap, or don't fit into 4 GiB. */
+  /** Throws a `RangeError` when the banks aren't page aligned, overlap, or don't fit into 3.75 GiB. */
   constructor(
     banks: readonly { readonly at: number; readonly size: number }[],
     /** Memory that is taken by address and never handed out. */
     beside: readonly { readonly at: number; readonly size: number }[] = [],
   ) {
-    // The first 64 KiB stay unused, so that offset 0 is never a valid place.
-    let offset = WASM_PAGE;
+    let offset = ENGINE_AREA;
     const list: Bank[] = [];
     for (const [index, { at, size }] of [...banks, ...beside].entries()) {
       checkRange(at, size, "RAM bank");
       if (at % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new RangeError(`RAM bank ${rangeText(at, size)} isn't aligned to 4 KiB`);
       if (offset + size > WASM_PAGE * WASM_PAGES) {
-        throw new RangeError(`RAM bank ${rangeText(at, size)}: all RAM together is at most 4 GiB less 64 KiB`);
+        throw new RangeError(`RAM bank ${rangeText(at, size)}: all RAM together is at most 3.75 GiB`);
       }
       const origin = Math.floor(at / ALIGNMENT) * ALIGNMENT;
       const frames = size / PAGE_SIZE;
@@ -99,14 +102,11 @@ export class Ram implements PhysicalMemory {
   reserve(bytes: number): number {
     if (this.#sealed) throw new Error("memory for the CPU engine can be reserved during board set-up only");
     if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new RangeError(`reserve: ${bytes} bytes`);
-    const pages = Math.ceil(bytes / WASM_PAGE);
-    const before = this.wasm.buffer.byteLength / WASM_PAGE;
-    if (before + pages > WASM_PAGES) {
-      throw new RangeError(
-        `the board's RAM leaves ${(WASM_PAGES - before) * WASM_PAGE} bytes of the 4 GiB; the CPU engine asked for ${bytes} more`,
-      );
-    }
-    return this.wasm.grow(pages) * WASM_PAGE;
+    const at = this.#reserved;
+    const end = at + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
+    if (end > ENGINE_AREA) throw new RangeError(`the CPU engine asks for ${bytes} bytes; ${ENGINE_AREA - at} of its area are left`);
+    this.#reserved = end;
+    return at;
   }
 
   /** Board set-up is over: no more reservations. */

@@ -131,19 +131,20 @@ Deno.test("several banks: what one can't give, the next does", () => {
   assertEquals(ram.banks.map(({ base, hostOffset }) => [base, hostOffset % 65536]), [[0, 0], [0xff_0000_0000, 0]]);
 });
 
-Deno.test("views are bounds-checked, and follow the memory when it grows", () => {
+Deno.test("views are bounds-checked; the engine's memory lies below all RAM, so its addresses stay small", () => {
   const ram = new Ram([{ at: 0x4000_0000, size: MiB }]);
   for (const [pa, size] of [[0x3fff_ffff, 2], [0x400f_ffff, 2], [0x4000_0000, -1], [0x4000_0000, NaN], [0.5, 1], [2 ** 52, 8]]) {
     assertThrows(() => ram.view(pa, size), RangeError);
   }
   const offset = ram.reserve(100);
   assertEquals(offset % 65536, 0);
-  assert(offset >= MiB + 65536);
+  assert(offset >= 65536 && offset + 100 <= ram.banks[0].hostOffset);
   assertEquals(ram.reserve(1), offset + 65536);
   ram.write64(0x400f_fff8, 0x1122_3344_5566_7788n);
   assertEquals(ram.read64(0x400f_fff8), 0x1122_3344_5566_7788n);
   assertEquals(ram.view(0x400f_fff8, 1)[0], 0x88);
   assertThrows(() => ram.read64(0x4000_0004), RangeError, "aligned");
+  assertThrows(() => ram.reserve(256 * MiB), RangeError, "of its area are left");
   ram.seal();
   assertThrows(() => ram.reserve(1), Error, "during board set-up only");
 });
@@ -151,6 +152,7 @@ Deno.test("views are bounds-checked, and follow the memory when it grows", () =>
 Deno.test("a board that can't be", () => {
   assertThrows(() => new Ram([{ at: 0, size: 0x1800 }]), RangeError, "aligned to 4 KiB");
   assertThrows(() => new Ram([{ at: 0, size: 0x2000 }, { at: 0x1000, size: 0x1000 }]), Error, "overlaps");
-  assertThrows(() => new Ram([{ at: 0, size: 4096 * MiB }]), RangeError, "at most 4 GiB");
+  assertThrows(() => new Ram([{ at: 0, size: 4096 * MiB }]), RangeError, "at most 3.75 GiB");
+  assertEquals(new Ram([{ at: 0, size: 3840 * MiB }]).banks[0].hostOffset, 256 * MiB);
   assertThrows(() => new Ram([{ at: 2 ** 48, size: 0x1000 }]), RangeError, "below 2^48");
 });
