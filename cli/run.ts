@@ -119,7 +119,7 @@ async function runAndReport(
     terminal.close();
   }
   const wallMs = performance.now() - start;
-  const { instructions, exits, reboots } = machine.stats;
+  const { instructions, exits, reboots, traced } = machine.stats;
   const code = exitCodeOf(ending, watcher.missing);
   say("");
   if (ending.kind === "stopped" && ending.reason.report) console.error(ending.reason.report);
@@ -128,7 +128,7 @@ async function runAndReport(
     console.error(`expected and not seen: ${JSON.stringify(text)}`);
   }
   if (code !== EXIT.ok && !("signal" in ending)) console.error(`error: ${describeEnding(ending)}`);
-  say(runSummary({ outcome: describeEnding(ending), virtualNs: machine.nowNs, wallMs, instructions, exits, reboots }));
+  say(runSummary({ outcome: describeEnding(ending), virtualNs: machine.nowNs, wallMs, instructions, exits, reboots, traced }));
   return code;
 }
 

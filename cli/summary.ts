@@ -29,17 +29,21 @@ export interface RunFigures {
   readonly instructions: number;
   readonly exits: ReadonlyMap<string, number>;
   readonly reboots?: number;
+  /** Trace events by kind. */
+  readonly traced?: ReadonlyMap<string, number>;
 }
 
-/** A run in two lines. */
-export function runSummary({ outcome, virtualNs, wallMs, instructions, exits, reboots = 0 }: RunFigures): string {
+/** A run in two lines, and one more when the CPU's break-before-make checker has found something. */
+export function runSummary({ outcome, virtualNs, wallMs, instructions, exits, reboots = 0, traced }: RunFigures): string {
   const mips = wallMs > 0 ? instructions / wallMs / 1000 : 0;
   const kinds = [...exits].filter(([, number]) => number > 0).sort((a, b) => b[1] - a[1]);
+  const broken = traced?.get("break before make") ?? 0;
   return [
     `end    ${outcome}${reboots > 0 ? ` after ${count(reboots, "reboot")}` : ""}; ${seconds(virtualNs / 1e6)} virtual, ${
       seconds(wallMs)
     } wall, ${group(instructions)} instructions, ${mips.toFixed(mips < 10 ? 1 : 0)} MIPS`,
     `exits  ${kinds.length ? kinds.map(([kind, number]) => `${kind} ${group(number)}`).join(", ") : "none"}`,
+    ...broken ? [`tables ${count(broken, "change")} of live entries without break-before-make`] : [],
   ].join("\n");
 }
 
