@@ -53,8 +53,8 @@ export class PlatformError extends Error {
 /** Fetches and reads the description that a manifest names. Throws a {@linkcode PlatformError}, or why it can't be had. */
 export type PlatformReader = (reference: string) => Promise<Platform>;
 
-/** RAM of a platform that a machine takes at most without being told how much, in bytes: more than 2 GiB is more than the CPU engine can address. */
-export const PLATFORM_RAM_LIMIT = 1.5 * 2 ** 30;
+/** RAM of a platform that a machine takes at most without being told how much, in bytes: all RAM lies in one WebAssembly memory. */
+export const PLATFORM_RAM_LIMIT = 3.5 * 2 ** 30;
 
 /** The first banks of a platform, up to {@linkcode PLATFORM_RAM_LIMIT}. */
 export function platformRam(platform: Platform): PlatformRange[] {
