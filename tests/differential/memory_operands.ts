@@ -21,6 +21,7 @@ const isAtomic = (word: number): boolean => (word >>> 24 & 0x3b) === 0x38 && (wo
 const isRegisterOffset = (word: number): boolean => (word >>> 24 & 0x3b) === 0x38 && (word >>> 21 & 1) === 1 && (word >>> 10 & 3) === 2;
 
 const isLdapr = (word: number): boolean => ((word & 0x3fff_fc00) >>> 0) === 0x38bf_c000;
+const isOrderedOffset9 = (word: number): boolean => ((word & 0x3f20_0c00) >>> 0) === 0x1900_0000;
 
 /** Bytes of one register of an access, as a power of two. */
 function accessLog2(word: number): number {
@@ -36,6 +37,7 @@ const signed = (value: number, width: number) => value << (32 - width) >> (32 - 
 function immediateOffset(word: number): number {
   if (isUnsignedOffset(word)) return (word >>> 10 & 0xfff) << accessLog2(word);
   if (isPair(word)) return (word >>> 23 & 3) === 1 ? 0 : signed(word >>> 15 & 0x7f, 7) << accessLog2(word);
+  if (isOrderedOffset9(word)) return signed(word >>> 12 & 0x1ff, 9);
   if (isOffset9(word)) return (word >>> 10 & 3) === 1 ? 0 : signed(word >>> 12 & 0x1ff, 9);
   return 0;
 }
@@ -77,8 +79,8 @@ export function placeOperands(random: Random, word: number, registers: Registers
   const log2 = accessLog2(word);
   const pairs = isExclusive(word) && (word >>> 21 & 1) === 1;
   if (!inWindow && random.chance(0.02)) return registers.setX(general(word, 5), random.pick(nowhere));
-  // QEMU 7.2 doesn't check LDAPR's alignment; the architecture does.
-  const careful = isLdapr(word) || (atomic && random.chance(0.93));
+  // QEMU 7.2 doesn't check the alignment of LDAPR, LDAPUR and STLUR; the architecture does.
+  const careful = isLdapr(word) || isOrderedOffset9(word) || (atomic && random.chance(0.93));
   const size = pairs ? (word >>> 30 & 1) + 3 : log2;
   const target = inWindow ? WINDOW + (random.below(WINDOW_SIZE) & -(1 << size)) : address(random, size, careful);
   const base = general(word, 5);

@@ -38,7 +38,13 @@ function extend(value: I64, { log2, sign }: Kind): I64 {
 }
 
 /** Moves between a register and memory. The address is used once. */
-function transfer<F extends string>(m: Semantics<F>, k: Kind, Rt: Field, address: I64, options: { unprivileged?: boolean } = {}): void {
+function transfer<F extends string>(
+  m: Semantics<F>,
+  k: Kind,
+  Rt: Field,
+  address: I64,
+  options: { unprivileged?: boolean; ordered?: boolean } = {},
+): void {
   if (k.load) m.x.write(Rt, extend(m.load(address, k.log2, options), k));
   else m.store(address, k.log2, m.x.read(Rt), options);
 }
@@ -81,6 +87,23 @@ const loadStoreImmediate9 = a64({
     const moved = m.let(i64.add(base, i64.extend_s(m.i32((f) => signed(f.imm9, 9)))));
     transfer(m, kind(size, opc)!, Rt, mode === 1 ? base : moved, { unprivileged: mode === 2 });
     if (mode & 1) m.x.writeSp(Rn, moved);
+  },
+});
+
+/** "LDAPR/STLR (unscaled immediate)". */
+const orderedUnscaled = a64({
+  bits: "size:2 011001 opc:2 0 imm9:9 00 Rn:5 Rt:5",
+  known: ["size", "opc"],
+  split: spBase,
+  feature: "LRCPC2",
+  when: (f) => kind(f.size, f.opc) !== undefined,
+  asm: (f) => {
+    const name = mnemonic(f.size, f.opc, f.opc === 0 ? "lur" : "apur");
+    return `${name} ${reg(is64(f.size, f.opc), f.Rt)}, [${regSp(1, f.Rn)}, #${signed(f.imm9, 9)}]`;
+  },
+  emit(m, { size, opc, sp, Rn, Rt }) {
+    const offset = i64.extend_s(m.i32((f) => signed(f.imm9, 9)));
+    transfer(m, kind(size, opc)!, Rt, i64.add(baseAddress(m, Rn, sp), offset), { ordered: true });
   },
 });
 
@@ -227,6 +250,7 @@ export const loadsStores: readonly Declaration[] = [
   loadStoreUnsigned,
   ...prefetch,
   loadStoreImmediate9,
+  orderedUnscaled,
   loadStoreRegister,
   loadLiteral,
   loadStorePair,

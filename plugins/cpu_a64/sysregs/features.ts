@@ -15,6 +15,7 @@ export const FEATURES = {
   DotProd: "SDOT, UDOT",
   FP16: "half-precision arithmetic",
   LRCPC: "LDAPR",
+  LRCPC2: "LDAPUR, STLUR and their kin",
   PAN: "PSTATE.PAN and SCTLR_EL1.SPAN",
   PAN2: "AT S1E1RP, AT S1E1WP",
   UAO: "PSTATE.UAO",

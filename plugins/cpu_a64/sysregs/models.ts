@@ -26,8 +26,8 @@ export interface CpuModel {
 
 /** Cryptography of the Armv8.0 cores, with what they always have. */
 const ARMV8_0: readonly Feature[] = ["CRC32", "AES", "PMULL", "SHA1", "SHA256", "NonSecure"];
-/** Secure state alone, and memory protection instead of tables at EL2. */
-const ARMV8_R: readonly Feature[] = ["SEL2", "PMSA"];
+/** Secure state alone, and memory protection instead of tables at EL2; compilers use what Armv8.4 has. */
+const ARMV8_R: readonly Feature[] = ["SEL2", "PMSA", "LRCPC2"];
 const ARMV8_2: readonly Feature[] = ["CRC32", "LSE", "RDM", "DotProd", "FP16", "LRCPC", "PAN", "UAO", "DPB"];
 
 /** ID_AA64PFR0_EL1 of EL0 and EL1 in AArch64 only, with floating point and SIMD; EL2 and EL3 hidden. */
@@ -46,7 +46,8 @@ function instructionSet0(features: ReadonlySet<Feature>): bigint {
 }
 
 function instructionSet1(features: ReadonlySet<Feature>): bigint {
-  return (features.has("DPB") ? 1n : 0n) | (features.has("LRCPC") ? 1n << 20n : 0n);
+  const rcpc = features.has("LRCPC2") ? 2n : features.has("LRCPC") ? 1n : 0n;
+  return (features.has("DPB") ? 1n : 0n) | rcpc << 20n;
 }
 
 const PA_RANGE: Readonly<Record<number, bigint>> = { 32: 0n, 36: 1n, 40: 2n, 42: 3n, 44: 4n, 48: 5n };
@@ -165,7 +166,7 @@ export const models: readonly CpuModel[] = [
   }),
   model({
     name: "max",
-    doc: "Everything that the engine implements, 48-bit physical addresses.",
+    doc: "Everything of Armv8.2-A that the engine implements, 48-bit physical addresses.",
     midr: 0x000f_0510n,
     features: [...new Set<Feature>([...ARMV8_0, ...ARMV8_2])],
     physicalAddressBits: 48,

@@ -26,6 +26,7 @@ Deno.test("ID registers tell the truth", () => {
   assertEquals(max("ID_AA64PFR0_EL1"), 0x1100_0000_0011_0011n);
   assertEquals(max("ID_AA64ISAR0_EL1"), 0x1000_1021_1120n);
   assertEquals(max("ID_AA64ISAR1_EL1"), 0x10_0001n);
+  assertEquals(resetBlock(new RegisterFile(modelByName("cortex-r82")))("ID_AA64ISAR1_EL1"), 0x20_0001n);
   assertEquals(max("ID_AA64MMFR0_EL1"), 0x10_0025n);
   assertEquals(max("ID_AA64MMFR1_EL1"), 0x10_0000n);
   assertEquals(max("ID_AA64MMFR2_EL1"), 0x10n);
