@@ -40,6 +40,9 @@ export class Hotness {
   readonly #granules = new Map<number, Granule>();
   readonly #arrivals = new Map<number, number>();
   readonly #ready = new Set<number>();
+  /** Instructions between two samples, and samples in a granule before its first trace. */
+  period = PERIOD;
+  firstThreshold = FIRST_THRESHOLD;
   #tracing = 0;
   #last = 0;
 
@@ -47,7 +50,7 @@ export class Hotness {
 
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
-    if (this.#tracing === 0) return left < PERIOD ? left : PERIOD;
+    if (this.#tracing === 0) return left < this.period ? left : this.period;
     this.#visit(record);
     if (--this.#tracing === 0) this.#finish();
     return 1;
@@ -63,7 +66,7 @@ export class Hotness {
     }
     const key = record >>> GRANULE_BITS;
     let granule = this.#granules.get(key);
-    if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: FIRST_THRESHOLD });
+    if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: this.firstThreshold });
     if (++granule.samples < granule.threshold) return;
     granule.samples = 0;
     granule.threshold *= 2;

@@ -64,7 +64,7 @@ export class Tier1 {
   #fresh: number[] = [];
   /** How often regions were made for a head. */
   readonly #attempts = new Map<number, number>();
-  readonly #hotness: Hotness | undefined;
+  readonly hotness: Hotness | undefined;
   readonly stats = { regions: 0, instructions: 0, bytes: 0, drops: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
@@ -73,7 +73,7 @@ export class Tier1 {
     this.#visited = new Uint8Array(code.slots * RECORDS_PER_PAGE);
     this.#covered = new Uint16Array(code.slots * RECORDS_PER_PAGE);
     if (mode === "on") {
-      this.#hotness = new Hotness({
+      this.hotness = new Hotness({
         wordOf: (record) => block.words[code.hostOf(record) >>> 2] ?? 0,
         isCovered: (record) => this.#covered[this.#index(record)] > 0,
         visit: (record) => {
@@ -95,12 +95,12 @@ export class Tier1 {
 
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
-    return this.#hotness === undefined ? left : this.#hotness.slice(record, left);
+    return this.hotness === undefined ? left : this.hotness.slice(record, left);
   }
 
   /** The run's budget ended at a record. */
   sample(record: number): void {
-    this.#hotness?.sample(record);
+    this.hotness?.sample(record);
   }
 
   /** Number of a record among all, its page's end not counted. */
@@ -147,7 +147,7 @@ export class Tier1 {
     if (handler <= ENTER_REGION || !code.isWhole(slot)) return [];
     const frame = code.frameOf(slot);
     const wordAt = (index: number) => block.words[(frame << 10) + index];
-    const isKnown = this.#hotness
+    const isKnown = this.hotness
       ? (index: number) => this.#visited[slot * RECORDS_PER_PAGE + index] !== 0
       : (index: number) => block.halves[(records + index * RECORD_SIZE) >>> 1] !== 0;
     const graph = discover(head, (index) => isKnown(index) ? wordAt(index) : undefined);

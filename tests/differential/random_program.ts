@@ -1,0 +1,198 @@
+/**
+ * Random programs with loops, calls, faults and self-modification, for engines that are compared with each other: an
+ * exception skips the instruction that caused it, and a fetch from nowhere starts over, so a program never ends.
+ */
+import type { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
+import type { Random } from "../support/random.ts";
+import { findForms, type Form, randomWord } from "./forms.ts";
+import { isLoadStore } from "./memory_operands.ts";
+
+/** Where things are; VA = PA but for the device. All in one block of 2 MiB. */
+export const BASE = 0x4000_0000;
+/** Two pages of code, one after the other. */
+export const CODE = BASE + 0x1000, CODE_WORDS = 2048;
+export const VECTORS = BASE + 0x4000;
+/** Readable and writable, twice; then readable, invalid, device, writable. */
+export const DATA = BASE + 0x8000;
+
+/** Vectors: what faults is skipped, a fetch from nowhere goes to TPIDR_EL1; interrupts ask EL2 to take them back. */
+export const synchronous: readonly number[] = [
+  0xd51bd040, // msr tpidr_el0, x0
+  0xd5385200, // mrs x0, esr_el1
+  0xd35bfc00, // lsr x0, x0, #27
+  0xf100401f, // cmp x0, #0x10
+  0x540000c0, // b.eq 1f
+  0xf100441f, // cmp x0, #0x11
+  0x54000080, // b.eq 1f
+  0xd5384020, // mrs x0, elr_el1
+  0x91001000, // add x0, x0, #0x4
+  0x14000002, // b 2f
+  0xd538d080, // 1: mrs x0, tpidr_el1
+  0xd5184020, // 2: msr elr_el1, x0
+  0xd53bd040, // mrs x0, tpidr_el0
+  0xd69f03e0, // eret
+];
+export const interrupt: readonly number[] = [
+  0xd4000022, // hvc #1
+  0xd69f03e0, // eret
+];
+
+const system: readonly number[] = [
+  0xd53be049, // mrs x9, cntvct_el0
+  0xd51b4209, // msr nzcv, x9
+  0xd53b4209, // mrs x9, nzcv
+  0xd50342df, // msr daifset, #2
+  0xd50342ff, // msr daifclr, #2
+  0xd4000001, // svc #0
+  0xd5033fdf, // isb
+  0xd50b7434, // dc zva, x20
+  0xd51bd065, // msr tpidrro_el0, x5
+  0xd53bd066, // mrs x6, tpidrro_el0
+  0xd5033f5f, // clrex
+  0xd51b443f, // msr fpsr, xzr
+  0xd51b441f, // msr fpcr, xzr
+  0xd51b4409, // msr fpcr, x9
+  0xd50040bf, // msr spsel, #0
+  0xd50041bf, // msr spsel, #1
+  0x9100029f, // mov sp, x20
+  0xd53b4427, // mrs x7, fpsr
+  0xd50b7536, // ic ivau, x22
+];
+
+/** X20 to X25 hold addresses: five of data, and one of code. */
+const FIRST_BASE = 20, BASES = 6, CODE_BASE = 25;
+
+/** Small numbers are compared, and the flags used: what compilers write, and random words hardly ever are. */
+function comparison(random: Random, at: number, count: number): number[] {
+  const small = () => random.below(4);
+  const is64 = random.below(2) << 31;
+  const words = [];
+  // AND Xn, Xn, #3; and sometimes its negative: SUB Xn, XZR, Xn.
+  const n = small();
+  if (random.chance(0.7)) words.push((0x9240_0400 | n << 5 | n) >>> 0);
+  if (random.chance(0.2)) words.push((0xcb00_03e0 | n << 16 | n) >>> 0);
+  const destination = random.chance(0.5) ? 31 : small();
+  // SUBS, ADDS, ANDS (registers), SUBS, ADDS (immediate).
+  const setter = random.pick([0x6b00_0000, 0x2b00_0000, 0x6a00_0000]) | small() << 16;
+  const immediate = random.pick([0x7100_0000, 0x3100_0000]) | random.below(5) << 10;
+  words.push((is64 | (random.chance(0.5) ? setter : immediate) | n << 5 | destination) >>> 0);
+  if (random.chance(0.2)) {
+    // CCMP, CCMN
+    words.push(
+      (random.below(2) << 31 | random.below(2) << 30 | 0x3a40_0000 | small() << 16 | random.below(16) << 12 | small() << 5 |
+        random.below(16)) >>> 0,
+    );
+  }
+  for (let uses = 0; uses < 2; uses++) {
+    // CSINC, or B.cond.
+    if (random.chance(0.5)) words.push((0x9a80_0400 | small() << 16 | random.below(16) << 12 | small() << 5 | random.below(20)) >>> 0);
+    else words.push((0x5400_0000 | ((random.below(count) - at - words.length) & 0x7_ffff) << 5 | random.below(16)) >>> 0);
+  }
+  return words;
+}
+
+/** Draws programs. */
+export class ProgramGenerator {
+  readonly #computations: Form[];
+  readonly #accesses: Form[];
+
+  constructor(readonly decoder: Decoder) {
+    const { forms } = findForms(decoder);
+    // Bits 28:26 of branches, exceptions and system instructions are 101.
+    this.#computations = forms.filter(({ example }) => !isLoadStore(example) && (example >>> 26 & 7) !== 5 && example >>> 16 !== 0);
+    this.#accesses = forms.filter(({ example }) => isLoadStore(example) && (example >>> 24 & 0x3b) !== 0x18);
+  }
+
+  /** Words from {@linkcode CODE} on, across the border of its two pages. `first`: index of the one to start at. */
+  program(random: Random): { first: number; words: number[] } {
+    const count = 60 + random.below(120);
+    const first = 1024 - random.below(count);
+    const words: number[] = [];
+    const restore = () => {
+      const base = FIRST_BASE + random.below(BASES);
+      const target = base === CODE_BASE ? CODE + first * 4 : DATA + random.below(6) * 0x1000 + (random.below(0x100) << 4);
+      // MOVZ, MOVK.
+      words.push((0xd280_0000 | (target & 0xffff) << 5 | base) >>> 0, (0xf2a0_0000 | (target >>> 16) << 5 | base) >>> 0);
+    };
+    for (let base = 0; base < 8; base++) restore();
+    while (words.length < count) {
+      switch (random.below(16)) {
+        case 0:
+          restore();
+          break;
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+          words.push(this.#access(random));
+          break;
+        case 5:
+        case 6:
+        case 7:
+          words.push(this.#branch(random, words.length, count));
+          break;
+        case 8:
+          if (random.chance(0.3)) words.push(random.pick(system));
+          break;
+        case 9:
+          // Copies an instruction over another: LDR Wt, [X25, #…]; STR Wt, [X25, #…].
+          if (random.chance(0.15)) {
+            words.push((0xb940_0000 | random.below(count) << 10 | CODE_BASE << 5 | 9) >>> 0);
+            words.push((0xb900_0000 | random.below(count) << 10 | CODE_BASE << 5 | 9) >>> 0);
+          }
+          break;
+        case 10:
+        case 11:
+          words.push(...comparison(random, words.length, count));
+          break;
+        default:
+          words.push(this.#computation(random));
+      }
+    }
+    words.push((0x1400_0000 | (-words.length & 0x3ff_ffff)) >>> 0);
+    return { first, words };
+  }
+
+  /** Leaves X20 to X30 alone, most of the time. */
+  #computation(random: Random): number {
+    for (;;) {
+      // A few forms come often, or flags and conditions would drown in vectors.
+      const word = randomWord(
+        random,
+        this.decoder,
+        random.chance(0.5) ? random.pick(this.#computations.slice(0, 120)) : random.pick(this.#computations),
+      );
+      if (typeof word === "number" && ((word & 31) < FIRST_BASE || (word & 31) === 31 || random.chance(0.02))) return word;
+    }
+  }
+
+  #access(random: Random): number {
+    for (;;) {
+      const word = randomWord(random, this.decoder, random.pick(this.#accesses));
+      if (typeof word !== "number") continue;
+      return (word & ~(31 << 5) | (FIRST_BASE + random.below(BASES - (random.chance(0.03) ? 0 : 1))) << 5) >>> 0;
+    }
+  }
+
+  #branch(random: Random, at: number, count: number): number {
+    const distance = (random.chance(0.8) ? Math.max(0, Math.min(count, at + random.below(24) - 12)) : random.below(count)) - at;
+    const register = random.below(FIRST_BASE);
+    switch (random.below(8)) {
+      case 0:
+        return (0x1400_0000 | distance & 0x3ff_ffff) >>> 0;
+      case 1:
+        return (0x9400_0000 | distance & 0x3ff_ffff) >>> 0;
+      case 2:
+        return 0xd65f_03c0;
+      case 3: // CBZ, CBNZ
+        return (0x3400_0000 | random.below(2) << 31 | random.below(2) << 24 | (distance & 0x7_ffff) << 5 | register) >>> 0;
+      case 4: // TBZ, TBNZ
+        return (0x3600_0000 | random.below(2) << 31 | random.below(2) << 24 | random.below(32) << 19 | (distance & 0x3fff) << 5 |
+          register) >>> 0;
+      case 5: // BR, BLR to where X25 points
+        return random.chance(0.2) ? (0xd61f_0000 | random.below(2) << 21 | CODE_BASE << 5) >>> 0 : 0xd65f_03c0;
+      default:
+        return (0x5400_0000 | (distance & 0x7_ffff) << 5 | random.below(16)) >>> 0;
+    }
+  }
+}
