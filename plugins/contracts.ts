@@ -14,3 +14,19 @@ export { PmsaDomains } from "./pmsa/contract.ts";
 export { PowerControl } from "./psci/contract.ts";
 export { Calls } from "./smccc/contract.ts";
 export type { CallRange, Conduit } from "./smccc/contract.ts";
+export { virtioPciPlugin, virtioPlugin } from "./virtio/contract.ts";
+export type {
+  DiskRequest,
+  MmioDeviceState,
+  MmioOptions,
+  PciDeviceOptions,
+  PciDeviceState,
+  RingOptions,
+  Served,
+  VirtioBehaviour,
+  VirtioBuffer,
+  VirtioContext,
+  VirtioModel,
+  VirtioShape,
+  VirtioState,
+} from "./virtio/contract.ts";

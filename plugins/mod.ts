@@ -26,7 +26,16 @@ import { schedulerFair } from "./scheduler_fair/mod.ts";
 import { schedulerNull } from "./scheduler_null/mod.ts";
 import { smccc } from "./smccc/mod.ts";
 import { spinTable } from "./spin_table/mod.ts";
-import { virtioBalloon, virtioBlk, virtioConsole, virtioRng } from "./virtio/mod.ts";
+import {
+  virtioBalloon,
+  virtioBalloonPci,
+  virtioBlk,
+  virtioBlkPci,
+  virtioConsole,
+  virtioConsolePci,
+  virtioRng,
+  virtioRngPci,
+} from "./virtio/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
@@ -59,8 +68,12 @@ export const plugins: readonly Plugin[] = [
   smccc,
   spinTable,
   virtioBalloon,
+  virtioBalloonPci,
   virtioBlk,
+  virtioBlkPci,
   virtioConsole,
+  virtioConsolePci,
   virtioRng,
+  virtioRngPci,
   vmsa,
 ];

@@ -34,6 +34,8 @@ export interface ConsoleState {
   readonly input: number[][];
   /** Control messages that wait for a buffer. */
   control: number[][];
+  /** By port: somebody in the guest has it open. What came before would be thrown away there. */
+  readonly open: boolean[];
 }
 
 /** Which port a queue belongs to; undefined for the control queues. */
@@ -76,7 +78,9 @@ class ConsoleDevice implements VirtioBehaviour {
   }
 
   reset(): void {
-    this.context.state.control = [];
+    const { state } = this.context;
+    state.control = [];
+    state.open.fill(false);
   }
 
   serve(queue: number, buffer: VirtioBuffer): Served {
@@ -87,8 +91,9 @@ class ConsoleDevice implements VirtioBehaviour {
   }
 
   #receive(port: number, buffer: VirtioBuffer): Served {
-    const waiting = this.context.state.input[port];
-    if (waiting.length === 0) return "later";
+    const { state, has } = this.context;
+    const waiting = state.input[port];
+    if (waiting.length === 0 || has(Console.MULTIPORT) && !state.open[port]) return "later";
     if (buffer.writable === 0) buffer.reject("a receive buffer with no room");
     const bytes = Uint8Array.from(waiting.splice(0, Math.min(buffer.writable, LONGEST)));
     buffer.write(0, bytes);
@@ -119,6 +124,9 @@ class ConsoleDevice implements VirtioBehaviour {
       if (port === 0) this.#send(port, Event.CONSOLE_PORT, 1);
       this.#send(port, Event.PORT_NAME, 1, this.context.options.ports[port]);
       this.#send(port, Event.PORT_OPEN, 1);
+    } else if (event === Event.PORT_OPEN && port < this.#ports.length) {
+      this.context.state.open[port] = value === 1;
+      if (value === 1) this.context.poke(receiveQueue(port));
     }
     this.context.poke(Queue.CONTROL_RECEIVE);
     return 0;
@@ -153,7 +161,7 @@ export const console: VirtioModel<ConsoleOptions, ConsoleState> = {
     features: [Console.MULTIPORT, Console.EMERG_WRITE],
     queues: new Array(2 * ports.length + 2).fill(QUEUE_SIZE),
   }),
-  state: ({ ports }) => ({ input: ports.map(() => []), control: [] }),
+  state: ({ ports }) => ({ input: ports.map(() => []), control: [], open: ports.map(() => false) }),
   ports: ({ ports }) => ports,
   create: (context) => new ConsoleDevice(context),
 };

@@ -1,4 +1,7 @@
-/** What whoever writes a virtio device builds on: a model, and a plugin made of it. */
-export { virtioPlugin } from "./plugin.ts";
-export type { TransportOptions, VirtioState } from "./plugin.ts";
+/** What whoever writes a virtio device builds on: a model, and plugins made of it. */
 export type { DiskRequest, Served, VirtioBehaviour, VirtioBuffer, VirtioContext, VirtioModel, VirtioShape } from "./model.ts";
+export { virtioPciPlugin } from "./pci_plugin.ts";
+export type { PciDeviceOptions, PciDeviceState } from "./pci_plugin.ts";
+export { virtioPlugin } from "./plugin.ts";
+export type { MmioDeviceState, MmioOptions } from "./plugin.ts";
+export type { RingOptions, VirtioState } from "./bring_up.ts";

@@ -9,15 +9,26 @@ import { blk } from "./blk/mod.ts";
 import type { BlkOptions, BlkState } from "./blk/mod.ts";
 import { console } from "./console.ts";
 import type { ConsoleOptions, ConsoleState } from "./console.ts";
+import { virtioPciPlugin } from "./pci_plugin.ts";
+import type { PciDeviceOptions, PciDeviceState } from "./pci_plugin.ts";
 import { virtioPlugin } from "./plugin.ts";
-import type { TransportOptions, VirtioState } from "./plugin.ts";
+import type { MmioDeviceState, MmioOptions } from "./plugin.ts";
 import { rng } from "./rng.ts";
+import type { RngState } from "./rng.ts";
 
 /** Memory balloon. */
-export const virtioBalloon: Plugin<BalloonOptions & TransportOptions, VirtioState<BalloonState>> = virtioPlugin(balloon);
+export const virtioBalloon: Plugin<BalloonOptions & MmioOptions, MmioDeviceState<BalloonState>> = virtioPlugin(balloon);
+/** Memory balloon on the PCI bus. */
+export const virtioBalloonPci: Plugin<BalloonOptions & PciDeviceOptions, PciDeviceState<BalloonState>> = virtioPciPlugin(balloon);
 /** Block device. */
-export const virtioBlk: Plugin<BlkOptions & TransportOptions, VirtioState<BlkState>> = virtioPlugin(blk);
+export const virtioBlk: Plugin<BlkOptions & MmioOptions, MmioDeviceState<BlkState>> = virtioPlugin(blk);
+/** Block device on the PCI bus. */
+export const virtioBlkPci: Plugin<BlkOptions & PciDeviceOptions, PciDeviceState<BlkState>> = virtioPciPlugin(blk);
 /** Console with several ports. */
-export const virtioConsole: Plugin<ConsoleOptions & TransportOptions, VirtioState<ConsoleState>> = virtioPlugin(console);
+export const virtioConsole: Plugin<ConsoleOptions & MmioOptions, MmioDeviceState<ConsoleState>> = virtioPlugin(console);
+/** Console on the PCI bus. */
+export const virtioConsolePci: Plugin<ConsoleOptions & PciDeviceOptions, PciDeviceState<ConsoleState>> = virtioPciPlugin(console);
 /** Entropy device. */
-export const virtioRng: Plugin<TransportOptions, VirtioState<Record<never, never>>> = virtioPlugin(rng);
+export const virtioRng: Plugin<MmioOptions, MmioDeviceState<RngState>> = virtioPlugin(rng);
+/** Entropy device on the PCI bus. */
+export const virtioRngPci: Plugin<PciDeviceOptions, PciDeviceState<RngState>> = virtioPciPlugin(rng);

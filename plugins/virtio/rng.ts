@@ -4,8 +4,11 @@ import type { VirtioModel } from "./model.ts";
 /** Bytes for one buffer: a driver that asks for gigabytes gets its bytes in portions. */
 const PORTION = 0x1_0000;
 
+/** It has none. */
+export type RngState = Record<never, never>;
+
 /** The device. */
-export const rng: VirtioModel<Record<never, never>, Record<never, never>> = {
+export const rng: VirtioModel<Record<never, never>, RngState> = {
   name: "virtio_rng",
   doc: "Virtio entropy device: random bytes from the board's seed.",
   options: {},
