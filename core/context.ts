@@ -3,7 +3,7 @@ import type { Capability } from "./capability.ts";
 import type { Clock } from "./clock.ts";
 import type { PhysicalBus, PhysicalMemory } from "./physical_memory.ts";
 import type { Exceptions } from "./exceptions.ts";
-import type { Domain, Vcpu } from "./domain.ts";
+import type { Domain, Outcome, Vcpu } from "./domain.ts";
 import type { Board } from "./board.ts";
 import type { Disk, DiskMode } from "./disk.ts";
 
@@ -72,4 +72,6 @@ export interface DomainContext<O, S> extends BoardContext<O, S> {
    * runs, in order of registration: place images, build the device tree, set registers.
    */
   onBoot(hook: () => void): void;
+  /** Called once when the domain ends by itself, before anything of it goes: who must hear of it, while the board lives on. */
+  onEnd(hook: (outcome: Outcome) => void): void;
 }

@@ -329,6 +329,7 @@ export class Machine {
     this.#ended.push(domain);
     for (const vcpu of domain.vcpus) this.#scheduler.remove(vcpu);
     this.#tracer.trace("domain ended", () => `${domain.name}: ${domain.outcome!.kind}`);
+    this.#domains.get(domain)!.ended(domain.outcome!, (owner, hook, error) => this.#failed(owner, hook, error, domain));
   }
 
   #failed(owner: string, hook: string, error: unknown, domain?: Domain): void {

@@ -6,7 +6,7 @@ import type { VirtualClock } from "./virtual_clock.ts";
 import type { BoardContext, DomainContext, RunHooks } from "./context.ts";
 import { openDiskFile } from "./disk.ts";
 import type { DiskOpener } from "./disk.ts";
-import type { Domain } from "./domain.ts";
+import type { Domain, Outcome } from "./domain.ts";
 import { OptionError } from "./errors.ts";
 import { PluginError } from "./plugin_errors.ts";
 import { orderByNeeds } from "./order.ts";
@@ -51,6 +51,7 @@ export class Scope {
   readonly claims: ClaimTable;
   readonly runHooks: Hooked<RunHooks>[] = [];
   readonly bootHooks: Hooked<() => void>[] = [];
+  readonly endHooks: Hooked<(outcome: Outcome) => void>[] = [];
   readonly instances: Instance[] = [];
   readonly capabilities = new Map<string, { readonly owner: string; readonly value: unknown }>();
   readonly #undo: (() => void)[] = [];
@@ -71,6 +72,17 @@ export class Scope {
 
   find(name: string): { readonly owner: string; readonly value: unknown } | undefined {
     return this.capabilities.get(name) ?? this.parent?.find(name);
+  }
+
+  /** Calls the end hooks, in order of registration. `failed` hears of hooks that throw. */
+  ended(outcome: Outcome, failed: (owner: string, hook: string, error: unknown) => void): void {
+    for (const { owner, hook } of this.endHooks.splice(0)) {
+      try {
+        hook(outcome);
+      } catch (error) {
+        failed(owner, "onEnd", error);
+      }
+    }
   }
 
   /** Calls the stop hooks, latest first, and undoes the rest. `failed` hears of hooks that throw. */
@@ -253,6 +265,9 @@ export class PluginHost {
       domain,
       onBoot: (hook: () => void) => {
         scope.bootHooks.push({ owner, hook });
+      },
+      onEnd: (hook: (outcome: Outcome) => void) => {
+        scope.endHooks.push({ owner, hook });
       },
     });
     return { instance, context: attached };

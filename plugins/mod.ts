@@ -10,12 +10,14 @@ import { fdt } from "./fdt/mod.ts";
 import { firmware } from "./firmware/mod.ts";
 import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv2, gicv2m, gicv3, its } from "./gic/mod.ts";
+import { hypervisorConsole } from "./hypervisor_console/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
 import { mmioSram } from "./mmio_sram/mod.ts";
 import { ns16550, pciSerial } from "./ns16550/mod.ts";
+import { boardInterrupts, passthrough } from "./passthrough/mod.ts";
 import { pci } from "./pci/mod.ts";
-import { pl011 } from "./pl011/mod.ts";
+import { boardPl011, pl011 } from "./pl011/mod.ts";
 import { pl031 } from "./pl031/mod.ts";
 import { pl061 } from "./pl061/mod.ts";
 import { pmsa, pmsaDomain } from "./pmsa/mod.ts";
@@ -40,6 +42,8 @@ import { vmsa } from "./vmsa/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
 export const plugins: readonly Plugin[] = [
+  boardInterrupts,
+  boardPl011,
   cfiFlash,
   cpuA64,
   fdt,
@@ -48,11 +52,13 @@ export const plugins: readonly Plugin[] = [
   gicv2,
   gicv2m,
   gicv3,
+  hypervisorConsole,
   its,
   linuxBoot,
   load,
   mmioSram,
   ns16550,
+  passthrough,
   pci,
   pciSerial,
   pl011,

@@ -110,7 +110,10 @@ export class Bench {
         kicked: (vcpu) => this.#kicked(vcpu),
       },
       vcpuReset: (vcpu) => this.#hooks("reset", vcpu),
-      ended: () => {},
+      ended: ({ outcome }) =>
+        this.scope.ended(outcome!, (owner, hook, error) => {
+          throw new PluginError(owner, hook, error);
+        }),
     });
     this.scope = new Scope(board, this.domain);
     if (options.interrupts !== false) this.scope.capabilities.set(Interrupts.name, { owner: "bench", value: this.interrupts });

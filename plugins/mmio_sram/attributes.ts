@@ -16,11 +16,6 @@ export function cacheability(type: MemoryType): string {
   return type.startsWith("device") ? "Device" : type;
 }
 
-/** An interrupt controller's frames may be this and nothing less strict: another vCPU may run next, and must not meet an earlier one's write. */
-export function isStrictEnoughForInterrupts(type: MemoryType): boolean {
-  return type === "device-ngnrne" || type === "device-ngnre";
-}
-
 /** The type when nobody else has a say: Linux's sram.yaml, "no-memory-wc". */
 export function bindingType(region: SramRegion): MemoryType {
   return region.noMemoryWc ? "device-ngnre" : "normal-nc";

@@ -1,23 +1,9 @@
 /** What can't be between regions: one physical page with two owners or two cacheabilities, or an interrupt controller's as memory. */
-import { hex, Interrupts } from "../../core/mod.ts";
-import type { Board, PlatformRange, ResourceFinding } from "../../core/mod.ts";
-import { cacheability, isStrictEnoughForInterrupts, segmentsOf } from "./attributes.ts";
+import { hex } from "../../core/mod.ts";
+import type { Board, ResourceFinding } from "../../core/mod.ts";
+import { cacheability, segmentsOf } from "./attributes.ts";
+import { interruptFrames, isStrictEnoughForInterrupts, overlaps } from "./interrupt_frames.ts";
 import type { SramRegion } from "./plan.ts";
-
-/** True when they share an address. */
-export function overlaps(a: PlatformRange, b: PlatformRange): boolean {
-  return a.at < b.at + b.size && b.at < a.at + a.size;
-}
-
-/** Physical frames of interrupt controllers: the platform's, and those of the board's plugins. */
-export function interruptFrames(board: Board): PlatformRange[] {
-  const platform = board.platform?.devices.filter(({ role }) => role === "interrupt controller" || role === "message interrupts") ?? [];
-  const plugins = board.plugins.filter(({ plugin }) => plugin.provides?.some(({ name }) => name === Interrupts.name));
-  return [
-    ...platform.flatMap(({ windows }) => windows),
-    ...plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).windows ?? []),
-  ].map(({ at, size }) => ({ at, size }));
-}
 
 /** Mistakes between regions. */
 export function conflicts(regions: readonly SramRegion[], board: Board): ResourceFinding[] {

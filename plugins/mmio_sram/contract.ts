@@ -73,3 +73,6 @@ export interface DeviceMemory {
 
 /** Provided by `mmio_sram`. */
 export const DeviceMemory: Capability<DeviceMemory> = capability("DeviceMemory");
+
+// For others who map devices into domains.
+export { interruptFrames, isStrictEnoughForInterrupts, overlaps } from "./interrupt_frames.ts";

@@ -4,10 +4,10 @@
  */
 import { hex, PAGE_SIZE } from "../../core/mod.ts";
 import type { Domain, MemoryType, PlatformRange } from "../../core/mod.ts";
-import { cacheability, isStrictEnoughForInterrupts } from "./attributes.ts";
-import { overlaps } from "./conflicts.ts";
+import { cacheability } from "./attributes.ts";
 import { attributeCodes, AttributeConflictError, status } from "./contract.ts";
 import type { DeviceMemory, MemoryMappingRequest, NodeMapping } from "./contract.ts";
+import { isStrictEnoughForInterrupts, overlaps } from "./interrupt_frames.ts";
 
 /** State: plain data. */
 export interface DeviceMemoryState {

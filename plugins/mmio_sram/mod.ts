@@ -10,10 +10,11 @@ import { CpuEngine, definePlugin, hex, MemoryBackend, printSize } from "../../co
 import type { BoardContext, DomainContext, Plugin, Resources } from "../../core/mod.ts";
 import { mappingText, segmentsOf } from "./attributes.ts";
 import type { Segment } from "./attributes.ts";
-import { conflicts, interruptFrames } from "./conflicts.ts";
+import { conflicts } from "./conflicts.ts";
 import { AttributeConflictError, DeviceMemory } from "./contract.ts";
 import { DeviceMemoryList } from "./device_memory.ts";
 import type { DeviceMemoryState } from "./device_memory.ts";
+import { interruptFrames } from "./interrupt_frames.ts";
 import { sramNode } from "./node.ts";
 import { planSram } from "./plan.ts";
 import type { MmioSramOptions, SramRegion } from "./plan.ts";

@@ -9,6 +9,9 @@ import { BLOCK_SIZE } from "./registers.ts";
 import { resetState, Uart } from "./uart.ts";
 import type { UartState } from "./uart.ts";
 
+export { boardPl011 } from "./board.ts";
+export type { BoardPl011Options } from "./board.ts";
+
 /** Options. */
 export interface Pl011Options {
   readonly at: number;
