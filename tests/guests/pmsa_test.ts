@@ -167,6 +167,8 @@ Deno.test("who reaches for others' memory: the syndrome at EL2, the abort in the
   const targets: readonly (readonly [at: number, status: number])[] = [
     [0x70_0000, TRANSLATION], // RAM of the other guest
     [0x40_0000, TRANSLATION], // its first byte
+    [0x40_3000, TRANSLATION], // its code, as it runs in between
+    [0x40_d000, TRANSLATION], // its data
     [0xc0_0000, TRANSLATION], // RAM that nobody has
     [0xf8_0000, PERMISSION], // the hypervisor's text
     [0xff_0000, PERMISSION], // its data
@@ -174,7 +176,11 @@ Deno.test("who reaches for others' memory: the syndrome at EL2, the abort in the
   ];
   const aborts: Abort[] = [];
   const append = addressList("peek", targets.map(([at]) => at));
-  const guests = [{ name: "curious", at: 0, append, plugins: "\n      - use: witness" }, { name: "victim", at: 4 * MIB }];
+  const guests = [{ name: "curious", at: 0, append, plugins: "\n      - use: witness" }, {
+    name: "victim",
+    at: 4 * MIB,
+    append: "sequences=4000",
+  }];
   using guest = await Session.start(board(guests), { images, plugins: [witness(aborts)], wallLimitMs: 30_000 });
   const victim = guest.machine.domains[1];
   const secret = Uint8Array.from({ length: 64 }, (_, n) => n ^ 0x5a);

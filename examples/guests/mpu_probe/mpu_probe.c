@@ -1,12 +1,13 @@
 /*
  * MPU probe: a guest for an Armv8-R CPU that programs its EL1 MPU, asks it everything that it promises, and says what came out, one line
  * each. Then it looks where its command line says: at memory that is its own (`touch=<hex>`) and, as a guest would that wants more, at what
- * isn't (`peek=<hex>`; up to eight of each). It powers off; with `ticking` it stays, prints a line every tenth of a second, and powers off
- * when somebody types q.
+ * isn't (`peek=<hex>`; up to eight of each). `sequences=<hex>` is how often it rewrites regions. It powers off; with `ticking` it stays,
+ * prints a line every tenth of a second, and powers off when somebody types q.
  */
 #include "mpu_probe.h"
 
 #define MAX_ADDRESSES 8
+#define SEQUENCES 2000
 #define TICKS 5
 #define TICK_HZ 100
 #define TICKING_HZ 10
@@ -135,10 +136,10 @@ static void peek(uint64_t address)
 	print_hex(address);
 	for (enum access access = LOAD; access <= EXECUTE; access++) {
 		print(names[access]);
+		await_others();
 		print_hex(attempt(1, access, address));
 		print(" at ");
 		print_hex(fault_address);
-		/* A write tells whether it happened only where it may. */
 		expect_access(access, 1, access, address, EXTERNAL);
 	}
 	print("\n");
@@ -194,9 +195,10 @@ static void keep_ticking(void)
 
 void __attribute__((noreturn)) main(uint64_t device_tree)
 {
-	uint64_t peeks[MAX_ADDRESSES], touches[MAX_ADDRESSES], ignored;
+	uint64_t peeks[MAX_ADDRESSES], touches[MAX_ADDRESSES], value = 0;
 	bool has_tree = read_device_tree(device_tree);
-	bool ticking = has_tree && option(device_tree, "ticking", 0, &ignored);
+	bool ticking = has_tree && option(device_tree, "ticking", 0, &value);
+	sequences = has_tree && option(device_tree, "sequences=", 0, &value) ? value : SEQUENCES;
 	unsigned peek_count = has_tree ? addresses(device_tree, "peek=", peeks) : 0;
 	unsigned touch_count = has_tree ? addresses(device_tree, "touch=", touches) : 0;
 	WRITE(vbar_el1, probe_vectors);

@@ -65,7 +65,9 @@ void verdict(const char *name);
 void check_registers(void);
 void check_protection(void);
 void check_preemption(void);
-extern unsigned interrupted_sequences;
+extern unsigned interrupted_sequences, sequences;
+/* Until somebody else has run on this CPU; not for long when there is nobody. */
+void await_others(void);
 
 /* options.c: a number behind `name` in the device tree blob, from the n-th place on; false when there is none. */
 bool option(uint64_t device_tree, const char *name, unsigned nth, uint64_t *value);
