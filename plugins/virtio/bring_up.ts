@@ -55,7 +55,10 @@ export function bringUp<O, T, S>(
     trace,
     fail,
   };
-  core.attach(model.create(own));
+  const behaviour = model.create(own);
+  core.attach(behaviour);
+  // Called before the disks are closed: the latest hook comes first.
+  context.onStop(() => behaviour.stopped?.());
   return core;
 }
 

@@ -33,6 +33,8 @@ export interface VirtioBehaviour {
   serve(queue: number, buffer: VirtioBuffer): Served;
   /** The driver reset the device. What a disk or a clock holds stays. */
   reset?(): void;
+  /** The domain goes: the last moment to write something to a disk. */
+  stopped?(): void;
 }
 
 /** What the device is made with: all it may touch. */

@@ -48,6 +48,10 @@ export class BlkDevice implements VirtioBehaviour {
     this.parts.state.writeback = true;
   }
 
+  stopped(): void {
+    this.parts.disk.close();
+  }
+
   serve(_queue: number, buffer: VirtioBuffer): Served {
     if (buffer.readable < HEADER) buffer.reject(`a block request of ${buffer.readable} bytes`);
     if (buffer.writable < 1) buffer.reject("a block request with no room for its status");

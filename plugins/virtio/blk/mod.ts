@@ -1,14 +1,17 @@
 /** The virtio block device as a model: which disk, and how it may be used. */
-import type { DiskRequest, VirtioModel } from "../model.ts";
+import type { Disk } from "../../../core/mod.ts";
+import type { DiskRequest, VirtioContext, VirtioModel } from "../model.ts";
 import { BlkDevice } from "./device.ts";
 import { OverlayDisk } from "./overlay.ts";
 import type { OverlayBlocks } from "./overlay.ts";
 import { Blk, ID_BYTES } from "./protocol.ts";
+import { Qcow2Disk } from "./qcow2.ts";
 
 /** Options; sizes in bytes. */
 export interface BlkOptions {
   readonly file?: string;
   readonly image?: string;
+  readonly format: string;
   readonly readonly: boolean;
   readonly snapshot: boolean;
   readonly snapshot_limit: number;
@@ -31,13 +34,28 @@ function request({ file, image, readonly, snapshot }: BlkOptions): DiskRequest |
   return image === undefined ? undefined : { option: "image", image };
 }
 
+function openFormat({ options, fail }: VirtioContext<BlkOptions, BlkState>, file: Disk): Disk {
+  if (options.format === "raw") return file;
+  try {
+    return new Qcow2Disk(file);
+  } catch (error) {
+    return fail(options.file === undefined ? "image" : "file", error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** The device. */
 export const blk: VirtioModel<BlkOptions, BlkState> = {
   name: "virtio_blk",
-  doc: "Virtio block device on a raw disk image.",
+  doc: "Virtio block device on a disk image, raw or qcow2.",
   options: {
-    file: { kind: "text", optional: true, doc: "Disk image of the host, raw; relative to the manifest. Its size is the disk's." },
+    file: { kind: "text", optional: true, doc: "Disk image of the host, relative to the manifest." },
     image: { kind: "image", optional: true, doc: "Instead of `file`: an image that is fetched into memory. Writes to it vanish." },
+    format: {
+      kind: "choice",
+      choices: ["raw", "qcow2"],
+      default: "raw",
+      doc: "Of the image; never guessed, because a guest can write anything to the start of a raw one.",
+    },
     readonly: { kind: "boolean", default: false, doc: "The guest can't write." },
     snapshot: { kind: "boolean", default: false, doc: "Writes go to memory and vanish with the run; the file stays as it is." },
     snapshot_limit: {
@@ -91,7 +109,7 @@ export const blk: VirtioModel<BlkOptions, BlkState> = {
   },
   create(context) {
     const { options, state, has, trace, fail } = context;
-    const below = context.disk(DISK);
+    const below = openFormat(context, context.disk(DISK));
     const blockSize = Number(options.block_size);
     if (below.sizeBytes < blockSize) {
       fail(options.file === undefined ? "image" : "file", `the disk has ${below.sizeBytes} bytes, not one block`);
