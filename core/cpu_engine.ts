@@ -135,6 +135,8 @@ export interface CpuEngine {
   createVcpu(config: VcpuConfig): VcpuState;
   /** Frees what the engine holds for it. */
   destroyVcpu(vcpu: VcpuState): void;
+  /** It was powered down: its caches and TLBs are empty from now on. */
+  poweredDown?(vcpu: VcpuState): void;
   /**
    * Runs until an exit. If the vCPU is handling an exception at EL2, returns
    * from it first (ERET to ELR_EL2 with SPSR_EL2). HPFAR_EL2 has the IPA of permission

@@ -92,6 +92,7 @@ export class GuestVcpu implements Vcpu {
     if (this.#power === "off") return;
     const ran = this.#power === "runnable";
     this.#setPower("off");
+    this.engine.poweredDown?.(this.state);
     if (ran) this.listener.slept(this);
   }
 

@@ -14,7 +14,7 @@ const TAIL = 2000;
 export interface SessionOptions extends Omit<BootOptions, "onSerial"> {
   /** Fails when it takes longer on the host's clock. */
   readonly wallLimitMs?: number;
-  /** Turns the CPU's break-before-make checker on, which costs about a third more time, and fails at the end when it has found anything. */
+  /** The CPU's break-before-make checker, which costs about a third more time: a session fails at its end when it has found anything. On when absent. */
   readonly checksTables?: boolean;
   /** The one serial port that {@linkcode Session.console} shows; all of them when absent. */
   readonly console?: string;
@@ -41,7 +41,7 @@ export class Session {
   /** Builds a board: a manifest's path or text. */
   static async start(board: string, options: SessionOptions = {}): Promise<Session> {
     const session = new Session(options.wallLimitMs ?? WALL_LIMIT_MS);
-    const set = options.checksTables ? { "plugins.cpu_a64.break_before_make": "report", ...options.set } : options.set;
+    const set = (options.checksTables ?? true) ? { "plugins.cpu_a64.break_before_make": "report", ...options.set } : options.set;
     session.#machine = await boot(board, {
       ...options,
       set,

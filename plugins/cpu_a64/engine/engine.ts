@@ -45,6 +45,12 @@ export class A64Engine implements CpuEngine {
     this.cpu.accesses.checker?.left(number);
   }
 
+  poweredDown(vcpu: VcpuState): void {
+    const { number } = vcpu as A64Vcpu;
+    this.cpu.tlb.invalidate((bank) => bank.vcpu === number);
+    this.cpu.accesses.checker?.forgetVcpu(number);
+  }
+
   run(vcpu: VcpuState, window: RunWindow): Exit {
     const state = vcpu as A64Vcpu;
     this.cpu.enter(state);
