@@ -29,7 +29,7 @@ export const load: Plugin<LoadOptions, undefined> = definePlugin<LoadOptions, un
       choices: ["host", "el2"],
       default: "host",
       doc:
-        "Who copies into RAM: the host, at once, or EL2 through mappings of its own, as a hypervisor's loader does (about a second per MiB).",
+        "Who copies into RAM: the host, at once, or EL2 through mappings of its own, as a hypervisor's loader does (one to two seconds per MiB).",
     },
   },
   attach: (context) =>

@@ -115,8 +115,8 @@ function routeLines(
   const board = find(BoardInterrupts);
   if (board === undefined) return fail("lines", "the board's devices have no interrupt lines: board_interrupts provides them");
   for (const [index, line] of lines.entries()) {
-    const input = get(Interrupts).spi((interrupts ?? lines)[index]);
     try {
+      const input = get(Interrupts).spi((interrupts ?? lines)[index]);
       onStop(board.route(line, owner, (level) => input.set(level)));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
