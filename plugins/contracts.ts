@@ -6,8 +6,10 @@ export { GpioPins } from "./pl061/contract.ts";
 export { HypervisorTimers } from "./generic_timer/contract.ts";
 export type { HypervisorTimer } from "./generic_timer/contract.ts";
 export { MessageInterrupts } from "./gic/contract.ts";
+export { HypervisorConsole } from "./hypervisor_console/contract.ts";
 export { attributeCodes, AttributeConflictError, DeviceMemory, status as deviceMemoryStatus } from "./mmio_sram/contract.ts";
 export type { MemoryMappingRequest, NodeMapping } from "./mmio_sram/contract.ts";
+export { BoardInterrupts } from "./passthrough/contract.ts";
 export { PciBus } from "./pci/contract.ts";
 export type { PciBar, PciCapability, PciFunction, PciFunctionSpec, PciSlot } from "./pci/contract.ts";
 export { PmsaDomains } from "./pmsa/contract.ts";
@@ -16,11 +18,15 @@ export { Calls } from "./smccc/contract.ts";
 export type { CallRange, Conduit } from "./smccc/contract.ts";
 export { virtioPciPlugin, virtioPlugin } from "./virtio/contract.ts";
 export type {
+  CoreState as VirtioCoreState,
   DiskRequest,
   MmioDeviceState,
   MmioOptions,
+  MmioState as VirtioMmioState,
   PciDeviceOptions,
   PciDeviceState,
+  PciTransportState as VirtioPciState,
+  QueueState as VirtioQueueState,
   RingOptions,
   Served,
   VirtioBehaviour,

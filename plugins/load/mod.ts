@@ -14,7 +14,7 @@ import { loadedImages, overlap, placeImage } from "./contract.ts";
 export interface LoadOptions {
   readonly image: string;
   readonly at: number;
-  readonly through: "host" | "el2";
+  readonly through?: "host" | "el2";
 }
 
 /** The plugin. */

@@ -9,12 +9,14 @@
  */
 import { definePlugin, hex, Interrupts, PAGE_SIZE } from "../../core/mod.ts";
 import type { DomainContext, Plugin } from "../../core/mod.ts";
-import { AttributeConflictError, DeviceMemory } from "../mmio_sram/contract.ts";
+import { consoleOf } from "../hypervisor_console/contract.ts";
+import { AttributeConflictError, DeviceMemory, overlaps } from "../mmio_sram/contract.ts";
 import { BoardInterrupts } from "./contract.ts";
 import { findingsOf } from "./findings.ts";
 import { checkProperties, deviceTree } from "./node.ts";
 import { guestAddress, mappingFor, NAME } from "./options.ts";
 import type { PassthroughOptions } from "./options.ts";
+import { take } from "./owners.ts";
 
 export { boardInterrupts } from "./board_interrupts.ts";
 export { BoardInterrupts } from "./contract.ts";
@@ -83,10 +85,18 @@ export const passthrough: Plugin<PassthroughOptions, undefined> = definePlugin<P
 });
 
 function attach(context: DomainContext<PassthroughOptions, undefined>): void {
-  const { bus, domain, options, fail, find, onStop } = context;
+  const { board, bus, domain, options, fail, find, onStop } = context;
   const { at, size, type } = options;
   const device = bus.find(at);
   if (device === undefined) return fail("at", `no device of the board is at ${hex(at)}`);
+  const console = consoleOf(board);
+  if (console && overlaps(console, options)) fail("at", `${hex(console.at)} is EL2's own console: it can't be ${domain.name}'s`);
+  try {
+    onStop(take(device.handler, at, size, domain.name));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    fail("at", error.message);
+  }
   const owner = `${domain.name} (${device.name})`;
   try {
     const list = find(DeviceMemory);

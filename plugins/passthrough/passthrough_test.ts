@@ -18,6 +18,7 @@ import { BoardLines } from "./lines.ts";
 import { boardInterrupts, passthrough } from "./mod.ts";
 import type { PassthroughOptions } from "./mod.ts";
 import { checkProperties, deviceTree } from "./node.ts";
+import { take } from "./owners.ts";
 
 const UART = 0x1c09_0000, IPA = 0x0b00_0000;
 
@@ -102,16 +103,38 @@ Deno.test("what a domain can't have when it is built", async () => {
   await assertRejects(() => give(kit), Error, "board_interrupts provides them");
 });
 
-Deno.test("the page isn't Normal for somebody else at the same time", async () => {
+Deno.test("pages have one owner, also when a domain comes later", async () => {
   using kit = bench();
   await withUart(kit);
-  await kit.attach(mmioSram, { regions: [] } as unknown as MmioSramOptions, { boardScope: true });
-  const list = kit.get(DeviceMemory);
-  list.claim(UART, 0x1000, "normal-nc", "EL2");
-  await assertRejects(() => give(kit), Error, "EL2 maps 0x1c09_0000 as normal-nc, and aliases of one page must agree");
-  list.release(UART, 0x1000, "EL2");
   await give(kit);
-  assertThrows(() => list.claim(UART, 0x1000, "normal-nc", "EL2"), Error, "guest (board_pl011 (registers)) maps 0x1c09_0000");
+  await assertRejects(() => give(kit, { ipa: IPA + 0x1000, lines: [] }), Error, "the device at 0x1c09_0000 has one owner, guest");
+  assertEquals(kit.domain.space.lookup(IPA + 0x1000), undefined);
+  const device = kit.host.environment.bus.find(UART)!.handler;
+  assertThrows(() => take(device, UART - 0x1000, 0x3000, "later"), RangeError, "later can't have it");
+  const back = take(device, UART + 0x1000, 0x2000, "later");
+  assertThrows(() => take(device, UART + 0x2000, 0x1000, "third"), RangeError, "has one owner, later");
+  back();
+  take(device, UART + 0x2000, 0x1000, "third");
+  kit.scope.close(() => {});
+  take(device, UART, 0x1000, "later");
+});
+
+Deno.test("the page isn't Normal for somebody else at the same time", async () => {
+  async function withList(): Promise<Bench> {
+    const kit = bench();
+    await withUart(kit);
+    await kit.attach(mmioSram, { regions: [] } as unknown as MmioSramOptions, { boardScope: true });
+    return kit;
+  }
+  using early = await withList();
+  early.get(DeviceMemory).claim(UART, 0x1000, "normal-nc", "EL2");
+  await assertRejects(() => give(early), Error, "EL2 maps 0x1c09_0000 as normal-nc, and aliases of one page must agree");
+  using late = await withList();
+  await give(late);
+  const claim = () => late.get(DeviceMemory).claim(UART, 0x1000, "normal-nc", "EL2");
+  assertThrows(claim, Error, "guest (board_pl011 (registers)) maps 0x1c09_0000");
+  late.scope.close(() => {});
+  claim();
 });
 
 Deno.test("properties, as the manifest writes them", () => {
