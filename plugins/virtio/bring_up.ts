@@ -9,6 +9,7 @@ import type { VirtioContext, VirtioModel } from "./model.ts";
 
 /** Options of every transport. */
 export interface RingOptions {
+  /** Packed rings are on offer. */
   readonly packed: boolean;
 }
 
@@ -19,8 +20,11 @@ export const ringOptions: OptionSpecs = {
 
 /** State of a device and all below it. `T`: its transport's; `S`: its own. */
 export interface VirtioState<T, S> {
+  /** Status, features and queues. */
   readonly core: CoreState;
+  /** The registers of the transport. */
   readonly transport: T;
+  /** The device's own. */
   model: S;
 }
 

@@ -5,3 +5,7 @@ export type { PciDeviceOptions, PciDeviceState } from "./pci_plugin.ts";
 export { virtioPlugin } from "./plugin.ts";
 export type { MmioDeviceState, MmioOptions } from "./plugin.ts";
 export type { RingOptions, VirtioState } from "./bring_up.ts";
+export type { CoreState } from "./core.ts";
+export type { MmioState } from "./mmio.ts";
+export type { PciTransportState } from "./pci.ts";
+export type { QueueState } from "./ring.ts";

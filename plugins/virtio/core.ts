@@ -24,10 +24,13 @@ const NEXT_TURN_NS = 10_000;
 
 /** State, plain data. */
 export interface CoreState {
+  /** The device status field. */
   status: number;
   /** What the driver wrote. Holds from FEATURES_OK on. */
   driverFeatures: bigint;
+  /** Of the configuration: counts its changes. */
   generation: number;
+  /** By number. */
   queues: QueueState[];
   /** Queues that wait for the next turn. */
   waiting: boolean[];

@@ -10,12 +10,17 @@ import type { QueueState } from "./ring.ts";
 
 /** State, plain data. */
 export interface MmioState {
+  /** Which half of the features reads. */
   deviceFeaturesSel: number;
+  /** Which half of the features is written. */
   driverFeaturesSel: number;
+  /** Which queue the queue registers mean. */
   queueSel: number;
+  /** InterruptStatus. */
   interrupts: number;
-  /** Legacy. */
+  /** Legacy: bytes of a page of queue addresses. */
   pageSize: number;
+  /** Legacy: alignment of the used ring in bytes. */
   align: number;
 }
 

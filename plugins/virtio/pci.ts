@@ -27,11 +27,17 @@ import type { VirtioShape } from "./model.ts";
 
 /** State, plain data. */
 export interface PciTransportState {
+  /** Which half of the features reads. */
   deviceFeatureSelect: number;
+  /** Which half of the features is written. */
   driverFeatureSelect: number;
+  /** Which queue the queue fields mean. */
   queueSelect: number;
+  /** MSI-X vector of configuration changes. */
   configVector: number;
+  /** MSI-X vectors by queue. */
   queueVectors: number[];
+  /** ISR status. */
   isr: number;
 }
 

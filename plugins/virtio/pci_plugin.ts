@@ -13,6 +13,7 @@ import type { PciTransportState } from "./pci.ts";
 
 /** Options of the transport, over the device's own. */
 export interface PciDeviceOptions extends RingOptions {
+  /** Device, or device.function, on bus 0. */
   readonly slot?: string;
 }
 

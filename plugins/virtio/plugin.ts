@@ -12,8 +12,11 @@ import type { VirtioModel } from "./model.ts";
 
 /** Options of the transport, over the device's own. */
 export interface MmioOptions extends RingOptions {
+  /** IPA of the registers. */
   readonly at: number;
+  /** INTID, an SPI. */
   readonly interrupt: number;
+  /** Version 1 of the registers. */
   readonly legacy: boolean;
 }
 

@@ -14,9 +14,11 @@ export interface QueueState {
   device: number;
   /** Split: free-running 16-bit index. Packed: position in the ring. */
   nextAvailable: number;
+  /** The same for used buffers. */
   nextUsed: number;
-  /** Packed only: wrap counters. */
+  /** Packed only: wrap counter of available descriptors. */
   availableWrap: boolean;
+  /** Packed only: wrap counter of used descriptors. */
   usedWrap: boolean;
   /** Entries used since the driver was last asked whether it wants an interrupt. */
   unsignalled: number;

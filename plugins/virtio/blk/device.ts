@@ -28,6 +28,8 @@ export interface BlkParts {
 /** The device. */
 export class BlkDevice implements VirtioBehaviour {
   readonly #sectors: number;
+  /** What is on its way from the disk. */
+  readonly #piece = new Uint8Array(PIECE);
 
   constructor(private readonly parts: BlkParts) {
     this.#sectors = Math.floor(parts.disk.sizeBytes / parts.blockSize) * (parts.blockSize / SECTOR);
@@ -97,9 +99,8 @@ export class BlkDevice implements VirtioBehaviour {
   }
 
   #read(sector: number, bytes: number, buffer: VirtioBuffer): void {
-    const piece = new Uint8Array(Math.min(PIECE, bytes));
     for (let done = 0; done < bytes; done += PIECE) {
-      const part = piece.subarray(0, Math.min(PIECE, bytes - done));
+      const part = this.#piece.subarray(0, Math.min(PIECE, bytes - done));
       this.parts.disk.read(sector * SECTOR + done, part);
       buffer.write(done, part);
     }

@@ -83,8 +83,8 @@ export const blk: VirtioModel<BlkOptions, BlkState> = {
   },
   findings(options) {
     const { file, image } = options;
-    if (file === undefined && image === undefined) return [{ title: "virtio_blk has no disk", wanted: "`file` or `image`" }];
-    if (file !== undefined && image !== undefined) return [{ title: "virtio_blk has two disks", wanted: "`file` or `image`, not both" }];
+    if (file === undefined && image === undefined) return [{ title: "virtio_blk has no disk: it wants `file` or `image`" }];
+    if (file !== undefined && image !== undefined) return [{ title: "virtio_blk has two disks: it wants `file` or `image`, not both" }];
     return [];
   },
   shape: ({ readonly, queues, queue_size }) => ({
