@@ -1,7 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
-import { pl011 } from "./mod.ts";
+import { boardPl011, pl011 } from "./mod.ts";
+import type { BoardPl011Options } from "./mod.ts";
+import { Flag, Offset } from "./registers.ts";
 import type { UartState } from "./uart.ts";
 
 const AT = 0x0900_0000;
@@ -168,4 +170,29 @@ Deno.test("pl011: declares its window, its interrupt and its nodes", () => {
   assertEquals(windows, [{ name: "registers", at: AT, size: 0x1000 }]);
   assertEquals(interrupts, [{ name: "combined", intid: 33, trigger: "level" }]);
   assertEquals(deviceTree![1].properties!["stdout-path"], { text: "/pl011@9000000" });
+});
+
+Deno.test("board_pl011: the chip on the physical bus, with a port of its own; it isn't a domain's plugin", async () => {
+  using kit = bench();
+  const state = await kit.attach(boardPl011, { at: 0x1c09_0000, port: "board" }, { boardScope: true });
+  assertEquals(structuredClone(state), state);
+  const { handler, at } = kit.host.environment.bus.find(0x1c09_0018)!;
+  assertEquals([at, handler.read(Offset.FR, 4, undefined)], [0x1c09_0000, Flag.CTS | Flag.TXFE | Flag.RXFE]);
+  handler.write(Offset.DR, 4, 0x41n, undefined);
+  handler.write(Offset.DR, 8, 0xffff_ffff_ffff_ff42n, undefined);
+  assertEquals(kit.output("board"), "AB");
+  // No domain has it unless it is given.
+  assertThrows(() => kit.read32(0x1c09_0018), Error, "nothing is there");
+
+  const options: BoardPl011Options = { at: 0x1c09_0000, interrupt: 40, port: "board" };
+  const use = { plugin: boardPl011, options: options as unknown as Record<string, unknown>, path: [] };
+  const domain = { ...kit.board.domains[0], plugins: [use] };
+  const { resources } = boardPl011;
+  assertEquals(resources!(options, { board: kit.board, domain }).findings?.map(({ title }) => title), [
+    "board_pl011 is a device of the board",
+  ]);
+  assertEquals(resources!(options, { board: kit.board, domain: kit.board.domains[0] }), {});
+  const { windows, findings } = resources!(options, { board: kit.board });
+  assertEquals(windows, [{ name: "registers", at: 0x1c09_0000, size: 0x1000 }]);
+  assertEquals(findings?.map(({ title }) => title), ["the interrupt of board_pl011 at 0x1c09_0000 goes nowhere"]);
 });
