@@ -44,6 +44,8 @@ export const RECORDS = 0x184;
 export const PAGE_VA = 0x188;
 /** Instructions left, 32 bits; written before anything that leaves the run loop. */
 export const BUDGET = 0x190;
+/** BUDGET when a compiled region left last, 32 bits: what was executed since, the interpreter executed. */
+export const REGION_BUDGET = 0x194;
 /** Where a branch goes, when it leaves the page, 64 bits. */
 export const TARGET = 0x198;
 /** VA of a slow access, 64 bits. */

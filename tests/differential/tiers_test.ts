@@ -47,8 +47,7 @@ class Subject {
     this.engine = new A64Engine({ memory: this.ram, bus, model, counterFrequencyHz: 1_000_000_000, smc: "undefined", tier1 });
     const hotness = this.engine.cpu.tier1?.hotness;
     if (hotness) {
-      hotness.period = 100;
-      hotness.firstThreshold = 1;
+      Object.assign(hotness.tuning, { period: 100, firstThreshold: 1, leastInterpreted: 0, longInterpreted: 50 });
     }
     this.vcpu = this.engine.createVcpu({ mpidr: 0n });
     this.#map();
@@ -136,7 +135,8 @@ for (const tier1 of ["force", "on"] as const) {
       const { first, words } = generator.program(random);
       const data = new Uint8Array(0x1000).map(() => random.chance(0.3) ? random.below(256) : 0);
       for (const subject of subjects) subject.start(first, words, data);
-      for (let end = done + PER_PROGRAM; done < end;) {
+      const end = done + PER_PROGRAM;
+      while (done < end) {
         const budget = random.chance(0.3) ? 1 + random.below(4) : random.below(200);
         const pend = random.chance(0.1);
         // Programs find small loops: now and then they are put elsewhere.

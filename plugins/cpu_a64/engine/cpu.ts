@@ -354,13 +354,13 @@ export class Cpu {
     }
     this.#redirected = accesses.hasArrived = false;
     const status = this.interpreter.run();
+    if (!isStepping) this.tier1?.executed(slice);
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
     if (slice < left) {
       this.#held -= left - slice;
       block.set(at.BUDGET, block.get(at.BUDGET) + left - slice);
     }
     if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
-    if (status === Status.budget && !isStepping) this.tier1?.sample(block.get(at.IP));
     if (this.#redirected) return this.#afterRedirect();
     if (this.#waiting) return { kind: "wait", instruction: this.#waiting };
     return undefined;

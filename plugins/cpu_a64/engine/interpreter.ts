@@ -269,6 +269,7 @@ export class Interpreter {
                 f.set(status, callees.region(i32.load16_u(beside(), 2), i32.add(budget.value, i32.const(1))));
                 f.set(ip, word(at.IP));
                 f.set(budget, word(at.BUDGET));
+                f.set(records, word(at.RECORDS));
                 f.if(i32.eq(status.value, i32.const(Status.branch)), () => {
                   f.set(target, i64.load(i32.const(0), base + at.TARGET));
                   f.br(branch);

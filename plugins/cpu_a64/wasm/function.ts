@@ -56,6 +56,18 @@ export class FunctionBuilder {
     }
   }
 
+  /** Locals made inside outlive all scopes, and none that a scope gave back is among them. */
+  unscoped<R>(body: () => R): R {
+    const scopes = this.#scopes;
+    const free = this.#free;
+    this.#scopes = [];
+    this.#free = new Map();
+    const made = body();
+    this.#scopes = scopes;
+    this.#free = free;
+    return made;
+  }
+
   /** Puts a value into a fresh local, so that it can be used many times. Constants and locals stay what they are. */
   let<T extends Type>(value: Value<T>): Value<T> {
     if (value.constant !== undefined) return value;

@@ -1,7 +1,10 @@
-/** Finds the basic blocks of a region: what direct branches reach from a head inside one page of decoded code. */
+/**
+ * Finds the basic blocks of a region: what direct branches reach from a head. Instructions have the numbers that they would have as
+ * words of an array that begins with the head's page; pages around it continue the count, downwards too.
+ */
 import { RECORDS_PER_PAGE } from "../layout.ts";
 
-/** How a block ends. Targets are indices of instructions in the page; those that aren't blocks of the region leave it. */
+/** How a block ends. Targets that aren't blocks of the region leave it. */
 export type Ending =
   /** The next instruction begins another block, or the region ends there. */
   | { readonly kind: "next" }
@@ -16,7 +19,7 @@ export type Ending =
 
 /** A straight run of instructions. */
 export interface Block {
-  /** Index of the first instruction in the page. */
+  /** Number of the first instruction. It doesn't cross into another page. */
   readonly first: number;
   readonly count: number;
   readonly ending: Ending;
@@ -33,14 +36,14 @@ export interface Graph {
 }
 
 /** Most instructions of a region. */
-const MAX_INSTRUCTIONS = 400;
+const MAX_INSTRUCTIONS = 200;
 /** Calls whose returns stay in the region. */
 const MAX_RETURN_SITES = 6;
 
 /**
  * Explores from `head`.
  *
- * @param wordAt the instruction at an index of the page, or `undefined` where nothing is decoded: such code is cold
+ * @param wordAt the instruction of a number, or `undefined` for code that is cold
  */
 export function discover(head: number, wordAt: (index: number) => number | undefined): Graph {
   const seen = new Map<number, Ending | undefined>();
@@ -48,12 +51,13 @@ export function discover(head: number, wordAt: (index: number) => number | undef
   const returnSites: number[] = [];
   const queue = [head];
   const lead = (index: number) => {
-    if (index < 0 || index >= RECORDS_PER_PAGE || leaders.has(index)) return;
+    if (leaders.has(index)) return;
     leaders.add(index);
     queue.push(index);
   };
   for (let start = queue.shift(); start !== undefined; start = queue.shift()) {
-    for (let index = start; index < RECORDS_PER_PAGE && seen.size < MAX_INSTRUCTIONS; index++) {
+    for (let index = start; seen.size < MAX_INSTRUCTIONS; index++) {
+      if (index !== start && index % RECORDS_PER_PAGE === 0) leaders.add(index);
       if (seen.has(index)) {
         if (index !== start) leaders.add(index);
         break;
@@ -65,7 +69,7 @@ export function discover(head: number, wordAt: (index: number) => number | undef
       if (ending === undefined) continue;
       if (ending.kind === "branch" || ending.kind === "conditional") lead(ending.target);
       if (ending.kind === "conditional") lead(index + 1);
-      if (ending.kind === "branch" && isCall(word) && returnSites.length < MAX_RETURN_SITES && leaders.has(ending.target)) {
+      if (ending.kind === "branch" && isCall(word) && returnSites.length < MAX_RETURN_SITES && wordAt(ending.target) !== undefined) {
         if (!returnSites.includes(index + 1)) returnSites.push(index + 1);
         lead(index + 1);
       }

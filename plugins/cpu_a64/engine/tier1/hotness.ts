@@ -6,14 +6,10 @@
  */
 import { RECORD_SIZE } from "../layout.ts";
 
-/** Instructions between two samples. */
-const PERIOD = 20_000;
 /** Instructions of a trace. */
 const TRACE = 256;
 /** Records that share a counter of samples, as a power of two of bytes: 64 instructions. */
 const GRANULE_BITS = 10;
-/** Samples in a granule before its first trace; twice as many before each further one. */
-const FIRST_THRESHOLD = 3;
 /** Arrivals at a place before a region begins there. */
 const ARRIVALS = 2;
 
@@ -40,9 +36,18 @@ export class Hotness {
   readonly #granules = new Map<number, Granule>();
   readonly #arrivals = new Map<number, number>();
   readonly #ready = new Set<number>();
-  /** Instructions between two samples, and samples in a granule before its first trace. */
-  period = PERIOD;
-  firstThreshold = FIRST_THRESHOLD;
+  /** Numbers to try others of. */
+  readonly tuning = {
+    /** Instructions between two samples. */
+    period: 20_000,
+    /** Samples in a granule before its first trace; twice as many before each further one. */
+    firstThreshold: 8,
+    /** Instructions in the interpreter before a sample that make it count: in code of no region, and in a region's. */
+    leastInterpreted: 32,
+    longInterpreted: 500,
+  };
+  #due = 0;
+  #interpreted = 0;
   #tracing = 0;
   #last = 0;
 
@@ -50,23 +55,36 @@ export class Hotness {
 
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
-    if (this.#tracing === 0) return left < this.period ? left : this.period;
+    if (this.#tracing === 0) return Math.min(left, this.#due || this.tuning.period);
     this.#visit(record);
     if (--this.#tracing === 0) this.#finish();
     return 1;
   }
 
-  /** The run's budget ended at a record. */
-  sample(record: number): void {
+  /**
+   * So many were to be executed, `remaining` are left over, and `record` is the next. Regions executed some until
+   * `atExit` were left, all if that is `slice`.
+   */
+  executed(slice: number, atExit: number, remaining: number, record: number): void {
     if (this.#tracing > 0) return;
+    this.#interpreted = (atExit === slice ? this.#interpreted + slice : atExit) - remaining;
+    this.#due -= slice - remaining;
+    if (this.#due > 0) return;
+    this.#due = this.tuning.period;
+    this.#sample(record, this.#interpreted);
+  }
+
+  /** @param interpreted instructions executed since a region was left */
+  #sample(record: number, interpreted: number): void {
     this.stats.samples++;
-    if (this.listener.isCovered(record)) {
+    // Where a budget is nearly used up, regions leave; but one that can't be entered in its inner loop helps little.
+    if (interpreted < this.tuning.leastInterpreted || (interpreted < this.tuning.longInterpreted && this.listener.isCovered(record))) {
       this.stats.covered++;
       return;
     }
     const key = record >>> GRANULE_BITS;
     let granule = this.#granules.get(key);
-    if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: this.firstThreshold });
+    if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: this.tuning.firstThreshold });
     if (++granule.samples < granule.threshold) return;
     granule.samples = 0;
     granule.threshold *= 2;

@@ -1,9 +1,9 @@
-/** Compiles a region: basic blocks of one page become a function that runs until it must leave. */
+/** Compiles a region: basic blocks become a function that runs until it must leave. */
 import type { Decoder } from "../../isa/decoder.ts";
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
-import { type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label } from "../../wasm/mod.ts";
+import { type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
-import { RECORD_SIZE, RECORDS_PER_PAGE, Status } from "../layout.ts";
+import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE, Status } from "../layout.ts";
 import type { Imports } from "../place.ts";
 import type { Block, Graph } from "./discover.ts";
 import { type RegionPlace, RegionSemantics } from "./semantics.ts";
@@ -11,14 +11,17 @@ import { writeStructure } from "./structure.ts";
 
 /** Fewest instructions that a region is entered with: one alone is a step, which the interpreter takes. */
 const LEAST_BUDGET = 2;
+/** Most pages of a region; where in its code for a place the number of the page is. */
+export const MAX_PAGES = 32;
+const PAGE_SHIFT = 10;
 
 /** What a region is made of. */
 export interface RegionSource {
   readonly graph: Graph;
-  /** The instruction at an index of the page. */
+  /** The instruction of a number. */
   readonly wordAt: (index: number) => number;
-  /** Address of the page's records. */
-  readonly records: number;
+  /** Address of the records of a page by its distance from the head's; `undefined`: no page of this region. */
+  readonly recordsOf: (page: number) => number | undefined;
   /** Base of the state block. */
   readonly base: number;
   readonly decoder: Decoder;
@@ -28,7 +31,7 @@ export interface RegionSource {
 
 /**
  * Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left. Returns where in the page it
- * may leave to by direct branches.
+ * may leave to by direct branches, as numbers of instructions.
  */
 export function writeRegion(f: FunctionBuilder, source: RegionSource): ReadonlySet<number> {
   const writer = new RegionWriter(f, source);
@@ -39,7 +42,6 @@ export function writeRegion(f: FunctionBuilder, source: RegionSource): ReadonlyS
 class RegionWriter {
   readonly #budget: { value: I32 };
   readonly #code;
-  readonly #ip;
   readonly #status;
   readonly #pageVa;
   readonly #target;
@@ -51,12 +53,13 @@ class RegionWriter {
   #left = 0;
   #index = 0;
   #usesFp = false;
+  /** Pages of the region, as its code numbers them: the head's is first. For each but it a local that says whether it was found where it should be. */
+  readonly #pages: { readonly page: number; readonly records: number; readonly found: Local<"i32"> | undefined }[] = [];
   readonly exits = new Set<number>();
 
   constructor(readonly f: FunctionBuilder, readonly source: RegionSource) {
     this.#budget = f.params[0] as { value: I32 };
     this.#code = f.local("i32");
-    this.#ip = f.local("i32");
     this.#status = f.local("i32");
     this.#pageVa = f.local("i64");
     this.#target = f.local("i64");
@@ -71,7 +74,7 @@ class RegionWriter {
       base: source.base,
       ip: i32.const(0),
       head: i64.const(0n),
-      records: i32.const(source.records),
+      records: i32.const(0),
       pageVa: this.#pageVa.value,
       bank: i32.const(0),
       spill: nowhere,
@@ -89,7 +92,8 @@ class RegionWriter {
     const { f, source } = this;
     const { base } = source;
     const semantics = this.#semantics;
-    semantics.flags.known = undefined;
+    const budget = f.params[0] as Local<"i32">;
+    this.#pageNumber(0);
     f.block((leave) => {
       this.#leave = leave;
       f.block((bail) => {
@@ -97,24 +101,26 @@ class RegionWriter {
         writeStructure(f, source.graph, {
           check: (block, path) => this.#check(block, path),
           body: (block, edge) => this.#body(source.graph.blocks.get(block)!, edge),
-          leave: (target) => this.#leaveTo(target),
+          cross: (from, to) => this.#cross(from, to),
+          leave: (from, target) => this.#leaveTo(from, target),
         });
       });
-      // An instruction's index, and by how much the budget is to be corrected.
-      f.set(this.#ip, i32.add(i32.const(source.records), i32.shl(i32.and(this.#code.value, i32.const(0xffff)), i32.const(4))));
-      f.set(this.f.params[0] as ReturnType<typeof f.local<"i32">>, i32.add(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
+      // By how much the budget is to be corrected.
+      f.set(budget, i32.add(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
       f.set(this.#status, i32.const(Status.bail));
     });
     semantics.flags.finish((value) => f.store("i32", i32.const(0), value, base + at.NZCV));
     semantics.storeRegisters();
-    f.store("i32", i32.const(0), this.#ip.value, base + at.IP);
+    this.#storePlace();
     f.store("i32", i32.const(0), this.#budget.value, base + at.BUDGET);
+    f.store("i32", i32.const(0), this.#budget.value, base + at.REGION_BUDGET);
     f.return(this.#status.value);
     f.unreachable();
     f.prepend(() => {
       f.set(this.#pageVa, i64.load(i32.const(0), base + at.PAGE_VA));
       if (this.#usesFp) f.set(this.#fpEnabled, i32.load(i32.const(0), base + at.FP_ENABLED));
       semantics.loadRegisters();
+      semantics.clearWindows();
     });
   }
 
@@ -122,7 +128,7 @@ class RegionWriter {
   #check(block: number, path: number): void {
     const { f } = this;
     f.if(i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET))), () => {
-      f.set(this.#code, i32.const(block));
+      f.set(this.#code, i32.const(this.#codeOf(block)));
       f.br(this.#bail);
     });
   }
@@ -130,7 +136,7 @@ class RegionWriter {
   #body(block: Block, edge: (target: number) => void): void {
     const { f, source } = this;
     const semantics = this.#semantics;
-    const budget = f.params[0] as ReturnType<typeof f.local<"i32">>;
+    const budget = f.params[0] as Local<"i32">;
     // Blocks are written after those that come before them, but for the heads of loops.
     semantics.flags.known = undefined;
     f.set(budget, i32.sub(budget.value as I32, i32.const(block.count)));
@@ -173,16 +179,78 @@ class RegionWriter {
   }
 
   #bailHere(): void {
-    this.f.set(this.#code, i32.const(this.#index | (this.#left << 16)));
+    this.f.set(this.#code, i32.const(this.#codeOf(this.#index) | (this.#left << 16)));
     this.f.br(this.#bail);
   }
 
-  /** To another place of the page, or to its neighbours'. */
-  #leaveTo(target: number): void {
+  /** Where the region leaves to: a page and an instruction in it. A branch brings its own target. */
+  #storePlace(): void {
     const { f } = this;
-    if (target < 0 || target >= RECORDS_PER_PAGE) return this.#leaveToVa(i64.add(this.#pageVa.value, i64.const(BigInt(target * 4))));
+    const { base } = this.source;
+    const index = i32.shl(i32.and(this.#code.value, i32.const(RECORDS_PER_PAGE - 1)), i32.const(4));
+    const [{ records }, ...others] = this.#pages;
+    f.store("i32", i32.const(0), i32.add(i32.const(records), index), base + at.IP);
+    for (const [i, { page, records }] of others.entries()) {
+      f.if(i32.eq(i32.and(i32.shr_u(this.#code.value, i32.const(PAGE_SHIFT)), i32.const(MAX_PAGES - 1)), i32.const(i + 1)), () => {
+        f.store("i32", i32.const(0), i32.add(i32.const(records), index), base + at.IP);
+        f.store("i32", i32.const(0), i32.const(records), base + at.RECORDS);
+        f.store("i64", i32.const(0), this.#va(page * RECORDS_PER_PAGE), base + at.PAGE_VA);
+      });
+    }
+  }
+
+  /** Index of a page in {@linkcode #pages}. */
+  #pageNumber(page: number): number {
+    const found = this.#pages.findIndex((known) => known.page === page);
+    if (found >= 0) return found;
+    const number = this.#pages.length;
+    const local = () => this.f.unscoped(() => this.f.local("i32"));
+    return this.#pages.push({ page, records: this.source.recordsOf(page)!, found: number === 0 ? undefined : local() }) - 1;
+  }
+
+  /** Into another page only if it is where it was; then it stays there. */
+  #cross(from: number, to: number): void {
+    const page = Math.floor(to / RECORDS_PER_PAGE);
+    if (page === Math.floor(from / RECORDS_PER_PAGE)) return;
+    const { records, found } = this.#pages[this.#pageNumber(page)];
+    if (found === undefined) return;
+    const { f } = this;
+    const { base } = this.source;
+    f.if(i32.eqz(found.value), () => {
+      f.scope(() => {
+        const va = f.let(this.#va(page * RECORDS_PER_PAGE));
+        const index = i32.and(
+          i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
+          i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
+        );
+        const entry = f.let(i32.add(i32.load(i32.const(0), base + at.TLB), index));
+        const isThere = i32.and(
+          i64.eq(va, i64.load(entry, DTLB_SIZE + ITLB_TAG)),
+          i32.eq(i32.load(entry, DTLB_SIZE + ITLB_RECORDS), i32.const(records)),
+        );
+        f.if(i32.eqz(isThere), () => this.#leaveToVa(this.#va(to)));
+      });
+      f.set(found, i32.const(1));
+    });
+  }
+
+  #va(index: number): I64 {
+    return i64.add(this.#pageVa.value, i64.const(BigInt(index * 4)));
+  }
+
+  /** An instruction as the code has it: index in its page, and the page's number. */
+  #codeOf(index: number): number {
+    const page = Math.floor(index / RECORDS_PER_PAGE);
+    return this.#pageNumber(page) << PAGE_SHIFT | index - page * RECORDS_PER_PAGE;
+  }
+
+  /** To another place of a page of the region, or elsewhere. */
+  #leaveTo(from: number, target: number): void {
+    const { f } = this;
+    const page = Math.floor(target / RECORDS_PER_PAGE);
     this.exits.add(target);
-    f.set(this.#ip, i32.const(this.source.records + target * RECORD_SIZE));
+    if (page !== Math.floor(from / RECORDS_PER_PAGE)) return this.#leaveToVa(this.#va(target));
+    f.set(this.#code, i32.const(this.#codeOf(target)));
     f.set(this.#status, i32.const(Status.next));
     f.br(this.#leave);
   }

@@ -33,6 +33,13 @@ export interface RegionPlace extends Place {
 /** SP among the registers; XZR has the number too, by the other accessors. */
 const SP = 31;
 
+/** A page: its tags for reads and writes as in the TLB, and host address minus VA. */
+interface Window {
+  readonly read: Local<"i64">;
+  readonly write: Local<"i64">;
+  readonly addend: Local<"i32">;
+}
+
 /** How an instruction goes on, when not at the next one. */
 export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {
   readonly kind: "indirect";
@@ -48,6 +55,7 @@ export class RegionSemantics extends Tier0 {
   #pc = 0;
   #depth = 0;
   readonly #locals: Local<"i64">[] = [];
+  readonly #windows = new Map<number, Window>();
   readonly read = new Set<number>();
   readonly written = new Set<number>();
 
@@ -191,35 +199,62 @@ export class RegionSemantics extends Tier0 {
   // ---- memory
 
   protected override readable(address: I64, size: number, unprivileged: boolean): I32 {
-    const va = this.let(address);
-    return this.#host(va, size, unprivileged, READ_ACCESS, (entry) => i64.eq(pageOf(va, size), i64.load(entry, DTLB_READ)));
+    return this.#host(this.let(address), size, unprivileged, READ_ACCESS);
   }
 
   protected override write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void): void {
-    const va = this.let(address);
-    put(this.#host(va, size, unprivileged, WRITE_ACCESS, (entry) => i64.eq(pageOf(va, size), i64.load(entry, DTLB_WRITE))), 0);
+    put(this.#host(this.let(address), size, unprivileged, WRITE_ACCESS), 0);
   }
 
   protected override atomicHost(address: I64, size: number): I32 {
     const va = this.let(address);
     this.checkAligned(va, size);
-    return this.#host(va, size, false, UPDATE_ACCESS, (entry) => i64.eq(i64.and(va, i64.const(-4096n)), i64.load(entry, DTLB_WRITE)));
+    return this.#host(va, size, false, UPDATE_ACCESS);
   }
 
   protected override checkAligned(va: I64, size: number): void {
     if (size > 1) this.place.f.if(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
   }
 
-  #host(va: I64, size: number, unprivileged: boolean, access: number, hits: (entry: I32) => I32): I32 {
+  /**
+   * Host address of an access. Nothing changes a translation while a region runs, so the page that a base register
+   * pointed to last stays in locals, a TLB of one entry for each of them.
+   */
+  #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
     const { f, fill } = this.place;
-    const host = f.local("i32");
-    const entry = this.entry(va, unprivileged);
-    f.if(hits(entry), () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))), () => {
-      this.store64(at.ADDRESS, va);
-      f.set(host, call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1))));
-      f.if(i32.eqz(host.value), () => this.place.bail());
+    const { read, write, addend } = this.#window(unprivileged);
+    const tag = this.let(pageOf(va, size));
+    f.if(i64.ne(tag, (access === READ_ACCESS ? read : write).value), () => {
+      const entry = this.entry(va, unprivileged);
+      f.if(i64.ne(tag, i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
+        this.store64(at.ADDRESS, va);
+        f.if(i32.eqz(call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1)))), () => this.place.bail());
+      });
+      f.set(read, i64.load(entry, DTLB_READ));
+      f.set(write, i64.load(entry, DTLB_WRITE));
+      f.set(addend, i32.load(entry, DTLB_ADDEND));
     });
-    return host.value;
+    return this.let(i32.add(addend.value, i32.wrap(va)));
+  }
+
+  /** Locals of the page that the present instruction's base register pointed to last; literals have one together. */
+  #window(unprivileged: boolean): Window {
+    const key = (this.#fields.Rn ?? 32) + (unprivileged ? 64 : 0);
+    let window = this.#windows.get(key);
+    if (window === undefined) {
+      const { f } = this.place;
+      this.#windows.set(key, window = f.unscoped(() => ({ read: f.local("i64"), write: f.local("i64"), addend: f.local("i32") })));
+    }
+    return window;
+  }
+
+  /** Empties the windows, where a region begins. */
+  clearWindows(): void {
+    const { f } = this.place;
+    for (const { read, write } of this.#windows.values()) {
+      f.set(read, i64.const(-1n));
+      f.set(write, i64.const(-1n));
+    }
   }
 
   // ---- control

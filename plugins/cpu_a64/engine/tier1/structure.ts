@@ -11,8 +11,10 @@ export interface BlockWriter {
   check(block: number, path: number): void;
   /** The block's instructions and its ending. `edge` goes on at another instruction: a block's, or outside. */
   body(block: number, edge: (target: number) => void): void;
+  /** Before an edge between blocks is taken; may leave. */
+  cross(from: number, to: number): void;
   /** An edge that leaves the region. */
-  leave(target: number): void;
+  leave(from: number, target: number): void;
 }
 
 /** Writes a graph's code into `f`. Every path ends by a jump. */
@@ -44,8 +46,11 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
   const loopLabels = new Map<number, Label>();
 
   const edge = (from: number) => (to: number): void => {
-    if (!number.has(to)) return writer.leave(to);
-    if (number.get(to)! <= number.get(from)!) return dominates(to, from) ? f.br(loopLabels.get(to)!) : writer.leave(to);
+    if (!number.has(to)) return writer.leave(from, to);
+    const isBackward = number.get(to)! <= number.get(from)!;
+    if (isBackward && !dominates(to, from)) return writer.leave(from, to);
+    writer.cross(from, to);
+    if (isBackward) return f.br(loopLabels.get(to)!);
     if (isMerge(to)) return f.br(labels.get(to)!);
     tree(to);
   };

@@ -4,6 +4,7 @@
  */
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
 import type { Decoder } from "../../isa/decoder.ts";
+import * as at from "../../state.ts";
 import { ModuleBuilder } from "../../wasm/mod.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
@@ -11,13 +12,14 @@ import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
 import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { discover, type Graph } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
-import { writeRegion } from "./region.ts";
+import { PageMap } from "./pages.ts";
+import { MAX_PAGES, writeRegion } from "./region.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
 
 /** Most times that a region is made for the same head: code that keeps changing isn't worth it. */
-const MAX_ATTEMPTS = 8;
+const MAX_ATTEMPTS = 3;
 
 /** Regions that one machine keeps. */
 export const MAX_REGIONS = 8192;
@@ -31,11 +33,12 @@ interface Region {
   readonly number: number;
   readonly slot: number;
   readonly head: number;
-  /** Indices of the instructions that it was made from lie between these. */
-  readonly first: number;
-  readonly last: number;
+  /** Pages that it was made from: between which indices. */
+  readonly parts: ReadonlyMap<number, { first: number; last: number }>;
   readonly graph: Graph;
-  /** Indices that it leaves to. */
+  /** Slots by distance from the head's page. */
+  readonly slotOf: (page: number) => number;
+  /** Instructions that it leaves to, numbered as in `#index`. */
   readonly exits: ReadonlySet<number>;
 }
 
@@ -57,6 +60,7 @@ export interface Tier1Parts {
 export class Tier1 {
   readonly #bySlot = new Map<number, Region[]>();
   readonly #free: number[] = [];
+  readonly #pages: PageMap;
   /** For each record: whether a trace visited it, and how many regions contain it. */
   readonly #visited: Uint8Array;
   readonly #covered: Uint16Array;
@@ -70,6 +74,7 @@ export class Tier1 {
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
     const { code, block } = parts;
+    this.#pages = new PageMap(code.slots);
     this.#visited = new Uint8Array(code.slots * RECORDS_PER_PAGE);
     this.#covered = new Uint16Array(code.slots * RECORDS_PER_PAGE);
     if (mode === "on") {
@@ -78,6 +83,7 @@ export class Tier1 {
         isCovered: (record) => this.#covered[this.#index(record)] > 0,
         visit: (record) => {
           const index = this.#index(record);
+          this.#pages.seen(Math.floor(index / RECORDS_PER_PAGE), block.get(at.PAGE_VA), block.get(at.PAGE_VA + 4));
           if (this.#visited[index] === 0) this.#fresh.push(index);
           this.#visited[index] = 1;
         },
@@ -85,22 +91,31 @@ export class Tier1 {
       });
     }
     parts.code.listener = {
-      decoded: (slot, first, end) => {
-        if (mode === "force") this.#force(slot, first, end);
+      decoded: (slot, first) => {
+        if (mode !== "force") return;
+        this.#pages.seen(slot, block.get(at.PAGE_VA), block.get(at.PAGE_VA + 4));
+        this.#force(slot, first);
       },
       changed: (slot, first, last) => this.#changed(slot, first, last),
-      released: (slot) => this.#changed(slot, 0, RECORDS_PER_PAGE),
+      released: (slot) => {
+        this.#changed(slot, 0, RECORDS_PER_PAGE);
+        this.#pages.forget(slot);
+      },
     };
   }
 
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
-    return this.hotness === undefined ? left : this.hotness.slice(record, left);
+    if (this.hotness === undefined) return left;
+    const slice = this.hotness.slice(record, left);
+    this.parts.block.set(at.REGION_BUDGET, slice);
+    return slice;
   }
 
-  /** The run's budget ended at a record. */
-  sample(record: number): void {
-    this.hotness?.sample(record);
+  /** They were executed, but those that BUDGET still has. */
+  executed(slice: number): void {
+    const { block } = this.parts;
+    this.hotness?.executed(slice, block.get(at.REGION_BUDGET), block.get(at.BUDGET), block.get(at.IP));
   }
 
   /** Number of a record among all, its page's end not counted. */
@@ -118,7 +133,7 @@ export class Tier1 {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
       for (const region of [...this.#bySlot.get(slot) ?? []]) {
         const head = slot * RECORDS_PER_PAGE + region.head;
-        if (!region.exits.has(index % RECORDS_PER_PAGE) || (this.#attempts.get(head) ?? 0) >= MAX_ATTEMPTS) continue;
+        if (!region.exits.has(index) || (this.#attempts.get(head) ?? 0) >= MAX_ATTEMPTS) continue;
         this.#remove(region);
         wanted.add(head);
       }
@@ -133,7 +148,7 @@ export class Tier1 {
   }
 
   /** A region for each block that may begin in a run. */
-  #force(slot: number, first: number, _end: number): void {
+  #force(slot: number, first: number): void {
     for (const block of this.compile(slot, first)) this.compile(slot, block);
   }
 
@@ -145,13 +160,32 @@ export class Tier1 {
     const record = records + head * RECORD_SIZE;
     const handler = block.halves[record >>> 1];
     if (handler <= ENTER_REGION || !code.isWhole(slot)) return [];
-    const frame = code.frameOf(slot);
-    const wordAt = (index: number) => block.words[(frame << 10) + index];
-    const isKnown = this.hotness
-      ? (index: number) => this.#visited[slot * RECORDS_PER_PAGE + index] !== 0
-      : (index: number) => block.halves[(records + index * RECORD_SIZE) >>> 1] !== 0;
+    const slots = new Map<number, number>();
+    const slotOf = (page: number): number => {
+      let found = slots.get(page);
+      if (found === undefined) {
+        found = slots.size < MAX_PAGES ? this.#pages.neighbour(slot, page) : -1;
+        if (found >= 0 && (code.frameOf(found) < 0 || !code.isWhole(found))) found = -1;
+        slots.set(page, found);
+      }
+      return found;
+    };
+    const wordAt = (index: number): number => {
+      const page = Math.floor(index / RECORDS_PER_PAGE);
+      return block.words[(code.frameOf(slotOf(page)) << 10) + index - page * RECORDS_PER_PAGE];
+    };
+    const isKnown = (index: number): boolean => {
+      const page = Math.floor(index / RECORDS_PER_PAGE);
+      const there = slotOf(page);
+      if (there < 0) return false;
+      const within = index - page * RECORDS_PER_PAGE;
+      return this.hotness
+        ? this.#visited[there * RECORDS_PER_PAGE + within] !== 0
+        : block.halves[(code.addressOf(there) + within * RECORD_SIZE) >>> 1] !== 0;
+    };
     const graph = discover(head, (index) => isKnown(index) ? wordAt(index) : undefined);
     if (graph.instructions < 2) return [];
+    const recordsOf = (page: number) => slotOf(page) < 0 ? undefined : code.addressOf(slotOf(page));
     const number = this.#free.pop() ?? this.#evict();
     const module = new ModuleBuilder(parts.limits);
     const none = { index: -1, params: [], result: undefined };
@@ -169,7 +203,7 @@ export class Tier1 {
     module.function(
       ["i32"],
       "i32",
-      (f) => exits = writeRegion(f, { graph, wordAt, records, base, decoder, environment, imports }),
+      (f) => exits = writeRegion(f, { graph, wordAt, recordsOf, base, decoder, environment, imports }),
       "region",
     );
     const bytes = module.finish();
@@ -180,47 +214,53 @@ export class Tier1 {
     block.halves[side] = handler;
     block.halves[side + 1] = number;
     block.halves[record >>> 1] = ENTER_REGION;
-    let first = head, last = head;
-    for (const { first: start, count } of graph.blocks.values()) {
-      first = Math.min(first, start);
-      last = Math.max(last, start + count - 1);
-    }
-    const region = { number, slot, head, first, last, graph, exits };
+    const region = { number, slot, head, graph, slotOf, exits: this.#absolute(exits, slotOf), parts: partsOf(graph, slotOf) };
     this.#cover(region, 1);
-    const list = this.#bySlot.get(slot);
-    if (list) list.push(region);
-    else this.#bySlot.set(slot, [region]);
+    for (const part of region.parts.keys()) {
+      const list = this.#bySlot.get(part);
+      if (list) list.push(region);
+      else this.#bySlot.set(part, [region]);
+    }
     this.stats.regions++;
     this.stats.instructions += graph.instructions;
     this.stats.bytes += bytes.length;
-    return graph.blocks.keys();
+    return [...graph.blocks.keys()].filter((index) => index >= 0 && index < RECORDS_PER_PAGE);
+  }
+
+  /** Numbers of instructions as `#index` has them. */
+  #absolute(numbers: Iterable<number>, slotOf: (page: number) => number): ReadonlySet<number> {
+    const out = new Set<number>();
+    for (const number of numbers) {
+      const page = Math.floor(number / RECORDS_PER_PAGE);
+      const slot = slotOf(page);
+      if (slot >= 0) out.add((slot - page) * RECORDS_PER_PAGE + number);
+    }
+    return out;
   }
 
   /** Instructions of a page changed: regions made from them go. */
   #changed(slot: number, first: number, last: number): void {
     const start = slot * RECORDS_PER_PAGE;
     this.#visited.fill(0, start + first, start + Math.min(last + 1, RECORDS_PER_PAGE));
-    const list = this.#bySlot.get(slot);
-    if (list === undefined) return;
-    const kept = list.filter((region) => {
-      if (region.last < first || region.first > last) return true;
-      this.#drop(region);
-      return false;
-    });
-    if (kept.length > 0) this.#bySlot.set(slot, kept);
-    else this.#bySlot.delete(slot);
+    for (const region of [...this.#bySlot.get(slot) ?? []]) {
+      const part = region.parts.get(slot)!;
+      if (part.last >= first && part.first <= last) this.#remove(region);
+    }
   }
 
   #remove(region: Region): void {
     this.#drop(region);
-    const kept = this.#bySlot.get(region.slot)!.filter((other) => other !== region);
-    if (kept.length > 0) this.#bySlot.set(region.slot, kept);
-    else this.#bySlot.delete(region.slot);
+    for (const part of region.parts.keys()) {
+      const kept = this.#bySlot.get(part)!.filter((other) => other !== region);
+      if (kept.length > 0) this.#bySlot.set(part, kept);
+      else this.#bySlot.delete(part);
+    }
   }
 
-  #cover({ slot, graph }: Region, by: number): void {
+  #cover({ slotOf, graph }: Region, by: number): void {
     for (const { first, count } of graph.blocks.values()) {
-      const start = slot * RECORDS_PER_PAGE + first;
+      const page = Math.floor(first / RECORDS_PER_PAGE);
+      const start = (slotOf(page) - page) * RECORDS_PER_PAGE + first;
       for (let index = start; index < start + count; index++) this.#covered[index] += by;
     }
   }
@@ -243,4 +283,20 @@ export class Tier1 {
     for (const slot of [...this.#bySlot.keys()]) this.#changed(slot, 0, RECORDS_PER_PAGE);
     return this.#free.pop()!;
   }
+}
+
+/** From the first instruction of each page to the last. */
+function partsOf(graph: Graph, slotOf: (page: number) => number): Map<number, { first: number; last: number }> {
+  const parts = new Map<number, { first: number; last: number }>();
+  for (const { first, count } of graph.blocks.values()) {
+    const page = Math.floor(first / RECORDS_PER_PAGE);
+    const start = first - page * RECORDS_PER_PAGE;
+    const part = parts.get(slotOf(page));
+    if (part === undefined) parts.set(slotOf(page), { first: start, last: start + count - 1 });
+    else {
+      part.first = Math.min(part.first, start);
+      part.last = Math.max(part.last, start + count - 1);
+    }
+  }
+  return parts;
 }

@@ -1,0 +1,34 @@
+/** Which decoded pages were seen where: a guess, that regions check when they run. */
+
+/** Slots of decoded pages by the numbers of virtual pages (VA >> 12), and back. */
+export class PageMap {
+  readonly #slotAt = new Map<number, number>();
+  readonly #pageOf: Float64Array;
+
+  /** @param slots how many there are */
+  constructor(slots: number) {
+    this.#pageOf = new Float64Array(slots).fill(-1);
+  }
+
+  /** A page executes. */
+  seen(slot: number, vaLo: number, vaHi: number): void {
+    const page = vaHi * 2 ** 20 + (vaLo >>> 12);
+    if (this.#pageOf[slot] === page && this.#slotAt.get(page) === slot) return;
+    this.#pageOf[slot] = page;
+    this.#slotAt.set(page, slot);
+  }
+
+  /** The slot so many pages from another one; -1: not known. */
+  neighbour(slot: number, distance: number): number {
+    if (distance === 0) return slot;
+    const page = this.#pageOf[slot];
+    return page < 0 ? -1 : this.#slotAt.get(page + distance) ?? -1;
+  }
+
+  /** The decoded page is gone. */
+  forget(slot: number): void {
+    const page = this.#pageOf[slot];
+    if (this.#slotAt.get(page) === slot) this.#slotAt.delete(page);
+    this.#pageOf[slot] = -1;
+  }
+}
