@@ -244,14 +244,10 @@ Deno.test({
   ignore: baser.images === undefined,
   async fn() {
     const aborts: Abort[] = [];
-    const manifest = changed(baser.manifest, [
-      ["../examples/guests/mpu/mpu.bin", `${PROBE}\n        append: ticking`],
-      ["port: mpu", "port: rtos"],
-      ["      - use: fdt", "      - use: witness\n      - use: fdt"],
-    ]);
+    const manifest = changed(baser.manifest, [["      - use: fdt", "      - use: witness\n      - use: fdt"]]);
     const all = new Map([...baser.images ?? [], ...images]);
     using guest = await Session.start(manifest, { images: all, plugins: [witness(aborts)], console: "console" });
-    const rtos = () => guest.ports.get("rtos") ?? "";
+    const rtos = () => guest.ports.get("mpu") ?? "";
     const ticks = () => Number(/tick (\d+)\r\n$/.exec(rtos())?.[1] ?? 0);
 
     guest.until("CPU: All CPU(s) started at EL1");
@@ -273,7 +269,7 @@ Deno.test({
     const before = ticks();
     while (ticks() < before + 5 && guest.machine.nowNs < 30e9) guest.machine.runFor(10e6, Infinity);
     assert(ticks() >= before + 5, rtos());
-    guest.type("q", "rtos");
+    guest.type("q", "mpu");
     assertEquals(guest.finish(), { kind: "power-off", domain: "mpu", code: undefined });
     assertMatch(rtos(), new RegExp(`MPU probe complete: ${checks.length + 1} passed, 0 failed, sequences interrupted: \\d+\r\n$`));
     assertEquals(rtos().includes("FAIL"), false, rtos());
