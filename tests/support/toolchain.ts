@@ -15,6 +15,7 @@ export const compiler: Tool = { command: "aarch64-linux-gnu-gcc", package: "gcc-
 export const qemu: Tool = { command: "qemu-aarch64-static", package: "qemu-user-static" };
 export const qemuSystem: Tool = { command: "qemu-system-aarch64", package: "qemu-system-arm" };
 export const dtc: Tool = { command: "dtc", package: "device-tree-compiler" };
+export const qemuImg: Tool = { command: "qemu-img", package: "qemu-utils" };
 export const dpkg: Tool = { command: "dpkg-deb", package: "dpkg" };
 
 /** Whether a tool can be started. */

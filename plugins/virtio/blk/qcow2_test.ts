@@ -2,22 +2,19 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openDiskFile } from "../../../core/mod.ts";
 import { Random } from "../../../tests/support/random.ts";
+import { missing, qemuImg as tool } from "../../../tests/support/toolchain.ts";
 import { Qcow2Disk } from "./qcow2.ts";
 
 const MIB = 2 ** 20;
 
-/** Runs qemu-img (PLUGBOARD_QEMU_IMG, or the one of this machine); undefined when there is none. */
+const hasQemuImg = !missing(tool);
+
+/** Runs qemu-img; undefined when there is none. */
 async function qemuImg(...args: string[]): Promise<{ code: number; text: string } | undefined> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.env.get("PLUGBOARD_QEMU_IMG") ?? "qemu-img", { args }).output();
-    return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  if (!hasQemuImg) return undefined;
+  const { code, stdout, stderr } = await new Deno.Command(tool.command, { args }).output();
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
-const hasQemuImg = await qemuImg("--version") !== undefined;
-if (!hasQemuImg) console.log("skipped: no qemu-img: the package qemu-utils checks qcow2 images");
 
 /** An empty image of our own making: header, tables, and the counts of their clusters. */
 function emptyImage(sizeBytes: number, clusterBits = 16, version = 3): Uint8Array<ArrayBuffer> {
