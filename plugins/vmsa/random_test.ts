@@ -101,7 +101,7 @@ for (const [seed, name, forceWriteBack] of [[1, "combining", false], [2, "forcin
       const lowest = frames.findIndex((frame) => frame >= 0), highest = frames.findLastIndex((frame) => frame >= 0);
       assertEquals(space.bounds(), lowest < 0 ? undefined : { lowest: lowest * PAGE, highest: (highest + 1) * PAGE - 1 });
     }
-    for (const [outcome, count] of Object.entries(outcomes)) assert(count > OPERATIONS / 5000, `${count} times ${outcome}`);
+    for (const [outcome, count] of Object.entries(outcomes)) assert(count > Math.min(OPERATIONS / 5000, 100), `${count} times ${outcome}`);
     space.destroy();
     assertEquals([...world.memory.usage()], [["guest", OWNED.size / PAGE]]);
     assertEquals(world.memory.freeFrames, free);
