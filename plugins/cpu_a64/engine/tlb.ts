@@ -47,8 +47,6 @@ export class Tlb {
   readonly #banks = new Map<number, Bank>();
   readonly #free: number[] = [];
   #clock = 0;
-  /** Changes whenever an entry goes otherwise than by another one's coming. */
-  generation = 0;
 
   /** @param address of the first bank; @param count how many */
   constructor(readonly block: Block, address: number, count: number) {
@@ -76,7 +74,6 @@ export class Tlb {
       this.#banks.delete(oldest!.key);
       address = oldest!.address;
     }
-    this.generation++;
     this.block.bytes.fill(0xff, address, address + DTLB_SIZE + ITLB_SIZE);
     const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21: new Set(), blocks30: new Set() };
     this.#banks.set(key, bank);
@@ -104,17 +101,6 @@ export class Tlb {
     words[entry + DTLB_ADDEND / 4] = (host & ~0xfff) - page;
     words[entry + DTLB_FRAME / 4] = frame;
     words[entry + DTLB_FLAGS / 4] = global ? 1 : 0;
-  }
-
-  /** True when the entry for a page's data holds another one's. */
-  isTaken(bank: Bank, vaHi: number, vaLo: number): boolean {
-    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
-    const { words } = this.block;
-    const page = vaLo & ~0xfff;
-    for (const tag of [entry + DTLB_READ / 4, entry + DTLB_WRITE / 4]) {
-      if (((words[tag] | 0) !== page || words[tag + 1] !== vaHi) && (words[tag] & 0xfff) === 0) return true;
-    }
-    return false;
   }
 
   /** Caches where the records of a page are. */
@@ -152,12 +138,10 @@ export class Tlb {
       if (!matches(bank)) continue;
       this.#banks.delete(bank.key);
       this.#free.push(bank.address);
-      this.generation++;
     }
   }
 
   #clear(bank: Bank): void {
-    this.generation++;
     this.block.bytes.fill(0xff, bank.address, bank.address + DTLB_SIZE + ITLB_SIZE);
     bank.blocks21.clear();
     bank.blocks30.clear();
@@ -170,7 +154,6 @@ export class Tlb {
    */
   invalidateVa(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
     if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
-    this.generation++;
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const d = (bank.address + dataEntry(vaLo)) >>> 2;

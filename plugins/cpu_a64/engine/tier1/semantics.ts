@@ -55,9 +55,6 @@ export class RegionSemantics extends Tier0 {
   #pc = 0;
   #depth = 0;
   readonly #locals: Local<"i64">[] = [];
-  readonly #fpcr: Local<"i32">;
-  readonly #fpsr: Local<"i32">;
-  #usesFp = false;
   readonly #windows = new Map<number, Window>();
   readonly read = new Set<number>();
   readonly written = new Set<number>();
@@ -65,8 +62,6 @@ export class RegionSemantics extends Tier0 {
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, any.declaration, {}, environment);
     for (let n = 0; n <= SP; n++) this.#locals.push(place.f.local("i64"));
-    this.#fpcr = place.f.local("i32");
-    this.#fpsr = place.f.local("i32");
     this.flags = new Flags(place.f, this.load32(at.NZCV));
   }
 
@@ -92,9 +87,6 @@ export class RegionSemantics extends Tier0 {
   loadRegisters(): void {
     const { f } = this.place;
     for (const n of new Set([...this.read, ...this.written])) f.set(this.#locals[n], this.load64(offsetOf(n)));
-    if (!this.#usesFp) return;
-    f.set(this.#fpcr, this.load32(at.FPCR));
-    f.set(this.#fpsr, this.load32(at.FPSR));
   }
 
   /** Stores those that it may have written. */
@@ -204,29 +196,6 @@ export class RegionSemantics extends Tier0 {
     return this.flags.condition(typeof cond === "number" ? cond : this.#fields[cond.field]);
   }
 
-  // ---- floating point
-
-  override fpcr(): I32 {
-    this.#usesFp = true;
-    return this.#fpcr.value;
-  }
-
-  override fpsr(): I32 {
-    this.#usesFp = true;
-    return this.#fpsr.value;
-  }
-
-  override raise(flags: I32): void {
-    this.place.f.set(this.#fpsr, i32.or(this.fpsr(), flags));
-    this.store32(at.FPSR, this.#fpsr.value);
-  }
-
-  override softFloat(op: number | I32, operands: readonly I64[]): I64 {
-    const result = super.softFloat(op, operands);
-    this.place.f.set(this.#fpsr, this.load32(at.FPSR));
-    return result;
-  }
-
   // ---- memory
 
   protected override readable(address: I64, size: number, unprivileged: boolean): I32 {
@@ -254,13 +223,10 @@ export class RegionSemantics extends Tier0 {
   #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
     const { f, fill } = this.place;
     const { read, write, addend } = this.#window(unprivileged);
-    const tag = this.let(i64.and(va, i64.const(-4096n)));
-    let misses = i64.ne(tag, (access === READ_ACCESS ? read : write).value);
-    // What crosses into the next page never hits.
-    if (size > 1) misses = i32.or(misses, i32.gt_u(i32.and(i32.wrap(va), i32.const(4095)), i32.const(4096 - size)));
-    f.if(misses, () => {
+    const tag = this.let(pageOf(va, size));
+    f.if(i64.ne(tag, (access === READ_ACCESS ? read : write).value), () => {
       const entry = this.entry(va, unprivileged);
-      f.if(i64.ne(pageOf(va, size), i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
+      f.if(i64.ne(tag, i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
         this.store64(at.ADDRESS, va);
         f.if(i32.eqz(call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1)))), () => this.place.bail());
       });
