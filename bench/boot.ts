@@ -45,8 +45,21 @@ export async function prepareImages(directory: string, kernel: string | undefine
 }
 
 /** Ours, as a user starts it. */
-export async function bootOnOurs({ kernel }: BootImages): Promise<BootRun> {
-  const options = ["--smp", "1", "-m", `${GUEST_MIB}MiB`, "--kernel", kernel, "--append", APPEND, "--expect", READY];
+export async function bootOnOurs({ kernel }: BootImages, tier1: string): Promise<BootRun> {
+  const options = [
+    "--smp",
+    "1",
+    "-m",
+    `${GUEST_MIB}MiB`,
+    "--kernel",
+    kernel,
+    "--append",
+    APPEND,
+    "--expect",
+    READY,
+    "--set",
+    `plugins.cpu_a64.tier1=${tier1}`,
+  ];
   const { marks, stderr, peakResidentBytes } = await runChild(plugboard(BOARD, ...options), [READY], "wait");
   const counted = stderr.match(/([\d,]+) instructions/)?.[1];
   return { ...marks[0], peakResidentBytes, instructions: counted === undefined ? undefined : Number(counted.replaceAll(",", "")) };

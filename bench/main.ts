@@ -9,19 +9,20 @@ import { alternate, medianDuration } from "./statistics.ts";
 import { bootLine, heading, kernelLine, measureLine, startUpLine } from "./table.ts";
 
 const names = [...guestKernels.map(({ name }) => name), "boot", "start-up"];
-const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--json]
+const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
   --no-qemu       ours only
   --kernel IMAGE  boots this kernel in place of the one in boards/debian.yaml
+  --tier1 MODE    off, on or force: whether hot code is compiled; off when not given
   --json          results on standard output as JSON`;
 
 const args = parseArgs(Deno.args, {
   boolean: ["quick", "json", "help", "qemu"],
   negatable: ["qemu"],
-  string: ["only", "kernel"],
+  string: ["only", "kernel", "tier1"],
   collect: ["only"],
-  default: { qemu: true },
+  default: { qemu: true, tier1: "off" },
   unknown: (argument) => usage(`unknown: ${argument}`),
 });
 
@@ -46,7 +47,7 @@ say("Speeds are by CPU time where /proc tells it. Machines are noisy: take a fig
 say(heading());
 
 for (const kernel of guestKernels.filter(({ name }) => wanted(name))) {
-  const runs = await alternate(results.runs, () => runOnOurs(kernel), qemu ? () => runOnQemu(kernel) : undefined);
+  const runs = await alternate(results.runs, () => runOnOurs(kernel, args.tier1), qemu ? () => runOnQemu(kernel) : undefined);
   const result = kernelResult(kernel, runs.ours, runs.other);
   results.kernels.push(result);
   say(kernelLine(result));
@@ -55,7 +56,7 @@ if (wanted("boot")) {
   const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
   try {
     const images = await prepareImages(directory, args.kernel);
-    const runs = await alternate(results.runs, () => bootOnOurs(images), qemu ? () => bootOnQemu(images) : undefined);
+    const runs = await alternate(results.runs, () => bootOnOurs(images, args.tier1), qemu ? () => bootOnQemu(images) : undefined);
     results.boot = bootResult(runs.ours, runs.other);
     say(bootLine(results.boot));
   } finally {

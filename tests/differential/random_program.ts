@@ -91,6 +91,23 @@ function comparison(random: Random, at: number, count: number): number[] {
   return words;
 }
 
+/** Accesses by one base register to a page, its neighbour, and across the border between. */
+function crossing(random: Random): number[] {
+  const base = FIRST_BASE + random.below(BASES - 1);
+  const border = DATA + 0x1000 + random.below(4) * 0x1000;
+  const target = border - 32 - random.below(8);
+  // MOVZ, MOVK.
+  const words = [(0xd280_0000 | (target & 0xffff) << 5 | base) >>> 0, (0xf2a0_0000 | (target >>> 16) << 5 | base) >>> 0];
+  for (let n = 2 + random.below(4); n > 0; n--) {
+    const register = random.below(16), load = random.below(2);
+    const offset = random.pick([0, 8, 16, 24, 32, 40, 48]);
+    // LDR, STR; LDP, STP.
+    if (random.chance(0.5)) words.push((0xf900_0000 | load << 22 | (offset >> 3) << 10 | base << 5 | register) >>> 0);
+    else words.push((0xa900_0000 | load << 22 | (offset >> 3) << 15 | (register + 1) << 10 | base << 5 | register) >>> 0);
+  }
+  return words;
+}
+
 /** Draws programs. */
 export class ProgramGenerator {
   readonly #computations: Form[];
@@ -110,7 +127,9 @@ export class ProgramGenerator {
     const words: number[] = [];
     const restore = () => {
       const base = FIRST_BASE + random.below(BASES);
-      const target = base === CODE_BASE ? CODE + first * 4 : DATA + random.below(6) * 0x1000 + (random.below(0x100) << 4);
+      const target = base === CODE_BASE
+        ? CODE + first * 4
+        : DATA + random.below(6) * 0x1000 + (random.chance(0.4) ? 0xfa0 + random.below(0x60) : random.below(0x100) << 4);
       // MOVZ, MOVK.
       words.push((0xd280_0000 | (target & 0xffff) << 5 | base) >>> 0, (0xf2a0_0000 | (target >>> 16) << 5 | base) >>> 0);
     };
@@ -142,6 +161,8 @@ export class ProgramGenerator {
           }
           break;
         case 10:
+          words.push(...crossing(random));
+          break;
         case 11:
           words.push(...comparison(random, words.length, count));
           break;

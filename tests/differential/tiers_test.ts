@@ -69,9 +69,10 @@ class Subject {
     const page = 0x703n, readOnly = 1n << 7n, neverExecute = 1n << 53n, deviceMemory = 1n << 2n;
     const map = (va: number, attributes: bigint, pa = va) => entry(2, (va - BASE) >> 12, BigInt(pa) | attributes);
     for (let va = BASE; va < DATA; va += 0x1000) map(va, page);
-    map(DATA, page | neverExecute);
+    // Neighbours by VA are none by PA, or an access that crosses would find the right bytes by accident.
+    map(DATA, page | neverExecute, DATA + 0x2000);
     map(DATA + 0x1000, page | neverExecute);
-    map(DATA + 0x2000, page | neverExecute | readOnly);
+    map(DATA + 0x2000, page | neverExecute | readOnly, DATA);
     map(DATA + 0x4000, page | neverExecute | deviceMemory, DEVICE);
     map(DATA + 0x5000, page | neverExecute);
   }

@@ -223,10 +223,11 @@ export class RegionSemantics extends Tier0 {
   #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
     const { f, fill } = this.place;
     const { read, write, addend } = this.#window(unprivileged);
-    const tag = this.let(pageOf(va, size));
-    f.if(i64.ne(tag, (access === READ_ACCESS ? read : write).value), () => {
+    // With the low bits a misaligned access never hits, or one that crosses into the next page might.
+    const misses = i64.ne(i64.and(va, i64.const(-4096n | BigInt(size - 1))), (access === READ_ACCESS ? read : write).value);
+    f.if(misses, () => {
       const entry = this.entry(va, unprivileged);
-      f.if(i64.ne(tag, i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
+      f.if(i64.ne(pageOf(va, size), i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
         this.store64(at.ADDRESS, va);
         f.if(i32.eqz(call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1)))), () => this.place.bail());
       });
