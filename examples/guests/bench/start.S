@@ -1,36 +1,17 @@
 /*
  * Entry point and exception vectors of the bench guest, which runs at EL1 on one CPU.
- *
- * The header is the arm64 Image header of Linux's "Booting AArch64 Linux", so
- * that linux_boot and `qemu-system-aarch64 -kernel` start the same file.
  */
 
-	.section .head, "ax"
-	.global _start
-_start:
-	b	primary
-	.long	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start		/* image_size, .bss included */
-	.quad	0xa			/* little-endian, 4 KiB pages, placed anywhere */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.long	0
+#include "kit.inc"
 
-	.text
+	image_header primary
 primary:
 	mov	x19, x0			/* the device tree */
 	/* The first sign of life: what the start-up is timed by. */
 	mov	x0, #0x09000000		/* PL011: UARTDR */
 	mov	w1, #'+'
 	str	w1, [x0]
-	adrp	x0, __bss_start
-	add	x0, x0, :lo12:__bss_start
-	adrp	x1, _end
-	add	x1, x1, :lo12:_end
-1:	str	xzr, [x0], #8
-	cmp	x0, x1
-	b.lo	1b
+	clear_bss
 	adr	x0, vectors
 	msr	vbar_el1, x0
 	mov	x0, #(3 << 20)		/* CPACR_EL1.FPEN: no traps */
@@ -52,20 +33,15 @@ system_off:
 	b	1b
 
 /* Anything but a system call is a mistake of ours. */
-.macro unexpected
-	.balign 0x80
-	b	fault
-.endm
-
 	.balign 0x800
 vectors:
 	.rept 8
-	unexpected
+	unexpected 0
 	.endr
 	.balign 0x80
 	b	system_call		/* lower EL: synchronous */
 	.rept 7
-	unexpected
+	unexpected 0
 	.endr
 
 	.global fault

@@ -11,10 +11,7 @@
 #define TICKS 5
 #define TICK_HZ 100
 #define TICKING_HZ 10
-#define PSCI_SYSTEM_OFF 0x84000008
 
-extern uint64_t psci_hvc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
-extern uint64_t psci_smc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 extern char probe_vectors[];
 
 static unsigned passed, failed, mismatches;
@@ -56,27 +53,6 @@ void verdict(const char *name)
 	}
 	print("\n");
 	mismatches = 0;
-}
-
-static void __attribute__((noreturn)) power_off(void)
-{
-	(machine.smc ? psci_smc : psci_hvc)(PSCI_SYSTEM_OFF, 0, 0, 0);
-	for (;;)
-		__asm__ volatile("wfi");
-}
-
-void __attribute__((noreturn)) fault(uint64_t vector)
-{
-	print("\nUnexpected exception: vector ");
-	print_decimal(vector);
-	print(", ESR_EL1 ");
-	print_hex(READ(esr_el1));
-	print(", ELR_EL1 ");
-	print_hex(READ(elr_el1));
-	print(", FAR_EL1 ");
-	print_hex(READ(far_el1));
-	print("\nFAIL probe\n");
-	power_off();
 }
 
 /* There is one CPU. */

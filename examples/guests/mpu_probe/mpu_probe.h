@@ -1,6 +1,6 @@
 /* What the parts of the MPU probe share. */
 #pragma once
-#include "tour.h"
+#include "kit.h"
 
 /* Arm DDI 0600, "System registers": PRENR, PRSELR, PRBAR, PRLAR and MPUIR of EL1, by encoding. */
 #define PRENR S3_0_C6_C1_1

@@ -1,35 +1,16 @@
 /* Exceptions that the checks ask for, and the accesses that cause them, at EL1 and at EL0. */
 
-.macro save
-	sub	sp, sp, #176
-	stp	x0, x1, [sp]
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
-	stp	x18, x29, [sp, #144]
-	str	x30, [sp, #160]
-.endm
-
-.macro unexpected number
-	.balign 0x80
-	mov	x0, #\number
-	b	fault
-.endm
+#include "kit.inc"
 
 .macro caught
 	.balign 0x80
-	save
+	save_registers
 	b	take_synchronous
 .endm
 
 .macro irq
 	.balign 0x80
-	save
+	save_registers
 	bl	interrupt
 	b	restore
 .endm
@@ -60,19 +41,7 @@ take_synchronous:
 	bl	synchronous
 	cbnz	x0, leave_el0
 restore:
-	ldp	x0, x1, [sp]
-	ldp	x2, x3, [sp, #16]
-	ldp	x4, x5, [sp, #32]
-	ldp	x6, x7, [sp, #48]
-	ldp	x8, x9, [sp, #64]
-	ldp	x10, x11, [sp, #80]
-	ldp	x12, x13, [sp, #96]
-	ldp	x14, x15, [sp, #112]
-	ldp	x16, x17, [sp, #128]
-	ldp	x18, x29, [sp, #144]
-	ldr	x30, [sp, #160]
-	add	sp, sp, #176
-	eret
+	return_from_exception
 
 /* void run_at_el0(entry, argument): until its SVC; interrupts stay masked. SP_EL1 is below what is saved here when the SVC comes. */
 	.global run_at_el0

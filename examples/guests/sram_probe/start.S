@@ -1,32 +1,13 @@
 /*
  * Entry, vectors and the accesses of the SRAM probe.
- *
- * The header is the arm64 Image header of Linux's "Booting AArch64 Linux".
  */
 
-	.section .head, "ax"
-	.global _start
-_start:
-	b	start
-	.long	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start		/* image_size, .bss included */
-	.quad	0xa			/* little-endian, 4 KiB pages, placed anywhere */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.long	0
+#include "kit.inc"
 
-	.text
+	image_header start
 start:
-	adrp	x0, __bss_start
-	add	x0, x0, :lo12:__bss_start
-	adrp	x1, _end
-	add	x1, x1, :lo12:_end
-1:	cmp	x0, x1
-	b.hs	2f
-	str	xzr, [x0], #8
-	b	1b
-2:	adr	x0, vectors
+	clear_bss
+	adr	x0, vectors
 	msr	vbar_el1, x0
 	isb
 	adrp	x0, stack_end

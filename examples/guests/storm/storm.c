@@ -4,7 +4,7 @@
  * takes timer ticks too. Handlers may be preempted. When the device is done,
  * CPU 0 prints what arrived and switches the machine off.
  */
-#include "tour.h"
+#include "kit.h"
 
 /* The device: tests/guests/storm_test.ts. */
 #define DEVICE 0x0a000000
@@ -22,13 +22,8 @@
 #define GICD_ICFGR 0x0c00
 #define GICD_IROUTER 0x6000
 
-#define PSCI_CPU_ON 0xc4000003
-#define PSCI_SYSTEM_OFF 0x84000008
 #define TICK_HZ 1000
 #define MAX_LINES 32
-
-extern uint64_t psci_hvc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
-extern char secondary[];
 
 /* Of one CPU: each field has one writer. */
 struct cpu {
@@ -39,34 +34,6 @@ struct cpu {
 static volatile struct cpu cpus[MAX_CPUS];
 static uint32_t first, lines;
 
-static void __attribute__((noreturn)) power_off(void)
-{
-	psci_hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
-	for (;;)
-		__asm__ volatile("wfi");
-}
-
-void __attribute__((noreturn)) fault(uint64_t vector)
-{
-	print("Storm FAILED: vector ");
-	print_decimal(vector);
-	print(", ESR_EL1 ");
-	print_hex(READ(esr_el1));
-	print(", ELR_EL1 ");
-	print_hex(READ(elr_el1));
-	print("\n");
-	power_off();
-}
-
-static volatile struct cpu *self(void)
-{
-	uint64_t mpidr = READ(mpidr_el1) & 0xff00ffffff;
-	unsigned index = 0;
-	while (index < machine.cpus - 1 && machine.mpidr[index] != mpidr)
-		index++;
-	return &cpus[index];
-}
-
 static void next_tick(void)
 {
 	WRITE(cntv_tval_el0, READ(cntfrq_el0) / TICK_HZ);
@@ -76,7 +43,7 @@ static void next_tick(void)
 
 void interrupt(void)
 {
-	volatile struct cpu *me = self();
+	volatile struct cpu *me = &cpus[this_cpu()];
 	uint64_t elr = READ(elr_el1), spsr = READ(spsr_el1);
 	uint32_t intid = READ(S3_0_C12_C12_0); /* ICC_IAR1_EL1 */
 	if (intid == 1023) {
@@ -149,7 +116,7 @@ void __attribute__((noreturn)) main(uint64_t device_tree)
 	first = REGISTER32(DEVICE + DEVICE_FIRST_INTID);
 	lines = REGISTER32(DEVICE + DEVICE_LINES);
 	for (unsigned index = 1; index < machine.cpus; index++) {
-		psci_hvc(PSCI_CPU_ON, machine.mpidr[index], (uintptr_t)secondary, index);
+		psci(PSCI_CPU_ON, machine.mpidr[index], (uintptr_t)secondary, index);
 		while (!cpus[index].online)
 			;
 	}

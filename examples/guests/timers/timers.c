@@ -2,10 +2,8 @@
  * What a guest may expect of its timers. Each check prints one line with its
  * verdict, and where it measures something the number, in microseconds.
  */
-#include "tour.h"
+#include "kit.h"
 
-#define PSCI_CPU_ON 0xc4000003
-#define PSCI_SYSTEM_OFF 0x84000008
 #define PPI_PHYSICAL_TIMER 30
 #define GICR_FRAMES 0x20000
 #define GICR_TYPER 0x0008
@@ -14,10 +12,6 @@
 #define ENABLE 1
 #define IMASK 2
 #define ISTATUS 4
-
-extern uint64_t psci_hvc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
-extern uint64_t psci_smc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
-extern char secondary[];
 
 /* One of the two timers, by its registers. */
 struct timer {
@@ -56,18 +50,6 @@ static uint64_t redistributor;
 static unsigned failures;
 
 static uint64_t hz(void) { return READ(cntfrq_el0); }
-static uint64_t microseconds(uint64_t counts) { return counts * 1000000 / hz(); }
-static uint64_t psci(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
-{
-	return machine.smc ? psci_smc(function, a, b, c) : psci_hvc(function, a, b, c);
-}
-
-static void __attribute__((noreturn)) power_off(void)
-{
-	psci(PSCI_SYSTEM_OFF, 0, 0, 0);
-	for (;;)
-		__asm__ volatile("wfi");
-}
 
 static void verdict(const struct timer *timer, const char *what, bool good)
 {
@@ -93,18 +75,6 @@ static void measured(const struct timer *timer, const char *what, bool good, uin
 	print(" (");
 	print_decimal(microseconds(counts));
 	print(" us)\n");
-}
-
-void __attribute__((noreturn)) fault(uint64_t vector)
-{
-	print("FAIL unexpected exception: vector ");
-	print_decimal(vector);
-	print(", ESR_EL1 ");
-	print_hex(READ(esr_el1));
-	print(", ELR_EL1 ");
-	print_hex(READ(elr_el1));
-	print("\n");
-	power_off();
 }
 
 void interrupt(void)

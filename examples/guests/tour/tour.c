@@ -3,21 +3,12 @@
  * and exchanges an interrupt with CPU 0, which prints what they saw and
  * switches the machine off.
  */
-#include "tour.h"
+#include "kit.h"
 
 #define TICKS 5
 #define TICK_HZ 100
 
-#define PSCI_VERSION 0x84000000
-#define PSCI_CPU_OFF 0x84000002
-#define PSCI_CPU_ON 0xc4000003
-#define PSCI_AFFINITY_INFO 0xc4000004
-#define PSCI_SYSTEM_OFF 0x84000008
 #define AFFINITY_OFF 1
-
-extern uint64_t psci_hvc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
-extern uint64_t psci_smc(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
-extern char secondary[];
 
 /* Of one CPU. Each field has one writer: there is no MMU, and so no atomics. */
 struct cpu {
@@ -28,36 +19,10 @@ struct cpu {
 static volatile struct cpu cpus[MAX_CPUS];
 static volatile uint32_t stray; /* interrupts that nobody asked for */
 
-static uint64_t psci(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
-{
-	return machine.smc ? psci_smc(function, a, b, c) : psci_hvc(function, a, b, c);
-}
-
 static uint64_t now(void)
 {
 	ISB(); /* the counter isn't read ahead of time */
 	return READ(cntvct_el0);
-}
-
-static uint64_t microseconds(uint64_t counts)
-{
-	return counts * 1000000 / READ(cntfrq_el0);
-}
-
-static unsigned self(void)
-{
-	uint64_t mpidr = READ(mpidr_el1) & 0xff00ffffff;
-	for (unsigned index = 0; index < machine.cpus; index++)
-		if (machine.mpidr[index] == mpidr)
-			return index;
-	return 0;
-}
-
-static void __attribute__((noreturn)) power_off(void)
-{
-	psci(PSCI_SYSTEM_OFF, 0, 0, 0);
-	for (;;)
-		__asm__ volatile("wfi");
 }
 
 static void __attribute__((noreturn)) fail(const char *what, uint64_t value)
@@ -68,18 +33,6 @@ static void __attribute__((noreturn)) fail(const char *what, uint64_t value)
 	print_hex(value);
 	print("\n");
 	power_off();
-}
-
-void __attribute__((noreturn)) fault(uint64_t vector)
-{
-	print("\nUnexpected exception: ESR_EL1 ");
-	print_hex(READ(esr_el1));
-	print(", ELR_EL1 ");
-	print_hex(READ(elr_el1));
-	print(", FAR_EL1 ");
-	print_hex(READ(far_el1));
-	print("\n");
-	fail("vector", vector);
 }
 
 static void tick(volatile struct cpu *me)
@@ -95,7 +48,7 @@ static void tick(volatile struct cpu *me)
 
 void interrupt(void)
 {
-	volatile struct cpu *me = &cpus[self()];
+	volatile struct cpu *me = &cpus[this_cpu()];
 	uint32_t intid = READ(S3_0_C12_C12_0); /* ICC_IAR1_EL1 */
 	if (intid == 1023)
 		return;

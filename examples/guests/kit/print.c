@@ -1,5 +1,5 @@
 /* PL011 output. Only CPU 0 prints: without the MMU there are no exclusives to build a lock from. */
-#include "tour.h"
+#include "kit.h"
 
 #define UART_DR 0x00
 #define UART_FR 0x18

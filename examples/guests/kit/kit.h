@@ -1,4 +1,4 @@
-/* What the parts of the tour guest share. */
+/* What the guests share: registers, the machine as its device tree describes it, a console, interrupts, firmware. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,10 +32,30 @@ void print(const char *text);
 void print_decimal(uint64_t value);
 void print_hex(uint64_t value);
 
-/* INTIDs that the tour uses. */
+/* INTIDs that gic_init_cpu enables. */
 enum { SGI_PING = 1, SGI_PONG = 2, PPI_VIRTUAL_TIMER = 27 };
 
 void gic_init_distributor(void);
 /* Of the calling CPU; false when no redistributor has its affinity. */
 bool gic_init_cpu(void);
 void gic_send(unsigned sgi, uint64_t mpidr);
+
+/* PSCI functions, Arm DEN 0022. */
+enum {
+	PSCI_VERSION = 0x84000000,
+	PSCI_CPU_OFF = 0x84000002,
+	PSCI_SYSTEM_OFF = 0x84000008,
+};
+#define PSCI_CPU_ON 0xc4000003
+#define PSCI_AFFINITY_INFO 0xc4000004
+
+/* By the machine's conduit. */
+uint64_t psci(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
+/* Where PSCI_CPU_ON sends a CPU, with its index as the context; it goes on in the guest's secondary_main. */
+extern char secondary[];
+void __attribute__((noreturn)) power_off(void);
+/* Index in `machine.mpidr` of the CPU that asks. */
+unsigned this_cpu(void);
+uint64_t microseconds(uint64_t counts);
+/* Where vectors lead that nobody expects: says what came, and switches the machine off. */
+void __attribute__((noreturn)) fault(uint64_t vector);

@@ -1,5 +1,5 @@
 /* The few facts that the tour needs, from a flattened device tree (Devicetree Specification, "Flattened Devicetree (DTB) Format"). */
-#include "tour.h"
+#include "kit.h"
 
 struct machine machine;
 

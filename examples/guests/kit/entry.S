@@ -1,37 +1,19 @@
 /*
- * Entry points, exception vectors and conduits of the tour guest.
- *
- * The header is the arm64 Image header of Linux's "Booting AArch64 Linux": any
- * boot loader that takes a kernel takes this guest. The MMU stays off.
+ * Entry points, exception vectors and conduits of a guest at EL1: main() on
+ * the first CPU, secondary_main() on those that PSCI CPU_ON sends to
+ * `secondary`, interrupt() and fault(). The MMU stays off.
  */
+#include "kit.inc"
 
 #define STACK_SHIFT 12 /* 4 KiB for each CPU */
 
-	.section .head, "ax"
-	.global _start
-_start:
-	b	primary
-	.long	0
-	.quad	0			/* text_offset */
-	.quad	_end - _start		/* image_size, .bss included */
-	.quad	0xa			/* little-endian, 4 KiB pages, placed anywhere */
-	.quad	0, 0, 0
-	.ascii	"ARM\x64"
-	.long	0
-
-	.text
+	image_header primary
 primary:
 	mov	x19, x0			/* the device tree */
 	mov	x20, #0			/* our index */
 	adr	x21, main
-	adrp	x0, __bss_start
-	add	x0, x0, :lo12:__bss_start
-	adrp	x1, _end
-	add	x1, x1, :lo12:_end
-1:	cmp	x0, x1
-	b.hs	common
-	str	xzr, [x0], #8
-	b	1b
+	clear_bss
+	b	common
 
 	/* PSCI CPU_ON comes here with the CPU's index in X0. */
 	.global secondary
@@ -90,13 +72,7 @@ psci_smc:
 	smc	#0
 	ret
 
-/* Everything but an IRQ at EL1 is a mistake of ours: number in X0, to a report. */
-.macro unexpected number
-	.balign 0x80
-	mov	x0, #\number
-	b	fault
-.endm
-
+/* Everything but an IRQ at EL1 is a mistake of ours. */
 	.balign 0x800
 vectors:
 	unexpected 0
@@ -105,18 +81,7 @@ vectors:
 	unexpected 3
 	unexpected 4
 	.balign 0x80		/* current EL with SP_ELx: IRQ */
-	sub	sp, sp, #176
-	stp	x0, x1, [sp]
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
-	stp	x18, x29, [sp, #144]
-	str	x30, [sp, #160]
+	save_registers
 	bl	interrupt
 	b	restore
 	unexpected 6
@@ -131,19 +96,7 @@ vectors:
 	unexpected 15
 
 restore:
-	ldp	x0, x1, [sp]
-	ldp	x2, x3, [sp, #16]
-	ldp	x4, x5, [sp, #32]
-	ldp	x6, x7, [sp, #48]
-	ldp	x8, x9, [sp, #64]
-	ldp	x10, x11, [sp, #80]
-	ldp	x12, x13, [sp, #96]
-	ldp	x14, x15, [sp, #112]
-	ldp	x16, x17, [sp, #128]
-	ldp	x18, x29, [sp, #144]
-	ldr	x30, [sp, #160]
-	add	sp, sp, #176
-	eret
+	return_from_exception
 
 	.bss
 	.balign 16

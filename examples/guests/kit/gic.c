@@ -1,5 +1,5 @@
 /* GICv3 with affinity routing and one security state: Arm IHI 0069, "Programmers' Model". */
-#include "tour.h"
+#include "kit.h"
 
 #define GICD_CTLR 0x0000
 #define GICD_CTLR_ENABLE_GRP1 (1u << 1)
