@@ -48,9 +48,9 @@ export type SmcccResult = bigint | readonly bigint[] | "stopped" | "wait";
 /** Serves a window of addresses. */
 export interface MmioHandler {
   /** `offset` from the window's start; `size` 1, 2, 4 or 8 bytes. */
-  read(offset: number, size: number, vcpu: Vcpu | undefined): bigint | number;
+  read(offset: number, size: number, vcpu?: Vcpu): bigint | number;
   /** `value` has no bits beyond `size`. */
-  write(offset: number, size: number, value: bigint, vcpu: Vcpu | undefined): void;
+  write(offset: number, size: number, value: bigint, vcpu?: Vcpu): void;
 }
 
 /** Claims. A claim that overlaps another throws, naming both owners. */

@@ -53,9 +53,6 @@ export const boardPl011: Plugin<BoardPl011Options, UartState> = definePlugin<Boa
     };
     const uart = new Uart(state, line, (byte) => port.write(byte), clock);
     port.onInput((byte) => uart.input(byte));
-    bus.claim(at, BLOCK_SIZE, "registers", {
-      read: (offset, size) => uart.read(offset, size),
-      write: (offset, _size, value) => uart.write(offset, Number(value & 0xffff_ffffn)),
-    });
+    bus.claim(at, BLOCK_SIZE, "registers", uart);
   },
 });

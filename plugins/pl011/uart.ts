@@ -6,7 +6,8 @@
  * implements reads as zero, and the FIFO never grows beyond 16. Input from outside waits in `backlog`, which only the
  * far end can fill.
  */
-import type { Clock, InterruptLine, Timer } from "../../core/mod.ts";
+import type { Clock, Timer } from "../../core/mod.ts";
+import type { DeviceLine, DeviceWindow } from "../device/contract.ts";
 import { APB_CLOCK_HZ } from "../fdt/contract.ts";
 import { BLOCK_SIZE, Control, Flag, identification, Interrupt, Line, Offset, receiveTriggers, Reset, writable } from "./registers.ts";
 
@@ -39,13 +40,13 @@ export function resetState(): UartState {
 }
 
 /** The chip. */
-export class Uart {
+export class Uart implements DeviceWindow {
   readonly #next: Timer;
   readonly #idle: Timer;
 
   constructor(
     private readonly state: UartState,
-    private readonly line: InterruptLine,
+    private readonly line: DeviceLine,
     private readonly transmit: (byte: number) => void,
     private readonly clock: Clock,
   ) {
@@ -67,7 +68,8 @@ export class Uart {
   }
 
   /** Writes are to a register's low byte, half or all of it; at other bytes they do nothing. */
-  write(offset: number, value: number): void {
+  write(offset: number, _size: number, written: bigint): void {
+    const value = Number(written & 0xffff_ffffn);
     if ((offset & 3) !== 0 || offset < 0 || offset >= BLOCK_SIZE) return;
     const { state } = this;
     switch (offset) {

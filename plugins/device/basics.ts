@@ -1,0 +1,45 @@
+/** What a device gets of the host, made from the context of the plugin that runs it. */
+import { Serial } from "../../core/mod.ts";
+import type { BoardContext, Disk } from "../../core/mod.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+import type { DeviceBasics, HostUse } from "./model.ts";
+
+/**
+ * Opens what a device declares that it uses, and gives it back when the machine stops. The options and the state are the device's own,
+ * which may be a part of the plugin's. Whatever is to happen while the disks are still open registers its `onStop` later.
+ */
+export function deviceBasics<O, S>(use: HostUse<O>, context: BoardContext<O, unknown>, state: S): DeviceBasics<O, S> {
+  const { options, clock, random, get, trace, fail } = context;
+  const ports = new Map((use.ports?.(options) ?? []).map((name) => [name, get(Serial).open(name)]));
+  const disks = openDisks(use, context);
+  const declared = <T>(map: ReadonlyMap<string, T>, name: string, what: string): T => {
+    const found = map.get(name);
+    if (found === undefined) throw new Error(`the model's ${what} don't name ${JSON.stringify(name)}`);
+    return found;
+  };
+  return {
+    options,
+    state,
+    clock,
+    random,
+    port: (name) => declared(ports, name, "ports"),
+    disk: (name) => declared(disks, name, "disks"),
+    trace,
+    fail,
+  };
+}
+
+function openDisks<O>(use: HostUse<O>, { options, host, onStop, fail }: BoardContext<O, unknown>): Map<string, Disk> {
+  const disks = new Map<string, Disk>();
+  onStop(() => {
+    for (const disk of disks.values()) disk.close();
+  });
+  for (const [name, request] of Object.entries(use.disks?.(options) ?? {})) {
+    try {
+      disks.set(name, "image" in request ? new MemoryDisk(host.image(request.image)) : host.disk(request.path, request.mode));
+    } catch (error) {
+      fail(request.option, error instanceof Error ? error.message : String(error));
+    }
+  }
+  return disks;
+}

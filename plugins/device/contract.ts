@@ -1,0 +1,29 @@
+/**
+ * Devices: written once against this contract, and run where the board says, inline or behind IOREQ.
+ *
+ * {@linkcode DeviceModel} is what an author writes, {@linkcode DeviceContext} what the device is given. {@linkcode DeviceHost} is the other
+ * border: who runs devices elsewhere implements it, and serves what the device asks for by calling the same {@linkcode DeviceContext} that
+ * an inline device would be given.
+ */
+export { defineDevice, importDevice } from "./define.ts";
+export { DeviceHost } from "./host.ts";
+export type { DeviceStart, RemoteDevice } from "./host.ts";
+export type {
+  Device,
+  DeviceBasics,
+  DeviceContext,
+  DeviceInterruptSpec,
+  DeviceLine,
+  DeviceMemory,
+  DeviceModel,
+  DevicePlaces,
+  DeviceWindow,
+  DeviceWindowSpec,
+  DiskRequest,
+  HostUse,
+} from "./model.ts";
+export { devicePlugin } from "./plugin.ts";
+export type { DeviceLends, DevicePlugin, PlaceOptions, RunsOption } from "./plugin.ts";
+// For whoever connects devices by other means: a bus with slots.
+export { deviceBasics } from "./basics.ts";
+export { domainMemory, mergedRam } from "./memory.ts";

@@ -1,0 +1,38 @@
+/** A domain's RAM as its devices reach it: every access is checked, nothing throws. */
+import type { Domain } from "../../core/mod.ts";
+import type { DeviceMemory } from "./model.ts";
+
+/** DMA into a domain's RAM. */
+export function domainMemory(domain: Domain): DeviceMemory {
+  return {
+    read(ipa, size) {
+      try {
+        return domain.readMemory(ipa, size);
+      } catch (error) {
+        if (error instanceof RangeError) return undefined;
+        throw error;
+      }
+    },
+    write(ipa, bytes) {
+      try {
+        domain.writeMemory(ipa, bytes);
+        return true;
+      } catch (error) {
+        if (error instanceof RangeError) return false;
+        throw error;
+      }
+    },
+    ram: mergedRam(domain),
+  };
+}
+
+/** RAM with banks that touch joined. */
+export function mergedRam({ ram }: Pick<Domain, "ram">): { at: number; size: number }[] {
+  const merged: { at: number; size: number }[] = [];
+  for (const { at, size } of ram.toSorted((a, b) => a.at - b.at)) {
+    const last = merged.at(-1);
+    if (last !== undefined && last.at + last.size === at) last.size += size;
+    else merged.push({ at, size });
+  }
+  return merged;
+}
