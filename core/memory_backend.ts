@@ -4,6 +4,20 @@ import type { Capability } from "./capability.ts";
 import type { Ipa, Pa } from "./address.ts";
 import type { VcpuState } from "./cpu_engine.ts";
 
+/**
+ * HCR_EL2 for a guest, which {@linkcode AddressSpace.install} sets: the traps that dispatch answers. Arm ARM DDI 0487, "HCR_EL2,
+ * Hypervisor Configuration Register". Left out on purpose: BSU and FB, because every vCPU's maintenance reaches all; TSW, because with
+ * caches that are coherent by construction set/way operations change nothing; TID3 and TACR, because the ID registers tell the truth.
+ */
+export const GUEST_HCR: bigint = (1n << 0n) | // VM: stage 2 on.
+  (1n << 1n) | // SWIO: invalidate by set/way cleans as well.
+  (1n << 2n) | // PTW: no stage 1 tables in Device memory.
+  (1n << 3n) | (1n << 4n) | (1n << 5n) | // FMO, IMO, AMO: interrupts are EL2's, the guest gets virtual ones.
+  (1n << 13n) | (1n << 14n) | // TWI, TWE: waiting gives the CPU away.
+  (1n << 19n) | // TSC: SMC is a call to us.
+  (1n << 20n) | // TIDCP: IMPLEMENTATION DEFINED registers trap.
+  (1n << 31n); // RW: EL1 is AArch64.
+
 /** Memory types of the architecture, strictest first. */
 export type MemoryType =
   | "device-ngnrne"
@@ -34,7 +48,7 @@ export interface AddressSpace {
   unmap(ipa: Ipa, sizeBytes: number): void;
   /** What a software walk finds. */
   lookup(ipa: Ipa): { readonly pa: Pa; readonly mapping: Mapping } | undefined;
-  /** Programs the vCPU's EL2 registers (VTTBR_EL2, VTCR_EL2, HCR_EL2.VM) with this space. */
+  /** Programs the vCPU's EL2 registers with this space, and adds {@linkcode GUEST_HCR} to HCR_EL2: other plugins own other bits. */
   install(vcpu: VcpuState): void;
   /** Gives back every table and identifier. */
   destroy(): void;

@@ -3,6 +3,7 @@
  * in this order: the hypervisor's that stay enabled while a guest runs, those that only EL2 uses (disabled meanwhile), the domain's.
  * So what changes with the domain comes last.
  */
+import { GUEST_HCR } from "../../core/mod.ts";
 import type { CpuEngine, VcpuState } from "../../core/mod.ts";
 import { attributesText, MAIR, mappingOf } from "./attributes.ts";
 import { merge, overlapping, regionText } from "./regions.ts";
@@ -13,8 +14,6 @@ import type { PmsaState, SpaceState } from "./state.ts";
 
 /** SCTLR_EL2: MPU, caches, WXN and stack alignment on; no background region, whose map is IMPLEMENTATION DEFINED. Arm DDI 0600, "SCTLR_EL2". */
 export const SCTLR: bigint = 0x30c5_0830n | 1n << 0n | 1n << 2n | 1n << 3n | 1n << 12n | 1n << 19n;
-/** HCR_EL2 for a guest, as vmsa has it: VM, SWIO, PTW, FMO, IMO, AMO, TWI, TWE, TSC, TIDCP, RW. */
-const HCR = 1n << 0n | 1n << 1n | 1n << 2n | 0b111n << 3n | 0b11n << 13n | 1n << 19n | 1n << 20n | 1n << 31n;
 /** VTCR_EL2.MSA: VMSAv8-64 at EL1. VS is clear (8 bits of VMID), NSA as well (one Security state). */
 const MSA = 1n << 31n;
 
@@ -118,8 +117,7 @@ export class El2Mpu {
     const slots = this.slotsOf(this.#space(space));
     apply(vcpu, replace(slots, this.hardwareCount, SCTLR));
     this.#vcpus.set(vcpu, { space, slots });
-    // Other plugins own other bits.
-    vcpu.write("HCR_EL2", vcpu.read("HCR_EL2") | HCR);
+    vcpu.write("HCR_EL2", vcpu.read("HCR_EL2") | GUEST_HCR);
     this.engine.invalidateTlb(vmid);
   }
 

@@ -1,4 +1,5 @@
 /** One domain's address space: a stage 2 table, a VMID, and the EL2 registers that put them to use. */
+import { GUEST_HCR } from "../../core/mod.ts";
 import type { CpuEngine, Mapping, PhysicalMemory, VcpuState } from "../../core/mod.ts";
 import type { Stage2Space } from "./contract.ts";
 import { stage2Format } from "./descriptors.ts";
@@ -9,19 +10,7 @@ import { Stage2Table } from "./stage2_table.ts";
 import { giveBack, newTag, renew } from "./vmids.ts";
 import type { Tag, Vmids } from "./vmids.ts";
 
-/**
- * HCR_EL2 for a guest. Arm ARM DDI 0487, "HCR_EL2, Hypervisor Configuration Register".
- * Left out on purpose: BSU and FB, because every vCPU's maintenance reaches all; TSW, because with caches that are
- * coherent by construction set/way operations change nothing; TID3 and TACR, because the ID registers tell the truth.
- */
-const HCR: bigint = (1n << 0n) | // VM: stage 2 on.
-  (1n << 1n) | // SWIO: invalidate by set/way cleans as well.
-  (1n << 2n) | // PTW: no stage 1 tables in Device memory.
-  (1n << 3n) | (1n << 4n) | (1n << 5n) | // FMO, IMO, AMO: interrupts are EL2's, the guest gets virtual ones.
-  (1n << 13n) | (1n << 14n) | // TWI, TWE: waiting gives the CPU away.
-  (1n << 19n) | // TSC: SMC is a call to us.
-  (1n << 20n) | // TIDCP: IMPLEMENTATION DEFINED registers trap.
-  (1n << 31n); // RW: EL1 is AArch64.
+/** HCR_EL2.FWB. */
 const FWB = 1n << 46n;
 
 /** What all spaces share. */
@@ -109,8 +98,7 @@ export class VmsaAddressSpace implements Stage2Space {
     const { vmids, forceWriteBack } = this.#parts;
     vcpu.write("VTCR_EL2", vtcr(this.#geometry, ps, vmids.bits));
     vcpu.write("VTTBR_EL2", this.vttbr());
-    // Other plugins own other bits.
-    vcpu.write("HCR_EL2", vcpu.read("HCR_EL2") | HCR | (forceWriteBack ? FWB : 0n));
+    vcpu.write("HCR_EL2", vcpu.read("HCR_EL2") | GUEST_HCR | (forceWriteBack ? FWB : 0n));
   }
 
   /** VTTBR_EL2 with a VMID that is good now. It changes with the generation: due before each entry into the guest. */

@@ -1,29 +1,10 @@
 /** A few instructions on a GICv2: what a CPU without system registers says, and EOImode 1, which Linux at EL1 doesn't use. */
 import { assertEquals } from "@std/assert";
-import { LOAD } from "../support/program.ts";
+import { BOARD } from "../support/program.ts";
 import { assemble, assembler, missing } from "../support/toolchain.ts";
 import { Session } from "./session.ts";
 
-const BOARD = `board: program
-pcpus: 1
-memory:
-  - { at: 0x4000_0000, size: 80MiB }
-plugins:
-  - use: cpu_a64
-  - use: vmsa
-  - use: scheduler_null
-  - use: gicv2
-  - use: generic_timer
-  - use: psci
-domains:
-  - name: guest
-    vcpus: 1
-    memory: [{ at: 0x4000_0000, size: 64MiB }]
-    plugins:
-      - { use: pl011, port: console }
-      - use: fdt
-      - { use: linux_boot, kernel: program, format: raw, load: 0x${LOAD.toString(16)}, entry: 0x${LOAD.toString(16)} }
-`;
+const board = BOARD.replace("gicv3", "gicv2");
 
 /** INTID 40, priority 0x40, by software, acknowledged in the vector for IRQs. X4: GICD, X5: GICC. */
 const main = [
@@ -115,8 +96,8 @@ Deno.test({
     const print = results.flatMap(([, instruction]) => [instruction, "movz x7, #0x0900, lsl #16", "str w0, [x7]"]);
     const padded = (lines: readonly string[], length: number) => [...lines, ...Array<string>(length - lines.length).fill("nop")];
     const source = [...padded([...main, ...print, ...call(SYSTEM_OFF)], (0x800 + 0x200) / 4), ...padded(synchronous, 32), ...interrupt];
-    const images = new Map([["program", image(source)]]);
-    using guest = await Session.start(BOARD, { images });
+    const images = new Map([["program.bin", image(source)]]);
+    using guest = await Session.start(board, { images });
     assertEquals(guest.finish().kind, "power-off");
     assertEquals([...guest.console], results.map(([, , character]) => character), results.map(([what]) => what).join("; "));
     assertEquals(guest.machine.stats.exits.get("mmio"), 5 + 2 + 1 + results.length);
@@ -127,7 +108,7 @@ Deno.test({
   name: "GICv2: a domain that starts over gets it again",
   ignore: missing(assembler),
   async fn() {
-    using guest = await Session.start(BOARD, { images: new Map([["program", image(call(SYSTEM_RESET))]]) });
+    using guest = await Session.start(board, { images: new Map([["program.bin", image(call(SYSTEM_RESET))]]) });
     await guest.reboot();
     await guest.reboot();
     assertEquals(guest.machine.stats.reboots, 2);
@@ -138,13 +119,13 @@ Deno.test({
   name: "a domain with a GICv2, another, and one with a GICv3 beside them: each CPU says what it has",
   ignore: missing(assembler),
   async fn() {
-    const [head, tail] = BOARD.replace("  - use: gicv2\n", "").replace("80MiB", "240MiB").split("  - name: guest");
+    const [head, tail] = BOARD.replace("  - use: gicv3\n", "").replace("80MiB", "240MiB").split("  - name: guest");
     const domain = (n: number, gic: string) =>
-      `  - name: guest${n}${tail.replace("port: console", `port: console${n}`)}      - use: ${gic}\n`;
-    const board = head + domain(0, "gicv2") + domain(1, "gicv2") + domain(2, "gicv3");
+      `  - name: guest${n}${tail.replace("use: pl011", `use: pl011\n        port: console${n}`)}      - use: ${gic}\n`;
+    const boards = head + domain(0, "gicv2") + domain(1, "gicv2") + domain(2, "gicv3");
     const print = ["ubfx x1, x1, #24, #4", "add w1, w1, #'0'", "movz x7, #0x0900, lsl #16", "str w1, [x7]"];
-    const images = new Map([["program", image(["mrs x1, id_aa64pfr0_el1", ...print, ...call(SYSTEM_OFF)])]]);
-    using guest = await Session.start(board, { images });
+    const images = new Map([["program.bin", image(["mrs x1, id_aa64pfr0_el1", ...print, ...call(SYSTEM_OFF)])]]);
+    using guest = await Session.start(boards, { images });
     assertEquals(guest.finish().kind, "power-off");
     assertEquals([...guest.console].sort().join(""), "001");
   },

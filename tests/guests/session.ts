@@ -10,6 +10,10 @@ const WALL_LIMIT_MS = 120_000;
 /** What a failure shows of the console. */
 const TAIL = 2000;
 
+/** What a kernel that is well never prints. */
+const TROUBLE =
+  /BUG:|WARNING:|Call trace|Kernel panic|Oops|nobody cared|rcu.*stall|Unable to handle|unexpected|FW BUG|self-tests? .*failed|ITS queue timeout|no ITS|lspci -vv/i;
+
 /** What a session may be told besides what {@linkcode boot} may be. */
 export interface SessionOptions extends Omit<BootOptions, "onSerial"> {
   /** Fails when it takes longer on the host's clock. */
@@ -61,6 +65,11 @@ export class Session {
   /** The machine behind it. */
   get machine(): Machine {
     return this.#machine;
+  }
+
+  /** Lines of the console in which the kernel complains. */
+  get troubles(): readonly string[] {
+    return this.console.split("\n").filter((line) => TROUBLE.test(line));
   }
 
   /** Runs until the console shows a text, from where the last such call ended. Fails when the guest ends before, or after `limitNs`. */

@@ -13,7 +13,7 @@ export const LOAD = 0x4008_0000;
 const root = new URL("../../", import.meta.url).pathname;
 
 /** A board with one vCPU whose program is `program.bin` beside it. */
-const BOARD = `board: program
+export const BOARD = `board: program
 doc: A program of a few words
 pcpus: 1
 memory:
