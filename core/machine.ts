@@ -76,6 +76,7 @@ export class Machine {
       images: environment.images,
       bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
       openDisk: environment.openDisk,
+      openFolder: environment.openFolder,
       trace: (kind, detail) => this.#tracer.trace(kind, detail),
       failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
     });

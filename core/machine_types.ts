@@ -1,5 +1,6 @@
 /** What a machine is given, and what it says of itself. */
 import type { DiskOpener } from "./disk.ts";
+import type { FolderOpener } from "./folder.ts";
 
 /** The world around a machine. */
 export interface MachineEnvironment {
@@ -11,6 +12,8 @@ export interface MachineEnvironment {
   readonly bootTimeSeconds?: number;
   /** Where disk images are. Absent: files of the host. */
   readonly openDisk?: DiskOpener;
+  /** Where shared folders are. Absent: folders of the host. */
+  readonly openFolder?: FolderOpener;
   /** Trace events, bounded in number per kind. */
   onTrace?(kind: string, detail: string): void;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */

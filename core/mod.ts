@@ -17,6 +17,7 @@ export * from "./disk.ts";
 export * from "./domain.ts";
 export * from "./errors.ts";
 export * from "./exceptions.ts";
+export * from "./folder.ts";
 export * from "./hypervisor_map.ts";
 export * from "./interrupts.ts";
 export * from "./memory_backend.ts";
@@ -28,6 +29,7 @@ export * from "./scheduler_policy.ts";
 export * from "./serial.ts";
 
 // Running machines.
+export { openHostFolder } from "./host_folder.ts";
 export { Machine } from "./machine.ts";
 export type { MachineEnvironment, MachineStats, StopReason } from "./machine.ts";
 export { PluginError } from "./plugin_errors.ts";

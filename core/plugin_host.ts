@@ -8,6 +8,8 @@ import { openDiskFile } from "./disk.ts";
 import type { DiskOpener } from "./disk.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import { OptionError } from "./errors.ts";
+import type { FolderOpener } from "./folder.ts";
+import { openHostFolder } from "./host_folder.ts";
 import { PluginError } from "./plugin_errors.ts";
 import { orderByNeeds } from "./order.ts";
 import { pluginOf } from "./plugin.ts";
@@ -27,6 +29,8 @@ export interface HostEnvironment {
   readonly bootTimeSeconds: number;
   /** Absent: files of the host. */
   readonly openDisk?: DiskOpener;
+  /** Absent: folders of the host. */
+  readonly openFolder?: FolderOpener;
   trace(kind: string, detail: () => string): void;
   /** A plugin threw after boot. Without a domain, the whole board is concerned. */
   failed(owner: string, hook: string, error: unknown, domain?: Domain): void;
@@ -232,6 +236,7 @@ export class PluginHost {
         disk: (path, mode) => (this.environment.openDisk ?? openDiskFile)(besideManifest(path, board.file), mode),
         bootTimeSeconds,
       },
+        folder: (path, mode) => (this.environment.openFolder ?? openHostFolder)(besideManifest(path, board.file), mode),
       exceptions: scope.claims.forInstance(owner),
       get<T>(key: Capability<T>): T {
         if (!plugin.needs?.some((need) => need.name === key.name)) throw new Error(`it uses ${key.name}, which its "needs" doesn't list`);

@@ -13,6 +13,7 @@ import type { Capability } from "../capability.ts";
 import { VirtualClock } from "../virtual_clock.ts";
 import { CpuEngine } from "../cpu_engine.ts";
 import type { DiskOpener } from "../disk.ts";
+import type { FolderOpener } from "../folder.ts";
 import { dispatch } from "../dispatch.ts";
 import type { Next } from "../dispatch.ts";
 import { PluginError } from "../plugin_errors.ts";
@@ -43,6 +44,8 @@ export interface BenchOptions {
   readonly images?: ReadonlyMap<string, Uint8Array>;
   /** Where disk images are; files of the host when absent. */
   readonly openDisk?: DiskOpener;
+  /** Where shared folders are; folders of the host when absent. */
+  readonly openFolder?: FolderOpener;
   /** Capabilities that the plugin under test needs. */
   readonly provide?: readonly (readonly [key: Capability<unknown>, implementation: unknown])[];
 }
@@ -89,6 +92,7 @@ export class Bench {
       images: options.images ?? new Map(),
       bootTimeSeconds: 1_700_000_000,
       openDisk: options.openDisk,
+      openFolder: options.openFolder,
       trace: (kind, detail) => this.traced.push(`${kind}: ${detail()}`),
       failed: (owner, hook, error) => {
         throw new PluginError(owner, hook, error);
