@@ -1,6 +1,6 @@
 /** What a device gets of the host, made from the context of the plugin that runs it. */
 import { Serial } from "../../core/mod.ts";
-import type { BoardContext, Disk } from "../../core/mod.ts";
+import type { BoardContext, Disk, Folder } from "../../core/mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import type { DeviceBasics, HostUse } from "./model.ts";
 
@@ -12,6 +12,7 @@ export function deviceBasics<O, S>(use: HostUse<O>, context: BoardContext<O, unk
   const { options, clock, random, get, trace, fail } = context;
   const ports = new Map((use.ports?.(options) ?? []).map((name) => [name, get(Serial).open(name)]));
   const disks = openDisks(use, context);
+  const folders = openFolders(use, context);
   const declared = <T>(map: ReadonlyMap<string, T>, name: string, what: string): T => {
     const found = map.get(name);
     if (found === undefined) throw new Error(`the model's ${what} don't name ${JSON.stringify(name)}`);
@@ -24,6 +25,7 @@ export function deviceBasics<O, S>(use: HostUse<O>, context: BoardContext<O, unk
     random,
     port: (name) => declared(ports, name, "ports"),
     disk: (name) => declared(disks, name, "disks"),
+    folder: (name) => declared(folders, name, "folders"),
     trace,
     fail,
   };
@@ -42,4 +44,19 @@ function openDisks<O>(use: HostUse<O>, { options, host, onStop, fail }: BoardCon
     }
   }
   return disks;
+}
+
+function openFolders<O>(use: HostUse<O>, { options, host, onStop, fail }: BoardContext<O, unknown>): Map<string, Folder> {
+  const folders = new Map<string, Folder>();
+  onStop(() => {
+    for (const folder of folders.values()) folder.close();
+  });
+  for (const [name, { option, path, mode }] of Object.entries(use.folders?.(options) ?? {})) {
+    try {
+      folders.set(name, host.folder(path, mode));
+    } catch (error) {
+      fail(option, error instanceof Error ? error.message : String(error));
+    }
+  }
+  return folders;
 }

@@ -20,6 +20,7 @@ export type {
   DeviceWindow,
   DeviceWindowSpec,
   DiskRequest,
+  FolderRequest,
   HostUse,
 } from "./model.ts";
 export { devicePlugin } from "./plugin.ts";

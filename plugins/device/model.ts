@@ -8,6 +8,8 @@ import type {
   DeviceTreeValue,
   Disk,
   DiskMode,
+  Folder,
+  FolderMode,
   OptionSpecs,
   ResourceFinding,
   SerialPort,
@@ -56,12 +58,21 @@ export type DiskRequest =
   | { readonly option: string; readonly path: string; readonly mode: DiskMode }
   | { readonly option: string; readonly image: string };
 
+/** A folder of the host that a device wants, opened before anything runs. */
+export interface FolderRequest {
+  readonly option: string;
+  readonly path: string;
+  readonly mode: FolderMode;
+}
+
 /** What a device uses of the host, as data: seen without running it. */
 export interface HostUse<O> {
   /** Names of the serial ports that it uses. */
   readonly ports?: (options: O) => readonly string[];
   /** Disks that it uses, by name. */
   readonly disks?: (options: O) => Readonly<Record<string, DiskRequest>>;
+  /** Folders of the host that it uses, by name. */
+  readonly folders?: (options: O) => Readonly<Record<string, FolderRequest>>;
 }
 
 /** What every device is given, whatever it is connected by. */
@@ -78,6 +89,8 @@ export interface DeviceBasics<O, S> {
   port(name: string): SerialPort;
   /** A disk that the model's `disks` names. */
   disk(name: string): Disk;
+  /** A folder of the host that the model's `folders` names. */
+  folder(name: string): Folder;
   /** A trace event, bounded in number. */
   trace(kind: string, detail: () => string): void;
   /** A mistake in an option: throws an error that points at its line of the manifest. Only from within `create`. */
