@@ -2,6 +2,27 @@
  * What the built-in plugins lend to others, for whoever writes a plugin: capabilities that a domain may have.
  * @module
  */
+export { defineDevice, DeviceHost, devicePlugin, importDevice } from "./device/contract.ts";
+export type {
+  Device,
+  DeviceBasics,
+  DeviceContext,
+  DeviceDma,
+  DeviceInterruptSpec,
+  DeviceLends,
+  DeviceLine,
+  DeviceModel,
+  DevicePlaces,
+  DevicePlugin,
+  DeviceStart,
+  DeviceWindow,
+  DeviceWindowSpec,
+  DiskRequest,
+  HostUse,
+  PlaceOptions,
+  RemoteDevice,
+  RunsOption,
+} from "./device/contract.ts";
 export { GpioPins } from "./pl061/contract.ts";
 export { HypervisorTimers } from "./generic_timer/contract.ts";
 export type { HypervisorTimer } from "./generic_timer/contract.ts";
@@ -16,10 +37,9 @@ export { PmsaDomains } from "./pmsa/contract.ts";
 export { PowerControl } from "./psci/contract.ts";
 export { Calls } from "./smccc/contract.ts";
 export type { CallRange, Conduit } from "./smccc/contract.ts";
-export { virtioPciPlugin, virtioPlugin } from "./virtio/contract.ts";
+export { virtioDevice, virtioPciPlugin, virtioPlugin } from "./virtio/contract.ts";
 export type {
   CoreState as VirtioCoreState,
-  DiskRequest,
   MmioDeviceState,
   MmioOptions,
   MmioState as VirtioMmioState,
@@ -29,6 +49,7 @@ export type {
   QueueState as VirtioQueueState,
   RingOptions,
   Served,
+  TransportOptions as VirtioTransportOptions,
   VirtioBehaviour,
   VirtioBuffer,
   VirtioContext,

@@ -1,9 +1,9 @@
 /** A domain's RAM as its devices reach it: every access is checked, nothing throws. */
 import type { Domain } from "../../core/mod.ts";
-import type { DeviceMemory } from "./model.ts";
+import type { DeviceDma } from "./model.ts";
 
 /** DMA into a domain's RAM. */
-export function domainMemory(domain: Domain): DeviceMemory {
+export function domainMemory(domain: Domain): DeviceDma {
   return {
     read(ipa, size) {
       try {

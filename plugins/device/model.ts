@@ -98,7 +98,7 @@ export interface DeviceBasics<O, S> {
 }
 
 /** Guest memory as a device reaches it. Nothing here throws. */
-export interface DeviceMemory {
+export interface DeviceDma {
   /** A copy. Undefined when not all of it is guest RAM that the device may reach. */
   read(ipa: number, size: number): Uint8Array | undefined;
   /** False, and nothing written, then. */
@@ -116,7 +116,7 @@ export interface DeviceLine {
 /** What a device is made with: all it may touch. */
 export interface DeviceContext<O, S> extends DeviceBasics<O, S> {
   /** Guest memory. */
-  readonly dma: DeviceMemory;
+  readonly dma: DeviceDma;
   /** An interrupt that the model's `interrupts` names. */
   interrupt(name: string): DeviceLine;
   /** Wall-clock time at boot in Unix seconds, as the board says. */

@@ -1,11 +1,9 @@
-/** A virtio device in this thread: its core, and the context that it gets. */
-import { Serial } from "../../core/mod.ts";
-import type { Disk, DomainContext, OptionSpecs } from "../../core/mod.ts";
+/** A virtio device in any thread: its core, and the context that it gets. */
+import type { OptionSpecs } from "../../core/mod.ts";
+import type { DeviceBasics, DeviceDma } from "../device/contract.ts";
 import { VirtioCore } from "./core.ts";
 import type { CoreState, Signals } from "./core.ts";
-import type { Dma } from "./guest_memory.ts";
-import { MemoryDisk } from "./memory_disk.ts";
-import type { VirtioContext, VirtioModel } from "./model.ts";
+import type { VirtioModel } from "./model.ts";
 
 /** Options of every transport. */
 export interface RingOptions {
@@ -28,56 +26,39 @@ export interface VirtioState<T, S> {
   model: S;
 }
 
-/** The device with its core, for any transport in this thread. */
-export function bringUp<O, T, S>(
-  model: VirtioModel<O, S>,
-  context: DomainContext<O & RingOptions, VirtioState<T, S>>,
-  dma: Dma,
-  signals: Signals,
-  legacy: boolean,
-): VirtioCore {
-  const { options, state, clock, get, random, trace, fail } = context;
-  const { packed } = options;
-  const core = new VirtioCore({ shape: model.shape(options), state: state.core, dma, clock, signals, legacy, packed, trace });
-  const ports = new Map((model.ports?.(options) ?? []).map((name) => [name, get(Serial).open(name)]));
-  const disks = openDisks(model, context);
-  const given = <T>(map: ReadonlyMap<string, T>, name: string, what: string): T => {
-    const found = map.get(name);
-    if (found === undefined) throw new Error(`the model's ${what} don't name ${JSON.stringify(name)}`);
-    return found;
-  };
-  const own: VirtioContext<O, S> = {
-    options,
-    state: state.model,
+/** What a transport lends to a device. */
+export interface Lent<O, T, S> {
+  /** What the model's context builds on. */
+  readonly basics: DeviceBasics<O & RingOptions, unknown>;
+  /** Of the device and all below it. */
+  readonly state: VirtioState<T, S>;
+  /** What queues reach. */
+  readonly dma: DeviceDma;
+  /** How the driver is told. */
+  readonly signals: Signals;
+  /** Version 1 of the MMIO transport. */
+  readonly legacy: boolean;
+}
+
+/** The device with its core, for any transport. */
+export function bringUp<O, T, S>(model: VirtioModel<O, S>, { basics, state, dma, signals, legacy }: Lent<O, T, S>): VirtioCore {
+  const { options, clock, trace } = basics;
+  const core = new VirtioCore({
+    shape: model.shape(options),
+    state: state.core,
+    dma,
     clock,
-    random,
+    signals,
+    legacy,
+    packed: options.packed,
+    trace,
+  });
+  core.attach(model.create({
+    ...basics,
+    state: state.model,
     has: (feature) => core.has(feature),
     poke: (queue) => core.notify(queue),
     configChanged: () => core.configChanged(),
-    port: (name) => given(ports, name, "ports"),
-    disk: (name) => given(disks, name, "disks"),
-    trace,
-    fail,
-  };
-  const behaviour = model.create(own);
-  core.attach(behaviour);
-  // Called before the disks are closed: the latest hook comes first.
-  context.onStop(() => behaviour.stopped?.());
+  }));
   return core;
-}
-
-function openDisks<O, T, S>(model: VirtioModel<O, S>, context: DomainContext<O, VirtioState<T, S>>): Map<string, Disk> {
-  const { options, host, onStop, fail } = context;
-  const disks = new Map<string, Disk>();
-  onStop(() => {
-    for (const disk of disks.values()) disk.close();
-  });
-  for (const [name, request] of Object.entries(model.disks?.(options) ?? {})) {
-    try {
-      disks.set(name, "image" in request ? new MemoryDisk(host.image(request.image)) : host.disk(request.path, request.mode));
-    } catch (error) {
-      fail(request.option, error instanceof Error ? error.message : String(error));
-    }
-  }
-  return disks;
 }

@@ -6,10 +6,10 @@
  * notification is bounded, a timer does the rest.
  */
 import type { Clock, Timer } from "../../core/mod.ts";
+import type { DeviceDma } from "../device/contract.ts";
 import { ChainBuffer } from "./buffer.ts";
 import { Feature, featureMask, Status } from "./features.ts";
 import { GuestMemory, QueueError } from "./guest_memory.ts";
-import type { Dma } from "./guest_memory.ts";
 import type { VirtioBehaviour, VirtioShape } from "./model.ts";
 import { packedAreas, PackedRing } from "./packed_ring.ts";
 import { idleQueue } from "./ring.ts";
@@ -53,7 +53,7 @@ export interface Signals {
 export interface CoreParts {
   readonly shape: VirtioShape;
   readonly state: CoreState;
-  readonly dma: Dma;
+  readonly dma: DeviceDma;
   readonly clock: Clock;
   readonly signals: Signals;
   /** Version 1 of the MMIO transport: no FEATURES_OK, no features beyond bit 31. */
@@ -94,6 +94,11 @@ export class VirtioCore {
   /** The device's own side; before anything else. */
   attach(behaviour: VirtioBehaviour): void {
     this.#behaviour = behaviour;
+  }
+
+  /** The domain goes. */
+  stopped(): void {
+    this.#behaviour.stopped?.();
   }
 
   /** Was this feature negotiated? */

@@ -1,59 +1,14 @@
 /** Guest memory as queues reach it: every access is checked, nothing throws but {@linkcode QueueError}. */
-import type { Domain } from "../../core/mod.ts";
+import type { DeviceDma } from "../device/contract.ts";
 
 /** The driver broke the rules of its queue: the device needs a reset. Never leaves the device. */
 export class QueueError extends Error {
   override readonly name = "QueueError";
 }
 
-/** What a transport lends to its queues. */
-export interface Dma {
-  /** Undefined when not all of it is guest RAM that the device may reach. */
-  read(ipa: number, size: number): Uint8Array | undefined;
-  /** False, and nothing written, then. */
-  write(ipa: number, bytes: Uint8Array): boolean;
-  /** Guest RAM: ranges that don't touch, sorted. */
-  readonly ram: readonly { readonly at: number; readonly size: number }[];
-}
-
-/** DMA into a domain's RAM. */
-export function domainDma(domain: Domain): Dma {
-  return {
-    read(ipa, size) {
-      try {
-        return domain.readMemory(ipa, size);
-      } catch (error) {
-        if (error instanceof RangeError) return undefined;
-        throw error;
-      }
-    },
-    write(ipa, bytes) {
-      try {
-        domain.writeMemory(ipa, bytes);
-        return true;
-      } catch (error) {
-        if (error instanceof RangeError) return false;
-        throw error;
-      }
-    },
-    ram: mergedRam(domain),
-  };
-}
-
-/** RAM with banks that touch joined. */
-export function mergedRam({ ram }: Pick<Domain, "ram">): { at: number; size: number }[] {
-  const merged: { at: number; size: number }[] = [];
-  for (const { at, size } of ram.toSorted((a, b) => a.at - b.at)) {
-    const last = merged.at(-1);
-    if (last !== undefined && last.at + last.size === at) last.size += size;
-    else merged.push({ at, size });
-  }
-  return merged;
-}
-
 /** Little-endian reads and writes that either work or throw a {@linkcode QueueError}. */
 export class GuestMemory {
-  constructor(private readonly dma: Dma) {}
+  constructor(private readonly dma: DeviceDma) {}
 
   /** True when all of it is RAM. Exact for every number: no sum of it wraps. */
   holds(ipa: number, size: number): boolean {

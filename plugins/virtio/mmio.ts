@@ -2,7 +2,7 @@
  * Virtio over MMIO (Virtio 1.2, "Virtio Over MMIO"): version 2, and version 1 for legacy drivers. Registers are words; what is narrower,
  * wider or not aligned reads zero and writes nothing. The configuration takes any access.
  */
-import type { InterruptLine, MmioHandler } from "../../core/mod.ts";
+import type { DeviceLine, DeviceWindow } from "../device/contract.ts";
 import type { Signals, VirtioCore } from "./core.ts";
 import { splitAreas } from "./split_ring.ts";
 import { addressPairs, BLOCK_SIZE, CONFIG, Interrupt, MAGIC, Offset, VENDOR } from "./mmio_registers.ts";
@@ -30,11 +30,11 @@ export function resetMmio(): MmioState {
 }
 
 /** The transport. */
-export class MmioTransport implements MmioHandler {
+export class MmioTransport implements DeviceWindow {
   #core!: VirtioCore;
   readonly signals: Signals = { used: () => this.#raise(Interrupt.USED), config: () => this.#raise(Interrupt.CONFIG) };
 
-  constructor(private readonly state: MmioState, private readonly line: InterruptLine, private readonly legacy: boolean) {}
+  constructor(private readonly state: MmioState, private readonly line: DeviceLine, private readonly legacy: boolean) {}
 
   /** The device behind it; before the first access. */
   attach(core: VirtioCore): void {

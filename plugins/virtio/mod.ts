@@ -9,26 +9,32 @@ import { blk } from "./blk/mod.ts";
 import type { BlkOptions, BlkState } from "./blk/mod.ts";
 import { console } from "./console.ts";
 import type { ConsoleOptions, ConsoleState } from "./console.ts";
+import type { MmioDeviceState } from "./device.ts";
+import type { VirtioModel } from "./model.ts";
 import { virtioPciPlugin } from "./pci_plugin.ts";
 import type { PciDeviceOptions, PciDeviceState } from "./pci_plugin.ts";
 import { virtioPlugin } from "./plugin.ts";
-import type { MmioDeviceState, MmioOptions } from "./plugin.ts";
+import type { MmioOptions } from "./plugin.ts";
 import { rng } from "./rng.ts";
 import type { RngState } from "./rng.ts";
 
+/** The plugin of a device, which a Worker finds in this module. */
+const mmio = <O, S>(model: VirtioModel<O, S>): Plugin<O & MmioOptions, MmioDeviceState<S>> =>
+  virtioPlugin({ ...model, module: import.meta.url });
+
 /** Memory balloon. */
-export const virtioBalloon: Plugin<BalloonOptions & MmioOptions, MmioDeviceState<BalloonState>> = virtioPlugin(balloon);
+export const virtioBalloon: Plugin<BalloonOptions & MmioOptions, MmioDeviceState<BalloonState>> = mmio(balloon);
 /** Memory balloon on the PCI bus. */
 export const virtioBalloonPci: Plugin<BalloonOptions & PciDeviceOptions, PciDeviceState<BalloonState>> = virtioPciPlugin(balloon);
 /** Block device. */
-export const virtioBlk: Plugin<BlkOptions & MmioOptions, MmioDeviceState<BlkState>> = virtioPlugin(blk);
+export const virtioBlk: Plugin<BlkOptions & MmioOptions, MmioDeviceState<BlkState>> = mmio(blk);
 /** Block device on the PCI bus. */
 export const virtioBlkPci: Plugin<BlkOptions & PciDeviceOptions, PciDeviceState<BlkState>> = virtioPciPlugin(blk);
 /** Console with several ports. */
-export const virtioConsole: Plugin<ConsoleOptions & MmioOptions, MmioDeviceState<ConsoleState>> = virtioPlugin(console);
+export const virtioConsole: Plugin<ConsoleOptions & MmioOptions, MmioDeviceState<ConsoleState>> = mmio(console);
 /** Console on the PCI bus. */
 export const virtioConsolePci: Plugin<ConsoleOptions & PciDeviceOptions, PciDeviceState<ConsoleState>> = virtioPciPlugin(console);
 /** Entropy device. */
-export const virtioRng: Plugin<MmioOptions, MmioDeviceState<RngState>> = virtioPlugin(rng);
+export const virtioRng: Plugin<MmioOptions, MmioDeviceState<RngState>> = mmio(rng);
 /** Entropy device on the PCI bus. */
 export const virtioRngPci: Plugin<PciDeviceOptions, PciDeviceState<RngState>> = virtioPciPlugin(rng);

@@ -2,7 +2,10 @@
  * What a virtio device is to this house, and what it is given. A device answers requests; it knows no transport, no domain and no
  * address of the guest's, so the same source runs in the hypervisor's thread and in a Worker behind IOREQ.
  */
-import type { Clock, Disk, DiskMode, OptionSpecs, ResourceFinding, SerialPort } from "../../core/mod.ts";
+import type { OptionSpecs, ResourceFinding } from "../../core/mod.ts";
+import type { DeviceBasics, HostUse } from "../device/contract.ts";
+
+export type { DiskRequest, FolderRequest } from "../device/contract.ts";
 
 /** A chain of descriptors as a device sees it: bytes from the driver, then room for bytes to it. Both are copied, never shared. */
 export interface VirtioBuffer {
@@ -38,29 +41,13 @@ export interface VirtioBehaviour {
 }
 
 /** What the device is made with: all it may touch. */
-export interface VirtioContext<O, S> {
-  /** Converted options. */
-  readonly options: O;
-  /** Its state: plain data that the framework keeps. */
-  readonly state: S;
-  /** Virtual time. */
-  readonly clock: Clock;
-  /** Deterministic random bytes. */
-  random(bytes: number): Uint8Array;
+export interface VirtioContext<O, S> extends DeviceBasics<O, S> {
   /** Was this feature bit negotiated? */
   has(feature: number): boolean;
   /** Buffers that stayed in a queue may be served now. Not from within `serve`. */
   poke(queue: number): void;
   /** The configuration changed by itself: a new generation, and the driver is told. */
   configChanged(): void;
-  /** A serial port that the model's `ports` names. */
-  port(name: string): SerialPort;
-  /** A disk that the model's `disks` names. */
-  disk(name: string): Disk;
-  /** A trace event, bounded in number. */
-  trace(kind: string, detail: () => string): void;
-  /** A mistake in an option. Throws. */
-  fail(option: string, message: string): never;
 }
 
 /** What a driver finds when it looks. */
@@ -73,17 +60,14 @@ export interface VirtioShape {
   readonly queues: readonly number[];
 }
 
-/** A disk that a device wants: a file of the host, opened before anything runs, or an image in memory. */
-export type DiskRequest =
-  | { readonly option: string; readonly path: string; readonly mode: DiskMode }
-  | { readonly option: string; readonly image: string };
-
 /** A device, as a constant. `O`: its options after conversion; `S`: its state. */
-export interface VirtioModel<O, S> {
+export interface VirtioModel<O, S> extends HostUse<O> {
   /** The plugin's name. */
   readonly name: string;
   /** One sentence. */
   readonly doc: string;
+  /** `import.meta.url` of the module that exports the plugin made of it: a Worker imports it from there. Absent: it runs inline only. */
+  readonly module?: string;
   /** Its own options; those of the transport come on top. */
   readonly options: OptionSpecs;
   /** What it shows. */
@@ -94,10 +78,6 @@ export interface VirtioModel<O, S> {
   readonly state: (options: O) => S;
   /** The state with which it starts after a reboot of the domain; absent: a fresh one. */
   readonly keep?: (state: S) => S;
-  /** Names of the serial ports that it uses. */
-  readonly ports?: (options: O) => readonly string[];
-  /** Disks that it uses, by name. */
-  readonly disks?: (options: O) => Readonly<Record<string, DiskRequest>>;
   /** Brings it to life. */
   readonly create: (context: VirtioContext<O, S>) => VirtioBehaviour;
 }

@@ -1,12 +1,12 @@
 /** From a virtio device's model to a plugin on the PCI bus. */
 import { definePlugin, Serial } from "../../core/mod.ts";
 import type { DomainContext, OptionSpecs, Plugin } from "../../core/mod.ts";
+import { deviceBasics, mergedRam } from "../device/contract.ts";
 import { parseSlot, PciBus } from "../pci/contract.ts";
 import type { PciFunction, PciFunctionSpec } from "../pci/contract.ts";
 import { bringUp, ringOptions } from "./bring_up.ts";
 import type { RingOptions, VirtioState } from "./bring_up.ts";
 import { resetCore } from "./core.ts";
-import { mergedRam } from "./guest_memory.ts";
 import type { VirtioModel } from "./model.ts";
 import { PciTransport, resetPci } from "./pci.ts";
 import type { PciTransportState } from "./pci.ts";
@@ -52,7 +52,10 @@ export function virtioPciPlugin<O, S>(model: VirtioModel<O, S>): Plugin<O & PciD
       const slot = plug(context, transport.spec(model.name));
       // The bus decides whether the device may reach memory at all.
       const dma = { read: slot.read.bind(slot), write: slot.write.bind(slot), ram: mergedRam(domain) };
-      transport.attach(bringUp(model, context, dma, transport.signals, false), slot);
+      const basics = deviceBasics<Options, unknown>(model, context, state);
+      const core = bringUp<O, PciTransportState, S>(model, { basics, state, dma, signals: transport.signals, legacy: false });
+      transport.attach(core, slot);
+      context.onStop(() => core.stopped());
     },
   });
 }
