@@ -6,6 +6,7 @@ import type { Exceptions } from "./exceptions.ts";
 import type { Domain, Outcome, Vcpu } from "./domain.ts";
 import type { Board } from "./board.ts";
 import type { Disk, DiskMode } from "./disk.ts";
+import type { HostSockets } from "./host_sockets.ts";
 import type { Folder, FolderMode } from "./folder.ts";
 
 /** Called around each run of a vCPU: what a hypervisor does on the way in and out of the guest. */
@@ -24,6 +25,8 @@ export interface Host {
   image(reference: string): Uint8Array;
   /** Opens a disk image, a file of the host; the path is relative to the manifest. Throws an error that says why it can't be had. */
   disk(path: string, mode: DiskMode): Disk;
+  /** Sockets to the world outside; what comes through them comes at a virtual time, and is recorded. */
+  readonly sockets: HostSockets;
   /** Opens a folder of the host, likewise. */
   folder(path: string, mode: FolderMode): Folder;
   /** Wall-clock time at boot in Unix seconds, as the board says (fixed by default). */

@@ -2,6 +2,7 @@
 import type { Board, DomainSpec } from "./board.ts";
 import { DeviceBus } from "./bus.ts";
 import type { Capability } from "./capability.ts";
+import { denoSockets } from "./deno_sockets.ts";
 import type { ClaimTable } from "./claims.ts";
 import { CpuEngine } from "./cpu_engine.ts";
 import { dispatch } from "./dispatch.ts";
@@ -23,6 +24,7 @@ import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SchedulerPolicy } from "./scheduler_policy.ts";
 import { SerialHub } from "./serial_hub.ts";
+import { SocketHub } from "./socket_hub.ts";
 import { Tracer } from "./trace.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -40,6 +42,7 @@ export class Machine {
   wakeAfterMs: number | undefined;
   readonly #clock: VirtualClock;
   readonly #serial: SerialHub;
+  readonly #sockets: SocketHub;
   readonly #host: PluginHost;
   readonly #tracer: Tracer;
   readonly #exits = new Map<string, number>();
@@ -47,6 +50,8 @@ export class Machine {
   readonly #ended: GuestDomain[] = [];
   readonly #wallMs: () => number;
   readonly #pacer: Pacer | undefined;
+  /** Where `#pacer` is absent: while an answer from outside is on its way, idle time passes no faster than the host's. */
+  #awaiting: Pacer | undefined;
   #expectsInput: boolean;
   #reboots = 0;
   #engine!: CpuEngine;
@@ -63,6 +68,7 @@ export class Machine {
     this.#ram = new Ram(board.memory, memoryBeside(board));
     this.#clock = new VirtualClock(() => this.#engine.kick());
     this.#serial = new SerialHub(this.#clock);
+    this.#sockets = new SocketHub(this.#clock, environment.sockets ?? denoSockets, environment.onSocketEvent?.bind(environment));
     this.#tracer = new Tracer(environment.onTrace?.bind(environment));
     this.#wallMs = environment.wallMs ?? (() => performance.now());
     this.#pacer = board.time === "host" ? new Pacer(this.#wallMs) : undefined;
@@ -71,6 +77,7 @@ export class Machine {
       board,
       clock: this.#clock,
       serial: this.#serial,
+      sockets: this.#sockets,
       memory: this.#ram,
       bus: new DeviceBus(this.#ram),
       images: environment.images,
@@ -129,6 +136,11 @@ export class Machine {
     this.#serial.input(port, bytes);
   }
 
+  /** Called outside of any run when a socket of the host brought something: there may be no reason to wait any more. */
+  onHostInput(callback: () => void): void {
+    this.#sockets.onArrival = callback;
+  }
+
   /** No more input comes: a machine in which nothing happens has stopped. */
   endInput(): void {
     this.#expectsInput = false;
@@ -141,9 +153,11 @@ export class Machine {
   runFor(maxVirtualNs: number, maxWallMs: number): StopReason | undefined {
     this.waiting = false;
     this.wakeAfterMs = undefined;
+    this.#sockets.deliver();
     try {
       return this.#run(this.#clock.nowNs + maxVirtualNs, this.#wallMs() + maxWallMs);
     } finally {
+      this.#sockets.flush();
       this.#serial.flush((port, bytes) => this.environment.onSerial(port, bytes));
     }
   }
@@ -233,6 +247,7 @@ export class Machine {
     this.#disposed = true;
     for (const domain of this.domains.toReversed()) this.destroyDomain(domain);
     this.#host.board.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
+    this.#sockets.close();
   }
 
   async #build(): Promise<void> {
@@ -283,11 +298,12 @@ export class Machine {
       if (this.#stopReason()) continue;
       const untilNs = this.#scheduler.idleUntilNs;
       if (untilNs === undefined) {
-        if (this.#expectsInput && this.#serial.listening) return this.#wait(undefined);
+        if (this.#sockets.open || this.#expectsInput && this.#serial.listening) return this.#wait(undefined);
         return { kind: "idle-forever", report: this.#idleReport() };
       }
-      if (this.#pacer !== undefined) {
-        const reachedNs = this.#pacer.idle(clock.nowNs);
+      const pacer = this.#pacer ?? this.#awaitingPacer();
+      if (pacer !== undefined) {
+        const reachedNs = pacer.idle(clock.nowNs);
         if (reachedNs < Math.min(untilNs, endNs)) {
           clock.skipTo(reachedNs);
           return this.#wait((Math.min(untilNs, endNs) - reachedNs) / 1e6);
@@ -295,6 +311,12 @@ export class Machine {
       }
       clock.skipTo(Math.min(untilNs, endNs));
     }
+  }
+
+  /** Without it, a clock that jumps would run through every timeout of a guest whose answer is on its way. */
+  #awaitingPacer(): Pacer | undefined {
+    this.#awaiting = this.#sockets.expecting ? this.#awaiting ?? new Pacer(this.#wallMs) : undefined;
+    return this.#awaiting;
   }
 
   #wait(wakeAfterMs: number | undefined): undefined {

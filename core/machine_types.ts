@@ -1,5 +1,6 @@
 /** What a machine is given, and what it says of itself. */
 import type { DiskOpener } from "./disk.ts";
+import type { RecordedSocketEvent, SocketDriver } from "./host_sockets.ts";
 import type { FolderOpener } from "./folder.ts";
 
 /** The world around a machine. */
@@ -14,6 +15,10 @@ export interface MachineEnvironment {
   readonly openDisk?: DiskOpener;
   /** Where shared folders are. Absent: folders of the host. */
   readonly openFolder?: FolderOpener;
+  /** Who owns the sockets to the world outside. Absent: this program, by Deno's means. */
+  readonly sockets?: SocketDriver;
+  /** Told of everything that came through a socket, with its virtual time: enough to repeat the run with `replaySockets`. */
+  onSocketEvent?(event: RecordedSocketEvent): void;
   /** Trace events, bounded in number per kind. */
   onTrace?(kind: string, detail: string): void;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */

@@ -17,12 +17,14 @@ import type { PhysicalBus, PhysicalMemory } from "./physical_memory.ts";
 import { randomBytes, randomState } from "./random.ts";
 import { Serial } from "./serial.ts";
 import type { SerialHub } from "./serial_hub.ts";
+import type { SocketHub } from "./socket_hub.ts";
 
 /** What the host needs of the machine. */
 export interface HostEnvironment {
   readonly board: Board;
   readonly clock: VirtualClock;
   readonly serial: SerialHub;
+  readonly sockets: SocketHub;
   readonly memory: PhysicalMemory;
   readonly bus: PhysicalBus;
   readonly images: ReadonlyMap<string, Uint8Array>;
@@ -197,7 +199,7 @@ export class PluginHost {
   }
 
   #instantiate(use: PluginUse, scope: Scope): { instance: Instance; context: BoardContext<unknown, unknown> } {
-    const { board, clock, serial, memory, bus, images, bootTimeSeconds, trace, failed } = this.environment;
+    const { board, clock, serial, sockets, memory, bus, images, bootTimeSeconds, trace, failed } = this.environment;
     const { plugin, options } = use;
     const { domain } = scope;
     const label = domain ? `${domain.name}/${plugin.name}` : plugin.name;
@@ -234,6 +236,7 @@ export class PluginHost {
           return image;
         },
         disk: (path, mode) => (this.environment.openDisk ?? openDiskFile)(besideManifest(path, board.file), mode),
+        sockets: sockets.forInstance(guard, own, (path) => besideManifest(path, board.file)),
         bootTimeSeconds,
       },
         folder: (path, mode) => (this.environment.openFolder ?? openHostFolder)(besideManifest(path, board.file), mode),

@@ -7,3 +7,4 @@ export { FakeAddressSpace, FakeMemoryBackend } from "./testing/fake_memory.ts";
 export { FakeInterrupts } from "./testing/fake_interrupts.ts";
 export { fakeBoard, roundRobin, startAll, startFirst, uses } from "./testing/fake_board.ts";
 export type { FakeBoardOptions } from "./testing/fake_board.ts";
+export { FakeSockets, silentSockets } from "./testing/fake_sockets.ts";

@@ -25,6 +25,9 @@ import type { Plugin } from "../plugin.ts";
 import { PluginHost, Scope } from "../plugin_host.ts";
 import { Ram } from "../ram.ts";
 import { SerialHub } from "../serial_hub.ts";
+import { SocketHub } from "../socket_hub.ts";
+import type { SocketDriver } from "../host_sockets.ts";
+import { silentSockets } from "./fake_sockets.ts";
 import { FakeEngine } from "./fake_cpu.ts";
 import type { FakeVcpuState } from "./fake_cpu.ts";
 import { FakeInterrupts } from "./fake_interrupts.ts";
@@ -46,6 +49,8 @@ export interface BenchOptions {
   readonly openDisk?: DiskOpener;
   /** Where shared folders are; folders of the host when absent. */
   readonly openFolder?: FolderOpener;
+  /** Whom the host's sockets belong to; a world that never answers when absent. */
+  readonly sockets?: SocketDriver;
   /** Capabilities that the plugin under test needs. */
   readonly provide?: readonly (readonly [key: Capability<unknown>, implementation: unknown])[];
 }
@@ -63,6 +68,7 @@ export class Bench {
   /** Trace events: `"unknown call: ..."`. */
   readonly traced: string[] = [];
   readonly #serial = new SerialHub(this.clock);
+  readonly #sockets: SocketHub;
   readonly #output = new Map<string, number[]>();
 
   constructor(options: BenchOptions) {
@@ -83,10 +89,12 @@ export class Bench {
       domains: [spec],
       ...options.board,
     };
+    this.#sockets = new SocketHub(this.clock, options.sockets ?? silentSockets);
     this.host = new PluginHost({
       board: this.board,
       clock: this.clock,
       serial: this.#serial,
+      sockets: this.#sockets,
       memory: this.memory,
       bus: new DeviceBus(this.memory),
       images: options.images ?? new Map(),
@@ -238,6 +246,13 @@ export class Bench {
     this.clock.skipTo(end);
   }
 
+  /** What plugins asked of the host's sockets goes out, and what came back comes in. */
+  exchange(): void {
+    this.#sockets.flush();
+    this.#sockets.deliver();
+    this.advance(0);
+  }
+
   /** Bytes from outside to a serial port; they arrive at once. */
   input(port: string, text: string | Uint8Array): void {
     this.#serial.input(port, typeof text === "string" ? new TextEncoder().encode(text) : text);
@@ -261,6 +276,7 @@ export class Bench {
       throw new PluginError(owner, hook, error);
     });
     this.domain.destroy();
+    this.#sockets.close();
   }
 
   /** A vCPU that takes an exception is on. */
