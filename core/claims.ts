@@ -2,7 +2,7 @@
 import { hex } from "./address.ts";
 import { OverlapError, rangeText, WindowTable } from "./mmio.ts";
 import type { Vcpu } from "./domain.ts";
-import type { Answer, Exceptions, MmioHandler, SmcccCall, SmcccResult, Trap } from "./exceptions.ts";
+import type { Answer, DeferringMmioHandler, Exceptions, SmcccCall, SmcccResult, Trap } from "./exceptions.ts";
 
 /** Something with an owner. */
 interface Owned<T> {
@@ -29,7 +29,8 @@ export class ClaimTable {
   readonly #classes = new Map<number, Owned<(trap: Trap) => Answer>>();
   readonly #registers = new Map<string, Owned<RegisterHandler>>();
   readonly #calls: Owned<Calls>[] = [];
-  readonly #windows = new WindowTable<Owned<MmioHandler>>("IPA");
+  readonly #windows = new WindowTable<Owned<DeferringMmioHandler>>("IPA");
+  #others: Owned<DeferringMmioHandler> | undefined;
 
   /** `board`: claims that hold for this table as well. */
   constructor(readonly board?: ClaimTable) {}
@@ -52,8 +53,8 @@ export class ClaimTable {
   /** The window that holds an address; the access may still reach beyond its end. */
   window(
     ipa: number,
-  ): { readonly at: number; readonly size: number; readonly name: string; readonly value: Owned<MmioHandler> } | undefined {
-    return this.#windows.find(ipa) ?? this.board?.window(ipa);
+  ): { readonly at: number; readonly size: number; readonly name: string; readonly value: Owned<DeferringMmioHandler> } | undefined {
+    return this.#windows.find(ipa) ?? this.board?.window(ipa) ?? this.#other();
   }
 
   /** The door for one plugin instance. */
@@ -86,7 +87,16 @@ export class ClaimTable {
         }
         this.#windows.add(at, size, name === "" ? owner : `${owner} (${name})`, { owner, handler });
       },
+      claimOtherMmio: (handler) => {
+        this.#refuse(this.#others, owner, "every IPA that is nobody's");
+        this.#others = { owner, handler };
+      },
     };
+  }
+
+  #other() {
+    const value = this.#others;
+    return value === undefined ? undefined : { at: 0, size: 2 ** 48, name: value.owner, value };
   }
 
   /** The first window that touches a range. */

@@ -9,10 +9,17 @@ import { className, dataAbort, EC, genericName, systemAccess } from "./syndrome.
 import type { ClaimTable } from "./claims.ts";
 import type { CpuEngine } from "./cpu_engine.ts";
 import type { Vcpu } from "./domain.ts";
+import type { GuestVcpu } from "./guest_vcpu.ts";
 import type { Answer, SmcccResult, Trap } from "./exceptions.ts";
 
 /** What the scheduler does next with the vCPU. */
-export type Next = "run" | "wait" | "yield" | "stopped";
+export type Next =
+  | "run"
+  | "wait"
+  | "yield"
+  /** An access waits for its answer: the vCPU is held. */
+  | "later"
+  | "stopped";
 
 /** Kinds of exit, as the run's summary counts them. */
 export type ExitKind = "mmio" | "hvc" | "smc" | "sysreg" | "wfi" | "wfe" | "abort" | "other";
@@ -42,9 +49,11 @@ const answers: ReadonlySet<unknown> = new Set<Answer>(["resume", "advance", "wai
 class BadAnswer extends TypeError {}
 
 /** Handles the exception that the vCPU's EL2 registers describe. */
-export function dispatch(vcpu: Vcpu, environment: DispatchEnvironment): Next {
+export function dispatch(vcpu: GuestVcpu, environment: DispatchEnvironment): Next {
   const esr = vcpu.state.read("ESR_EL2");
   const trap: Trap = { vcpu, esr, ec: Number(esr >> 26n & 63n), iss: Number(esr & 0x1ff_ffffn) };
+  // The same exit once more, whose handler said "later": it was counted then.
+  if (vcpu.hasAnswer) return mmio(trap, vcpu, environment);
   const claim = environment.claims.class(trap.ec);
   if (claim !== undefined) {
     let answer: Answer;
@@ -71,7 +80,7 @@ export function dispatch(vcpu: Vcpu, environment: DispatchEnvironment): Next {
     case EC.SYSTEM_REGISTER:
       return systemRegister(trap, environment);
     case EC.DATA_ABORT_LOWER:
-      return mmio(trap, environment);
+      return mmio(trap, vcpu, environment);
     case EC.INSTRUCTION_ABORT_LOWER:
       environment.trace("instruction abort", () => {
         const why = (trap.iss & 63) >> 2 === PERMISSION_FAULT ? "which stage 2 doesn't let it execute" : "where nothing is";
@@ -208,8 +217,7 @@ function systemRegister(trap: Trap, environment: DispatchEnvironment): Next {
 }
 
 /** A stage 2 data abort: a virtual device, or nothing. Arm ARM DDI 0487, "ISS encoding for an exception from a Data Abort". */
-function mmio(trap: Trap, environment: DispatchEnvironment): Next {
-  const { vcpu } = trap;
+function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Next {
   const { state } = vcpu;
   const info = dataAbort(trap.iss);
   const direction = info.write ? "write" : "read";
@@ -251,16 +259,22 @@ function mmio(trap: Trap, environment: DispatchEnvironment): Next {
   const bits = size * 8;
   try {
     // Nothing is written to a register before every part is there.
-    const loaded = described.transfers.map(({ register }, index): bigint => {
-      const at = offset + index * size;
-      if (described.write) {
-        handler.write(at, size, BigInt.asUintN(bits, state.x(register)), vcpu);
-        return 0n;
+    const loaded = vcpu.takeAccess();
+    while (loaded.length < described.transfers.length) {
+      const { register } = described.transfers[loaded.length];
+      const at = offset + loaded.length * size;
+      const raw = described.write
+        ? handler.write(at, size, BigInt.asUintN(bits, state.x(register)), vcpu)
+        : handler.read(at, size, vcpu);
+      if (raw === "bus_error") return refuse(`${window.name} doesn't answer`, ipa);
+      if (raw === "later") {
+        vcpu.deferAccess(loaded);
+        return vcpu.power === "off" ? "stopped" : "later";
       }
-      const raw = handler.read(at, size, vcpu);
-      if (typeof raw !== "bigint" && typeof raw !== "number") throw new BadAnswer(`the value is a ${typeof raw}; want a number or bigint`);
-      return BigInt(raw);
-    });
+      if (described.write) loaded.push(0n);
+      else if (typeof raw === "bigint" || typeof raw === "number") loaded.push(BigInt(raw));
+      else throw new BadAnswer(`the value is a ${typeof raw}; want a number or bigint`);
+    }
     if (!described.write) {
       described.transfers.forEach(({ register, signExtend, wide }, index) => {
         const extended = signExtend ? BigInt.asIntN(bits, loaded[index]) : BigInt.asUintN(bits, loaded[index]);

@@ -21,7 +21,7 @@ export interface Vcpu {
   readonly domain: Domain;
   /** Its registers. */
   readonly state: VcpuState;
-  /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt. */
+  /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt, for a device's answer, or because its domain is paused. */
   readonly power: "off" | "runnable" | "blocked";
   /** Virtual nanoseconds for which it could run and had no physical CPU, since its domain was built. */
   readonly stolenNs: number;
@@ -31,6 +31,8 @@ export interface Vcpu {
   stop(): void;
   /** An interrupt may have become pending: unblocks it if so, and makes a running one look. */
   kick(): void;
+  /** The answer to an access is there, to which an `MmioHandler` said "later": it is taken to EL2 again. Nothing happens when there is none. */
+  resumeAccess(): void;
   /** Takes a synchronous exception to EL1. */
   inject(exception: Injected): void;
 }
@@ -53,6 +55,10 @@ export interface Domain {
   writeMemory(ipa: Ipa, bytes: Uint8Array): void;
   /** Copies guest RAM out. Throws a `RangeError` outside it. */
   readMemory(ipa: Ipa, size: number): Uint8Array;
+  /** Holds all its vCPUs until as many calls of {@linkcode unpause}. What is pending for them stays pending. */
+  pause(): void;
+  /** Takes one {@linkcode pause} back. */
+  unpause(): void;
   /** Ends the domain: all its vCPUs stop before anyone hears of it. */
   end(outcome: Outcome): void;
 }

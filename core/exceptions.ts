@@ -53,6 +53,20 @@ export interface MmioHandler {
   write(offset: number, size: number, value: bigint, vcpu?: Vcpu): void;
 }
 
+/**
+ * Instead of a value. `later`: the vCPU waits, and no interrupt ends that; after `Vcpu.resumeAccess` the same access comes again, with no
+ * instruction of the guest in between. `bus_error`: the guest takes a synchronous external abort.
+ */
+export type MmioAnswer = "later" | "bus_error";
+
+/** Serves a window whose answer may come later: a device model that runs elsewhere. */
+export interface DeferringMmioHandler {
+  /** As {@linkcode MmioHandler.read}. */
+  read(offset: number, size: number, vcpu: Vcpu | undefined): bigint | number | MmioAnswer;
+  /** As {@linkcode MmioHandler.write}. */
+  write(offset: number, size: number, value: bigint, vcpu: Vcpu | undefined): void | MmioAnswer;
+}
+
 /** Claims. A claim that overlaps another throws, naming both owners. */
 export interface Exceptions {
   /** A whole exception class. */
@@ -62,5 +76,7 @@ export interface Exceptions {
   /** A trapped system register, by name. */
   claimRegister(register: string, handler: { read?(vcpu: Vcpu): bigint; write?(vcpu: Vcpu, value: bigint): void }): void;
   /** A window of IPAs that stage 2 doesn't map. Where it maps them read-only, only stores come here. */
-  claimMmio(at: number, size: number, name: string, handler: MmioHandler): void;
+  claimMmio(at: number, size: number, name: string, handler: DeferringMmioHandler): void;
+  /** All IPAs that stage 2 doesn't map and nobody's window holds, at offsets that are the IPAs themselves: what has ranges that come and go. */
+  claimOtherMmio(handler: DeferringMmioHandler): void;
 }

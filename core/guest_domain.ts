@@ -71,6 +71,14 @@ export class GuestDomain implements Domain {
     return bytes;
   }
 
+  pause(): void {
+    for (const vcpu of this.vcpus) vcpu.hold();
+  }
+
+  unpause(): void {
+    for (const vcpu of this.vcpus) vcpu.release();
+  }
+
   end(outcome: Outcome): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = outcome;

@@ -30,6 +30,10 @@ export function mpidrOf(index: number): bigint {
 /** Core's implementation of {@linkcode Vcpu}. */
 export class GuestVcpu implements Vcpu {
   #power: "off" | "runnable" | "blocked" = "off";
+  /** Reasons for which it doesn't run whatever is pending: an access without its answer, a domain that is paused. */
+  #holds = 0;
+  /** An access that waits for its answer, or has got it: the parts of it that are done (a pair of registers has two). */
+  #access: { readonly done: readonly bigint[]; answered: boolean } | undefined;
   readonly state: VcpuState;
   /** Its place in the policy's view. */
   readonly schedulable: Schedulable;
@@ -46,7 +50,7 @@ export class GuestVcpu implements Vcpu {
     readonly listener: VcpuListener,
   ) {
     this.state = engine.createVcpu({ mpidr: mpidrOf(index) });
-    const isRunnable = () => this.#power === "runnable" && this.#pcpu === undefined;
+    const isRunnable = () => this.power === "runnable" && this.#pcpu === undefined;
     this.schedulable = {
       id,
       index,
@@ -58,7 +62,17 @@ export class GuestVcpu implements Vcpu {
   }
 
   get power(): "off" | "runnable" | "blocked" {
-    return this.#power;
+    return this.#power === "runnable" && this.#holds > 0 ? "blocked" : this.#power;
+  }
+
+  /** True when it doesn't run whatever is pending. */
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
+  /** True when an access has got its answer and is to be dispatched again, before anything else of this vCPU runs. */
+  get hasAnswer(): boolean {
+    return this.#access?.answered ?? false;
   }
 
   /** The physical CPU that it is assigned to. */
@@ -84,31 +98,59 @@ export class GuestVcpu implements Vcpu {
     this.state.pstate = RESET_PSTATE;
     this.state.pc = BigInt.asUintN(64, entry);
     this.state.setX(0, BigInt.asUintN(64, x0));
-    this.#setPower("runnable");
-    this.listener.woke(this);
+    this.#change(() => this.#power = "runnable");
   }
 
   stop(): void {
     if (this.#power === "off") return;
-    const ran = this.#power === "runnable";
-    this.#setPower("off");
+    this.#change(() => {
+      this.#power = "off";
+      if (this.#access?.answered === false) this.#holds--;
+      this.#access = undefined;
+    });
     this.engine.poweredDown?.(this.state);
-    if (ran) this.listener.slept(this);
   }
 
   /** Waits for an interrupt. The scheduler looks once more for a pending one before the next decision. */
   block(): void {
-    if (this.#power !== "runnable") return;
-    this.#setPower("blocked");
-    this.listener.slept(this);
+    if (this.power !== "runnable") return;
+    this.#change(() => this.#power = "blocked");
     this.listener.kicked(this);
   }
 
   /** An interrupt is pending. */
   unblock(): void {
-    if (this.#power !== "blocked") return;
-    this.#setPower("runnable");
-    this.listener.woke(this);
+    if (this.#power === "blocked") this.#change(() => this.#power = "runnable");
+  }
+
+  /** Doesn't run until {@linkcode release}, whatever is pending. */
+  hold(): void {
+    this.#change(() => this.#holds++);
+  }
+
+  /** Takes one {@linkcode hold} back. */
+  release(): void {
+    if (this.#holds > 0) this.#change(() => this.#holds--);
+  }
+
+  /** An access has no answer yet; `done`: the parts that have theirs. */
+  deferAccess(done: readonly bigint[]): void {
+    if (this.#power === "off") return;
+    this.#access = { done, answered: false };
+    this.hold();
+  }
+
+  resumeAccess(): void {
+    if (this.#access === undefined || this.#access.answered) return;
+    this.#access.answered = true;
+    this.release();
+  }
+
+  /** The parts of the access that are done, as {@linkcode deferAccess} has kept them; it is no longer deferred then. */
+  takeAccess(): bigint[] {
+    const done = this.hasAnswer ? this.#access!.done : [];
+    this.#access = undefined;
+    return [...done];
   }
 
   kick(): void {
@@ -119,14 +161,18 @@ export class GuestVcpu implements Vcpu {
     this.engine.injectException(this.state, exception);
   }
 
-  #setPower(power: "off" | "runnable" | "blocked"): void {
-    this.#power = power;
+  /** A change of what `power` says: the policy hears of it. */
+  #change(change: () => void): void {
+    const before = this.power;
+    change();
     this.#account();
+    if (before === "runnable" && this.power !== "runnable") this.listener.slept(this);
+    else if (before !== "runnable" && this.power === "runnable") this.listener.woke(this);
   }
 
   /** Begins or ends a wait for a physical CPU. */
   #account(): void {
-    if (this.#power === "runnable" && this.#pcpu === undefined) {
+    if (this.power === "runnable" && this.#pcpu === undefined) {
       this.#waitsSinceNs ??= this.listener.nowNs;
     } else if (this.#waitsSinceNs !== undefined) {
       this.#stolenNs += this.listener.nowNs - this.#waitsSinceNs;

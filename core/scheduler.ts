@@ -143,7 +143,7 @@ export class Scheduler implements VcpuListener {
     }
     for (const vcpu of this.#kicked) {
       this.#kicked.delete(vcpu);
-      if (vcpu.power !== "blocked") continue;
+      if (vcpu.power !== "blocked" || vcpu.isHeld) continue;
       // List registers are filled on entry: only after it does the CPU see what is pending.
       this.#hook("entry", vcpu);
       const pending = vcpu.state.wakeupPending();
@@ -186,6 +186,12 @@ export class Scheduler implements VcpuListener {
     let stuck = 0;
     let next: Next = "run";
     while (next === "run" && used < limit && vcpu.power === "runnable") {
+      if (vcpu.hasAnswer) {
+        // The exit that was left has used its time already.
+        next = this.environment.dispatch(vcpu);
+        this.#settleEvents();
+        continue;
+      }
       const event = clock.events.next;
       const budget = event === undefined ? limit - used : clock.instructionsUntil(event.ns, pace, limit - used);
       this.#hook("entry", vcpu);
