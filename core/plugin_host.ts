@@ -237,9 +237,9 @@ export class PluginHost {
         },
         disk: (path, mode) => (this.environment.openDisk ?? openDiskFile)(besideManifest(path, board.file), mode),
         sockets: sockets.forInstance(guard, own, (path) => besideManifest(path, board.file)),
+        folder: (path, mode) => (this.environment.openFolder ?? openHostFolder)(besideManifest(path, board.file), mode),
         bootTimeSeconds,
       },
-        folder: (path, mode) => (this.environment.openFolder ?? openHostFolder)(besideManifest(path, board.file), mode),
       exceptions: scope.claims.forInstance(owner),
       get<T>(key: Capability<T>): T {
         if (!plugin.needs?.some((need) => need.name === key.name)) throw new Error(`it uses ${key.name}, which its "needs" doesn't list`);
