@@ -2,7 +2,16 @@
  * What the built-in plugins lend to others, for whoever writes a plugin: capabilities that a domain may have.
  * @module
  */
-export { defineDevice, DeviceHost, devicePlugin, importDevice } from "./device/contract.ts";
+export {
+  defineDevice,
+  DeviceHost,
+  devicePlugin,
+  importDevice,
+  PRIMECELL_SIZE,
+  primeCellBytes,
+  primeCellNodes,
+  primeCellRegisters,
+} from "./device/contract.ts";
 export type {
   Device,
   DeviceBasics,
@@ -18,8 +27,11 @@ export type {
   DeviceWindow,
   DeviceWindowSpec,
   DiskRequest,
+  FolderRequest,
   HostUse,
   PlaceOptions,
+  PrimeCellRegister,
+  PrimeCellRegisters,
   RemoteDevice,
   RunsOption,
 } from "./device/contract.ts";

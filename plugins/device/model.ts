@@ -60,8 +60,11 @@ export type DiskRequest =
 
 /** A folder of the host that a device wants, opened before anything runs. */
 export interface FolderRequest {
+  /** The option that names it, for errors. */
   readonly option: string;
+  /** Relative to the manifest. */
   readonly path: string;
+  /** How it is opened. */
   readonly mode: FolderMode;
 }
 

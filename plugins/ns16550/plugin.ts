@@ -1,19 +1,21 @@
 /** A 16550A as a memory-mapped device. */
-import { definePlugin, Interrupts, Serial } from "../../core/mod.ts";
-import type { DeviceTreeFragment, Plugin } from "../../core/mod.ts";
+import type { DeviceTreeFragment } from "../../core/mod.ts";
+import { defineDevice, devicePlugin } from "../device/contract.ts";
+import type { DevicePlaces, DevicePlugin, PlaceOptions } from "../device/contract.ts";
 import { registerWindow } from "./bus.ts";
 import { REGISTERS } from "./registers.ts";
 import { resetState, Uart16550 } from "./uart16550.ts";
 import type { UartState } from "./uart16550.ts";
 
-/** Options. */
-export interface Ns16550Options {
-  readonly at: number;
-  readonly interrupt: number;
+/** Options of the chip itself. */
+export interface ChipOptions {
   readonly port: string;
   readonly reg_shift: number;
   readonly clock_frequency: number;
 }
+
+/** Options. */
+export type Ns16550Options = ChipOptions & PlaceOptions;
 
 /** The port that the terminal shows, and that the guest takes for its standard output. */
 const CONSOLE = "console";
@@ -21,12 +23,11 @@ const CONSOLE = "console";
 const BLOCK_SIZE = 0x1000;
 
 /** The plugin. */
-export const ns16550: Plugin<Ns16550Options, UartState> = definePlugin<Ns16550Options, UartState>({
+export const ns16550: DevicePlugin<ChipOptions, UartState> = devicePlugin(defineDevice<ChipOptions, UartState>({
   name: "ns16550",
   doc: "16550A UART on a serial port.",
+  module: import.meta.url,
   options: {
-    at: { kind: "address", align: BLOCK_SIZE, doc: "IPA of the registers, 4 KiB." },
-    interrupt: { kind: "interrupt", min: 32, doc: "Its interrupt, level-sensitive." },
     port: { kind: "text", default: CONSOLE, doc: "The serial port; `console` is the terminal, and the guest's stdout-path." },
     reg_shift: { kind: "integer", default: 0, min: 0, max: 3, doc: "Registers are 2 to this power bytes apart." },
     clock_frequency: {
@@ -37,16 +38,14 @@ export const ns16550: Plugin<Ns16550Options, UartState> = definePlugin<Ns16550Op
       doc: "Hz, sixteen times the baud rate that a divisor of 1 gives.",
     },
   },
-  needs: [Interrupts, Serial],
-  resources: (options) => ({
-    windows: [{ name: "registers", at: options.at, size: BLOCK_SIZE }],
-    interrupts: [{ name: "interrupt", intid: options.interrupt, trigger: "level" }],
-    deviceTree: deviceTree(options),
-  }),
+  windows: { registers: { size: BLOCK_SIZE } },
+  interrupts: { interrupt: {} },
+  ports: ({ port }) => [port],
+  deviceTree,
   state: resetState,
-  attach({ options, state, get, clock, exceptions }) {
-    const port = get(Serial).open(options.port);
-    const line = get(Interrupts).spi(options.interrupt);
+  create({ options, state, clock, port: open, interrupt }) {
+    const port = open(options.port);
+    const line = interrupt("interrupt");
     const uart = new Uart16550(state, {
       interrupt: (level) => line.set(level),
       transmit: (byte) => port.write(byte),
@@ -54,20 +53,23 @@ export const ns16550: Plugin<Ns16550Options, UartState> = definePlugin<Ns16550Op
       frequencyHz: options.clock_frequency,
     });
     port.onInput((byte) => uart.input(byte));
-    exceptions.claimMmio(options.at, BLOCK_SIZE, "registers", registerWindow(uart, options.reg_shift));
+    return { windows: { registers: registerWindow(uart, options.reg_shift) } };
   },
-});
+}));
 
-function deviceTree({ at, interrupt, port, reg_shift, clock_frequency }: Ns16550Options): DeviceTreeFragment[] {
-  const name = `serial@${at.toString(16)}`;
+function deviceTree(
+  { port, reg_shift, clock_frequency }: ChipOptions,
+  { unit, at, interrupts }: DevicePlaces,
+): DeviceTreeFragment[] {
+  const name = `serial@${unit}`;
   const tree: DeviceTreeFragment[] = [{
     under: "/",
     nodes: [{
       name,
       properties: {
         compatible: { text: "ns16550a" },
-        reg: { reg: [[at, REGISTERS << reg_shift]] },
-        interrupts: { interrupts: [{ intid: interrupt, trigger: "level" }] },
+        reg: { reg: [[at("registers"), REGISTERS << reg_shift]] },
+        interrupts,
         "clock-frequency": { cells: [clock_frequency] },
         "reg-shift": { cells: [reg_shift] },
         ...reg_shift === 2 ? { "reg-io-width": { cells: [4] } } : {},

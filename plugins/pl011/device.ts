@@ -1,8 +1,7 @@
 /** A PL011 as a device: where it is plugged in, and how it shows itself. */
 import type { DeviceTreeFragment } from "../../core/mod.ts";
-import { defineDevice } from "../device/contract.ts";
+import { defineDevice, primeCellNodes } from "../device/contract.ts";
 import type { DeviceModel, DevicePlaces } from "../device/contract.ts";
-import { apbClock } from "../fdt/contract.ts";
 import { BLOCK_SIZE } from "./registers.ts";
 import { resetState, Uart } from "./uart.ts";
 import type { UartState } from "./uart.ts";
@@ -36,25 +35,14 @@ export const uart: DeviceModel<UartOptions, UartState> = defineDevice<UartOption
   },
 });
 
-function deviceTree({ port }: UartOptions, { unit, reg, interrupts }: DevicePlaces): DeviceTreeFragment[] {
-  const name = `pl011@${unit}`;
-  const tree: DeviceTreeFragment[] = [{
-    under: "/",
-    nodes: [apbClock, {
-      name,
-      properties: {
-        compatible: { text: ["arm,pl011", "arm,primecell"] },
-        reg,
-        interrupts,
-        clocks: { cells: ["&clk24mhz", "&clk24mhz"] },
-        "clock-names": { text: ["uartclk", "apb_pclk"] },
-      },
-    }],
-  }];
+function deviceTree({ port }: UartOptions, places: DevicePlaces): DeviceTreeFragment[] {
+  const clocks = { clocks: { cells: ["&clk24mhz", "&clk24mhz"] }, "clock-names": { text: ["uartclk", "apb_pclk"] } };
+  const tree: DeviceTreeFragment[] = [{ under: "/", nodes: primeCellNodes("pl011", places, clocks) }];
   if (port === CONSOLE) {
+    const path = { text: `/pl011@${places.unit}` };
     tree.push(
-      { under: "/chosen", properties: { "stdout-path": { text: `/${name}` } } },
-      { under: "/aliases", properties: { serial0: { text: `/${name}` } } },
+      { under: "/chosen", properties: { "stdout-path": path } },
+      { under: "/aliases", properties: { serial0: path } },
     );
   }
   return tree;

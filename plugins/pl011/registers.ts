@@ -1,7 +1,8 @@
 /** Registers of the PrimeCell UART (PL011), Arm DDI 0183, "Summary of registers". Offsets in bytes. */
+import { PRIMECELL_SIZE, primeCellBytes } from "../device/contract.ts";
 
 /** Size of the register block in bytes. */
-export const BLOCK_SIZE = 0x1000;
+export const BLOCK_SIZE = PRIMECELL_SIZE;
 
 /** Offsets. */
 export const Offset = {
@@ -53,8 +54,8 @@ export const writable: Readonly<Record<number, number>> = {
   [Offset.DMACR]: 0x7,
 };
 
-/** PL011 r1p5 (designer 0x41, part 0x011), PrimeCell class. */
-export const identification: readonly number[] = [0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1];
+/** PL011 r1p5. */
+export const identification: readonly number[] = primeCellBytes(0x011, 3);
 
 /** Receive trigger levels in characters, by IFLS.RXIFLSEL: 1/8, 1/4, 1/2, 3/4 and 7/8 of 16; reserved ones act as 1/2. */
 export const receiveTriggers: readonly number[] = [2, 4, 8, 12, 14, 8, 8, 8];

@@ -3,55 +3,29 @@
  * so a run repeats; what a guest sets it to survives a reboot.
  * @module
  */
-import { definePlugin, Interrupts } from "../../core/mod.ts";
-import type { DeviceTreeFragment, Plugin } from "../../core/mod.ts";
-import { apbClock } from "../fdt/contract.ts";
-import { BLOCK_SIZE } from "./registers.ts";
+import { defineDevice, devicePlugin, PRIMECELL_SIZE, primeCellNodes } from "../device/contract.ts";
+import type { DevicePlugin, PlaceOptions } from "../device/contract.ts";
 import { resetState, Rtc } from "./rtc.ts";
 import type { RtcState } from "./rtc.ts";
 
 /** Options. */
-export interface Pl031Options {
-  readonly at: number;
-  readonly interrupt: number;
-}
+export type Pl031Options = PlaceOptions;
 
 /** The plugin. */
-export const pl031: Plugin<Pl031Options, RtcState> = definePlugin<Pl031Options, RtcState>({
+export const pl031: DevicePlugin<object, RtcState> = devicePlugin(defineDevice<object, RtcState>({
   name: "pl031",
   doc: "Arm PL031 real-time clock with an alarm.",
-  options: {
-    at: { kind: "address", default: 0x0901_0000, align: BLOCK_SIZE, doc: "IPA of the register block, 4 KiB." },
-    interrupt: { kind: "interrupt", default: 34, doc: "Its interrupt, level-sensitive: the alarm." },
-  },
-  needs: [Interrupts],
-  resources: (options) => ({
-    windows: [{ name: "registers", at: options.at, size: BLOCK_SIZE }],
-    interrupts: [{ name: "alarm", intid: options.interrupt, trigger: "level" }],
-    deviceTree: deviceTree(options),
-  }),
+  module: import.meta.url,
+  options: {},
+  windows: { registers: { size: PRIMECELL_SIZE, default: 0x0901_0000, doc: "IPA of the register block, 4 KiB." } },
+  interrupts: { alarm: { default: 34, doc: "Its interrupt, level-sensitive: the alarm." } },
+  deviceTree: (_, places) => [{ under: "/", nodes: primeCellNodes("pl031", places) }],
   state: resetState,
   keep: ({ offset }) => ({ offset }),
-  attach({ get, options, state, clock, host, exceptions }) {
-    const rtc = new Rtc(state, get(Interrupts).spi(options.interrupt), clock, host.bootTimeSeconds);
-    exceptions.claimMmio(options.at, BLOCK_SIZE, "registers", rtc.handler);
+  create({ state, clock, interrupt, bootTimeSeconds }) {
+    const rtc = new Rtc(state, interrupt("alarm"), clock, bootTimeSeconds);
+    return { windows: { registers: rtc.handler } };
   },
-});
-
-function deviceTree({ at, interrupt }: Pl031Options): DeviceTreeFragment[] {
-  return [{
-    under: "/",
-    nodes: [apbClock, {
-      name: `pl031@${at.toString(16)}`,
-      properties: {
-        compatible: { text: ["arm,pl031", "arm,primecell"] },
-        reg: { reg: [[at, BLOCK_SIZE]] },
-        interrupts: { interrupts: [{ intid: interrupt, trigger: "level" }] },
-        clocks: { cells: [`&${apbClock.label}`] },
-        "clock-names": { text: "apb_pclk" },
-      },
-    }],
-  }];
-}
+}));
 
 export default pl031;

@@ -4,7 +4,8 @@
  * What can a hostile guest do here? Set any time and any match: both are taken modulo 2^32, one timer is armed at most, and none that
  * virtual time can't reach. Reads and writes cost the same whatever the registers hold.
  */
-import type { Clock, InterruptLine, MmioHandler, Timer } from "../../core/mod.ts";
+import type { Clock, Timer } from "../../core/mod.ts";
+import type { DeviceLine, DeviceWindow } from "../device/contract.ts";
 import { block } from "./registers.ts";
 import type { Registers } from "./registers.ts";
 
@@ -31,12 +32,12 @@ export function resetState(): RtcState {
 /** The chip. */
 export class Rtc {
   /** Its register block. */
-  readonly handler: MmioHandler;
+  readonly handler: DeviceWindow;
   readonly #alarm: Timer;
 
   constructor(
     private readonly state: RtcState,
-    private readonly line: InterruptLine,
+    private readonly line: DeviceLine,
     private readonly clock: Clock,
     private readonly bootTimeSeconds: number,
   ) {

@@ -4,7 +4,7 @@
  * What can a hostile guest do here? Change eight bits of each of a dozen registers. It can't move an input: what is outside does.
  * The alternate functions of GPIOAFSEL lead nowhere: it keeps what is written.
  */
-import type { InterruptLine, MmioHandler } from "../../core/mod.ts";
+import type { DeviceLine, DeviceWindow } from "../device/contract.ts";
 import { block, DATA_SIZE } from "./registers.ts";
 import type { Registers } from "./registers.ts";
 
@@ -27,9 +27,9 @@ export function resetState(): GpioState {
 /** The chip. */
 export class Gpio {
   /** Its register block. */
-  readonly handler: MmioHandler;
+  readonly handler: DeviceWindow;
 
-  constructor(private readonly state: GpioState, private readonly line: InterruptLine) {
+  constructor(private readonly state: GpioState, private readonly line: DeviceLine) {
     const { registers } = state;
     const update = { write: () => this.#drive() };
     const others = block.handler(registers, {
@@ -47,9 +47,9 @@ export class Gpio {
       },
     });
     this.handler = {
-      read: (offset, size, vcpu) => offset < DATA_SIZE ? this.#readData(offset, size) : others.read(offset, size, vcpu),
-      write: (offset, size, value, vcpu) =>
-        offset < DATA_SIZE ? this.#writeData(offset, size, Number(value & 0xffn)) : others.write(offset, size, value, vcpu),
+      read: (offset, size) => offset < DATA_SIZE ? this.#readData(offset, size) : others.read(offset, size),
+      write: (offset, size, value) =>
+        offset < DATA_SIZE ? this.#writeData(offset, size, Number(value & 0xffn)) : others.write(offset, size, value),
     };
   }
 

@@ -3,20 +3,21 @@
  * `virt` machine: a byte that arrives at its serial port presses it.
  * @module
  */
-import { definePlugin, Interrupts, Serial } from "../../core/mod.ts";
-import type { DeviceTreeFragment, DomainContext, Plugin } from "../../core/mod.ts";
-import { apbClock } from "../fdt/contract.ts";
+import type { DeviceTreeNode } from "../../core/mod.ts";
+import { defineDevice, devicePlugin, PRIMECELL_SIZE, primeCellNodes } from "../device/contract.ts";
+import type { DeviceModel, DevicePlaces, DevicePlugin, PlaceOptions } from "../device/contract.ts";
 import { GpioPins } from "./contract.ts";
 import { Gpio, resetState } from "./gpio.ts";
 import type { GpioState } from "./gpio.ts";
-import { BLOCK_SIZE, PINS } from "./registers.ts";
+import { PINS } from "./registers.ts";
 
-/** Options. */
-export interface Pl061Options {
-  readonly at: number;
-  readonly interrupt: number;
+/** Options of the chip itself. */
+export interface GpioOptions {
   readonly port: string;
 }
+
+/** Options. */
+export type Pl061Options = GpioOptions & PlaceOptions;
 
 const POWER_KEY_PIN = 3;
 /** Linux's input event code. */
@@ -24,68 +25,47 @@ const KEY_POWER = 116;
 /** How long a byte presses the key. */
 const PRESS_NS = 100_000_000;
 
-/** The plugin. */
-export const pl061: Plugin<Pl061Options, GpioState> = definePlugin<Pl061Options, GpioState>({
+const gpio: DeviceModel<GpioOptions, GpioState> = defineDevice<GpioOptions, GpioState>({
   name: "pl061",
   doc: "Arm PL061 GPIO controller with a power key.",
+  module: import.meta.url,
   options: {
-    at: { kind: "address", default: 0x0903_0000, align: BLOCK_SIZE, doc: "IPA of the register block, 4 KiB." },
-    interrupt: { kind: "interrupt", default: 39, doc: "Its combined interrupt, level-sensitive." },
     port: {
       kind: "text",
       default: "power-key",
       doc: "Serial port of the power key: a byte that arrives there presses it for 100 ms. Bytes during a press do nothing.",
     },
   },
-  needs: [Interrupts, Serial],
-  provides: [GpioPins],
-  resources: (options) => ({
-    windows: [{ name: "registers", at: options.at, size: BLOCK_SIZE }],
-    interrupts: [{ name: "combined", intid: options.interrupt, trigger: "level" }],
-    deviceTree: deviceTree(options),
-  }),
+  windows: { registers: { size: PRIMECELL_SIZE, default: 0x0903_0000, doc: "IPA of the register block, 4 KiB." } },
+  interrupts: { combined: { default: 39, doc: "Its combined interrupt, level-sensitive." } },
+  inputs: PINS,
+  ports: ({ port }) => [port],
+  deviceTree: (_, places) => [{ under: "/", nodes: nodes(places) }],
   state: resetState,
-  attach,
+  create({ options, state, clock, interrupt, port }) {
+    const chip = new Gpio(state, interrupt("combined"));
+    const release = clock.timer("power key", () => chip.setInput(POWER_KEY_PIN, false));
+    port(options.port).onInput(() => {
+      if (release.deadlineNs !== undefined) return;
+      chip.setInput(POWER_KEY_PIN, true);
+      release.arm(clock.nowNs + PRESS_NS);
+    });
+    return { windows: { registers: chip.handler }, input: (pin, high) => chip.setInput(pin, high) };
+  },
 });
 
-function attach({ get, options, state, clock, exceptions, provide }: DomainContext<Pl061Options, GpioState>): void {
-  const gpio = new Gpio(state, get(Interrupts).spi(options.interrupt));
-  exceptions.claimMmio(options.at, BLOCK_SIZE, "registers", gpio.handler);
-
-  const release = clock.timer("power key", () => gpio.setInput(POWER_KEY_PIN, false));
-  get(Serial).open(options.port).onInput(() => {
-    if (release.deadlineNs !== undefined) return;
-    gpio.setInput(POWER_KEY_PIN, true);
-    release.arm(clock.nowNs + PRESS_NS);
-  });
-
-  provide(GpioPins, {
-    count: PINS,
-    setInput(pin, high) {
-      if (!Number.isInteger(pin) || pin < 0 || pin >= PINS) throw new RangeError(`GPIO pin ${pin}: want 0 to ${PINS - 1}`);
-      gpio.setInput(pin, high);
-    },
-  });
-}
+/** The plugin. */
+export const pl061: DevicePlugin<GpioOptions, GpioState> = devicePlugin(gpio, {
+  provides: [GpioPins],
+  provide: (provide, setInput) => provide(GpioPins, { count: PINS, setInput }),
+});
 
 /** Devicetree bindings "arm,pl061" and "gpio-keys". */
-function deviceTree({ at, interrupt }: Pl061Options): DeviceTreeFragment[] {
-  const label = `gpio_${at.toString(16)}`;
-  return [{
-    under: "/",
-    nodes: [apbClock, {
-      name: `pl061@${at.toString(16)}`,
-      label,
-      properties: {
-        compatible: { text: ["arm,pl061", "arm,primecell"] },
-        reg: { reg: [[at, BLOCK_SIZE]] },
-        interrupts: { interrupts: [{ intid: interrupt, trigger: "level" }] },
-        "gpio-controller": true,
-        "#gpio-cells": { cells: [2] },
-        clocks: { cells: [`&${apbClock.label}`] },
-        "clock-names": { text: "apb_pclk" },
-      },
-    }, {
+function nodes(places: DevicePlaces): DeviceTreeNode[] {
+  const label = `gpio_${places.unit}`;
+  return [
+    ...primeCellNodes("pl061", places, { "gpio-controller": true, "#gpio-cells": { cells: [2] } }, label),
+    {
       name: "gpio-keys",
       properties: { compatible: { text: "gpio-keys" } },
       children: [{
@@ -96,8 +76,8 @@ function deviceTree({ at, interrupt }: Pl061Options): DeviceTreeFragment[] {
           gpios: { cells: [`&${label}`, POWER_KEY_PIN, 0] },
         },
       }],
-    }],
-  }];
+    },
+  ];
 }
 
 export default pl061;

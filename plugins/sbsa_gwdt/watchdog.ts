@@ -5,8 +5,9 @@
  * What can a hostile guest do here? Be late, and be reset: its own doing. One timer is armed at most, each expiry takes a refresh or
  * another WS0, and after WS1 there is no guest.
  */
-import type { Clock, InterruptLine, MmioHandler, Timer } from "../../core/mod.ts";
+import type { Clock, Timer } from "../../core/mod.ts";
 import { firstNsOf, ticksAt } from "../cpu_a64/contract.ts";
+import type { DeviceLine, DeviceWindow } from "../device/contract.ts";
 import { controlFrame, identification, refreshFrame } from "./registers.ts";
 import type { ControlRegisters } from "./registers.ts";
 
@@ -35,7 +36,7 @@ export interface WatchdogParts {
   /** 0: WOR has 32 bits; 1: 48. */
   readonly revision: number;
   /** WS0. */
-  readonly line: InterruptLine;
+  readonly line: DeviceLine;
   /** WS1. */
   readonly reset: () => void;
 }
@@ -43,9 +44,9 @@ export interface WatchdogParts {
 /** The watchdog. */
 export class Watchdog {
   /** Its control frame. */
-  readonly control: MmioHandler;
+  readonly control: DeviceWindow;
   /** Its refresh frame. */
-  readonly refresh: MmioHandler;
+  readonly refresh: DeviceWindow;
   readonly #expiry: Timer;
 
   constructor(private readonly parts: WatchdogParts) {

@@ -25,20 +25,15 @@ const transportOptions: OptionSpecs = {
 
 /** Makes a device of a virtio model: its window is the MMIO transport. */
 export function virtioDevice<O, S>(model: VirtioModel<O, S>): DeviceModel<O & TransportOptions, MmioDeviceState<S>> {
-  const { name, doc, module, options, ports, disks, folders, findings, shape, state, keep } = model;
+  const { options, shape, state, keep, create: _, ...shared } = model;
   return defineDevice<O & TransportOptions, MmioDeviceState<S>>({
-    name,
-    doc,
-    module,
+    // Whatever else it declares: what it is called, what it uses of the host.
+    ...shared,
     options: { ...options, ...transportOptions, ...ringOptions },
     windows: {
       registers: { size: BLOCK_SIZE, default: 0x0a00_0000, doc: "IPA of the registers, 0x200 bytes; another for each device." },
     },
     interrupts: { interrupt: { default: 48, doc: "Its interrupt, level-sensitive; another for each device." } },
-    ports,
-    disks,
-    folders,
-    findings,
     deviceTree: (_, { unit, reg, interrupts }) => [{
       under: "/",
       nodes: [{
