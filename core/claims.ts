@@ -2,7 +2,7 @@
 import { hex } from "./address.ts";
 import { OverlapError, rangeText, WindowTable } from "./mmio.ts";
 import type { Vcpu } from "./domain.ts";
-import type { Answer, DeferringMmioHandler, Exceptions, SmcccCall, SmcccResult, Trap } from "./exceptions.ts";
+import type { Answer, DeferringMmioHandler, Exceptions, ImmediateAnswer, SmcccCall, SmcccResult, Trap } from "./exceptions.ts";
 
 /** Something with an owner. */
 interface Owned<T> {
@@ -27,6 +27,7 @@ export interface RegisterHandler {
 /** Claims of one scope. */
 export class ClaimTable {
   readonly #classes = new Map<number, Owned<(trap: Trap) => Answer>>();
+  readonly #immediates = new Map<number, Owned<(trap: Trap) => ImmediateAnswer>>();
   readonly #registers = new Map<string, Owned<RegisterHandler>>();
   readonly #calls: Owned<Calls>[] = [];
   readonly #windows = new WindowTable<Owned<DeferringMmioHandler>>("IPA");
@@ -37,6 +38,10 @@ export class ClaimTable {
 
   class(ec: number): Owned<(trap: Trap) => Answer> | undefined {
     return this.#classes.get(ec) ?? this.board?.class(ec);
+  }
+
+  immediate(value: number): Owned<(trap: Trap) => ImmediateAnswer> | undefined {
+    return this.#immediates.get(value) ?? this.board?.immediate(value);
   }
 
   register(name: string): Owned<RegisterHandler> | undefined {
@@ -72,6 +77,13 @@ export class ClaimTable {
         const range = `SMCCC functions ${hex(from)}..${hex(to)}`;
         this.#refuse(this.#overlappingCalls(from, to, conduits), owner, range);
         this.#calls.push({ owner, handler: { from, to, conduits: [...conduits], handler } });
+      },
+      claimImmediate: (immediate, handler) => {
+        if (!Number.isInteger(immediate) || immediate < 1 || immediate > 0xffff) {
+          throw new RangeError(`${owner}: HVC immediate ${immediate}`);
+        }
+        this.#refuse(this.immediate(immediate), owner, `HVC ${hex(immediate)}`);
+        this.#immediates.set(immediate, { owner, handler });
       },
       claimRegister: (register, handler) => {
         this.#refuse(this.register(register), owner, `system register ${register}`);

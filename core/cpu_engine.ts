@@ -161,6 +161,11 @@ export interface CpuEngine {
   /** Takes a synchronous exception to EL1 in the vCPU's present context, as hardware would. */
   injectException(vcpu: VcpuState, exception: Injected): void;
   /**
+   * Where a load (or store) at EL1 of this vCPU would go, by both stages and with their permissions: AT S12E1R and S12E1W as EL2 executes
+   * them. `undefined`: it would fault.
+   */
+  translate?(vcpu: VcpuState, va: Va, write: boolean): { readonly ipa: number; readonly pa: Pa } | undefined;
+  /**
    * Takes the load or store that caused the present data abort apart, when its syndrome doesn't (ISV is 0) and
    * FAR_EL2 is its first byte. `undefined`: an instruction that can't be emulated (SIMD, exclusive, atomic).
    */

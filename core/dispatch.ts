@@ -10,7 +10,7 @@ import type { ClaimTable } from "./claims.ts";
 import type { CpuEngine } from "./cpu_engine.ts";
 import type { Vcpu } from "./domain.ts";
 import type { GuestVcpu } from "./guest_vcpu.ts";
-import type { Answer, SmcccResult, Trap } from "./exceptions.ts";
+import type { Answer, ImmediateAnswer, SmcccResult, Trap } from "./exceptions.ts";
 
 /** What the scheduler does next with the vCPU. */
 export type Next =
@@ -152,6 +152,8 @@ function call(trap: Trap, conduit: "hvc" | "smc", environment: DispatchEnvironme
   const { vcpu } = trap;
   const { state } = vcpu;
   if ((trap.iss & 0xffff) !== 0) {
+    const owned = conduit === "hvc" ? environment.claims.immediate(trap.iss & 0xffff) : undefined;
+    if (owned !== undefined) return immediateCall(trap, owned, environment);
     environment.trace("call with an immediate", () => `${where(vcpu)}: ${conduit} #${hex(trap.iss & 0xffff)}`);
     return settle(vcpu, "undefined");
   }
@@ -182,6 +184,25 @@ function call(trap: Trap, conduit: "hvc" | "smc", environment: DispatchEnvironme
   const values: readonly bigint[] = typeof result === "bigint" ? [result] : result;
   values.forEach((value, n) => state.setX(n, BigInt.asUintN(64, value)));
   return "run";
+}
+
+const immediateAnswers: ReadonlySet<unknown> = new Set<ImmediateAnswer>(["resume", "wait", "yield", "undefined", "stopped"]);
+
+function immediateCall(
+  trap: Trap,
+  { owner, handler }: { readonly owner: string; readonly handler: (trap: Trap) => ImmediateAnswer },
+  environment: DispatchEnvironment,
+): Next {
+  let answer: ImmediateAnswer;
+  try {
+    answer = handler(trap);
+    if (!immediateAnswers.has(answer)) throw new BadAnswer(`the answer is a ${typeof answer}`);
+  } catch (error) {
+    environment.failed(owner, `handler of hvc #${hex(trap.iss & 0xffff)}`, error);
+    return "stopped";
+  }
+  if (trap.vcpu.power === "off") return "stopped";
+  return answer === "wait" || answer === "yield" ? answer : settle(trap.vcpu, answer);
 }
 
 function checkResult(result: unknown): void {
@@ -263,9 +284,7 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
     while (loaded.length < described.transfers.length) {
       const { register } = described.transfers[loaded.length];
       const at = offset + loaded.length * size;
-      const raw = described.write
-        ? handler.write(at, size, BigInt.asUintN(bits, state.x(register)), vcpu)
-        : handler.read(at, size, vcpu);
+      const raw = described.write ? handler.write(at, size, BigInt.asUintN(bits, state.x(register)), vcpu) : handler.read(at, size, vcpu);
       if (raw === "bus_error") return refuse(`${window.name} doesn't answer`, ipa);
       if (raw === "later") {
         vcpu.deferAccess(loaded);

@@ -247,3 +247,29 @@ Deno.test("overlapping claims name both owners", async () => {
   const scope = kit.scope.claims;
   for (const [body, message] of rows) assertThrows(() => body(scope.forInstance("guest/second")), OverlapError, message);
 });
+
+Deno.test("HVC with an immediate goes to who claimed it; nobody's is UNDEFINED", async () => {
+  let answer: unknown = "resume";
+  const kit = await benchWith(({ exceptions }) => {
+    exceptions.claimImmediate(0xea1, ({ vcpu }) => {
+      vcpu.state.setX(0, 7n);
+      return answer as "resume";
+    });
+    assertThrows(() => exceptions.claimImmediate(0xea1, () => "resume"), OverlapError, "HVC 0xea1");
+    for (const bad of [0, 0x1_0000, 1.5]) assertThrows(() => exceptions.claimImmediate(bad, () => "resume"), RangeError);
+  });
+  const state = kit.state();
+  for (const [given, next] of [["resume", "run"], ["wait", "wait"], ["yield", "yield"]] as const) {
+    answer = given;
+    kit.trap(0x16, 0xea1);
+    state.pc = 0x8004n;
+    assertEquals([kit.trap(0x16, 0xea1), state.pc, state.x(0)], [next, 0x8004n, 7n]);
+  }
+  answer = "advance";
+  assertThrows(() => kit.trap(0x16, 0xea1), Error, "owner");
+  for (const [ec, immediate] of [[0x16, 0xea2], [0x17, 0xea1]]) {
+    state.injected.length = 0;
+    kit.trap(ec, immediate);
+    assertEquals(state.injected, [{ kind: "undefined" }]);
+  }
+});

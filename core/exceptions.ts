@@ -45,6 +45,9 @@ export interface SmcccCall {
 /** What a call returns: X0 (and X1 to X3), or that the vCPU does not come back from it. */
 export type SmcccResult = bigint | readonly bigint[] | "stopped" | "wait";
 
+/** The answer to a call whose instruction has an immediate: as {@linkcode Answer}, but an HVC returns to behind itself: nothing is skipped. */
+export type ImmediateAnswer = Exclude<Answer, "advance" | "unclaimed">;
+
 /** Serves a window of addresses. */
 export interface MmioHandler {
   /** `offset` from the window's start; `size` 1, 2, 4 or 8 bytes. */
@@ -73,6 +76,8 @@ export interface Exceptions {
   claim(ec: number, handler: (trap: Trap) => Answer): void;
   /** SMCCC functions `from` to `to`, inclusive; the conduits that may reach them. */
   claimCalls(from: number, to: number, conduits: readonly ("hvc" | "smc")[], handler: (call: SmcccCall) => SmcccResult): void;
+  /** HVC with this immediate (not 0, which SMCCC has): a hypervisor's own calls. Registers are the handler's to read and write. */
+  claimImmediate(immediate: number, handler: (trap: Trap) => ImmediateAnswer): void;
   /** A trapped system register, by name. */
   claimRegister(register: string, handler: { read?(vcpu: Vcpu): bigint; write?(vcpu: Vcpu, value: bigint): void }): void;
   /** A window of IPAs that stage 2 doesn't map. Where it maps them read-only, only stores come here. */

@@ -5,6 +5,7 @@ import * as at from "../state.ts";
 import { describeAccess } from "./access_description.ts";
 import { Cpu, type CpuOptions } from "./cpu.ts";
 import { accessAtEl2, runAtEl2 } from "./el2_code.ts";
+import { READ, WRITE } from "./mmu/mod.ts";
 import { EC } from "./syndrome.ts";
 import { A64Vcpu } from "./vcpu.ts";
 
@@ -94,6 +95,12 @@ export class A64Engine implements CpuEngine {
     const isFetch = exception.access === "fetch";
     const ec = isFetch ? (fromEl0 ? EC.instructionAbortLower : EC.instructionAbortSame) : fromEl0 ? EC.dataAbortLower : EC.dataAbortSame;
     exceptions.inject({ ec, iss: exception.status | (exception.access === "write" ? 1 << 6 : 0), farLo: lo, farHi: hi });
+  }
+
+  translate(vcpu: VcpuState, va: bigint, write: boolean): { readonly ipa: number; readonly pa: number } | undefined {
+    const { mmu } = (vcpu as A64Vcpu).enter();
+    const hi = Number((va >> 32n) & 0xffff_ffffn), lo = Number(va & 0xffff_ffffn);
+    return mmu.translate(hi, lo, 1, write ? WRITE : READ, 0) ? { ipa: mmu.result.ipa, pa: mmu.result.pa } : undefined;
   }
 
   describeAccess(vcpu: VcpuState): DescribedAccess | undefined {
