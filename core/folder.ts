@@ -74,6 +74,8 @@ export interface FolderFile {
 export interface Folder {
   /** False: everything that would change something throws EROFS. */
   readonly writable: boolean;
+  /** The host's user who acts here. */
+  readonly user: { readonly uid: number; readonly gid: number };
   stat(path: FolderPath): FolderStat;
   /** Names in a directory, sorted; those that aren't Unicode are left out. */
   list(path: FolderPath): string[];

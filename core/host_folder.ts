@@ -80,9 +80,9 @@ function statOf(info: Deno.FileInfo): FolderStat {
     blocks: info.blocks ?? 0,
     device: info.dev,
     inode: info.ino ?? 0,
-    accessedMs: info.atime?.getTime() ?? 0,
-    modifiedMs: info.mtime?.getTime() ?? 0,
-    changedMs: info.ctime?.getTime() ?? 0,
+    accessedMs: info.atime?.getTime() || 0,
+    modifiedMs: info.mtime?.getTime() || 0,
+    changedMs: info.ctime?.getTime() || 0,
   };
 }
 
@@ -114,6 +114,7 @@ function change(at: string, { mode, uid, gid, sizeBytes, accessedMs, modifiedMs 
 }
 
 class HostFolder implements Folder {
+  readonly user: { readonly uid: number; readonly gid: number } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   #closed = false;
 
   constructor(private readonly root: number, readonly writable: boolean) {}

@@ -29,6 +29,8 @@ import { schedulerNull } from "./scheduler_null/mod.ts";
 import { smccc } from "./smccc/mod.ts";
 import { spinTable } from "./spin_table/mod.ts";
 import {
+  virtio9p,
+  virtio9pPci,
   virtioBalloon,
   virtioBalloonPci,
   virtioBlk,
@@ -73,6 +75,8 @@ export const plugins: readonly Plugin[] = [
   schedulerNull,
   smccc,
   spinTable,
+  virtio9p,
+  virtio9pPci,
   virtioBalloon,
   virtioBalloonPci,
   virtioBlk,

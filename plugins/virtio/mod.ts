@@ -11,6 +11,8 @@ import { console } from "./console.ts";
 import type { ConsoleOptions, ConsoleState } from "./console.ts";
 import type { MmioDeviceState } from "./device.ts";
 import type { VirtioModel } from "./model.ts";
+import { ninep } from "./ninep/mod.ts";
+import type { NinepOptions, NinepState } from "./ninep/mod.ts";
 import { virtioPciPlugin } from "./pci_plugin.ts";
 import type { PciDeviceOptions, PciDeviceState } from "./pci_plugin.ts";
 import { virtioPlugin } from "./plugin.ts";
@@ -22,6 +24,10 @@ import type { RngState } from "./rng.ts";
 const mmio = <O, S>(model: VirtioModel<O, S>): Plugin<O & MmioOptions, MmioDeviceState<S>> =>
   virtioPlugin({ ...model, module: import.meta.url });
 
+/** A folder of the host. */
+export const virtio9p: Plugin<NinepOptions & MmioOptions, MmioDeviceState<NinepState>> = mmio(ninep);
+/** A folder of the host, on the PCI bus. */
+export const virtio9pPci: Plugin<NinepOptions & PciDeviceOptions, PciDeviceState<NinepState>> = virtioPciPlugin(ninep);
 /** Memory balloon. */
 export const virtioBalloon: Plugin<BalloonOptions & MmioOptions, MmioDeviceState<BalloonState>> = mmio(balloon);
 /** Memory balloon on the PCI bus. */
