@@ -7,5 +7,6 @@ export const verbs: readonly Verb[] = [
   { name: "check", load: async (done) => (await import("./check.ts")).command(done) },
   { name: "dtb", load: async (done) => (await import("./dtb.ts")).command(done) },
   { name: "devices", load: async (done) => (await import("./devices.ts")).command(done) },
+  { name: "disk", load: async (done) => (await import("./disk.ts")).command(done) },
   { name: "schema", load: async (done) => (await import("./schema.ts")).command(done) },
 ];

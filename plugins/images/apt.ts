@@ -138,4 +138,32 @@ export class Apt {
       `no package ${name} for ${this.architecture} in this machine's apt sources${near.length ? `; near: ${near.join(", ")}` : ""}`,
     );
   }
+
+  /**
+   * Downloads packages and all that they depend on, recommendations aside, to an empty directory. Returns the files,
+   * sorted by name. Throws an {@linkcode ImageError}.
+   */
+  async downloadAll(names: readonly string[], directory: string): Promise<string[]> {
+    await this.configure();
+    if (await this.listAgeMs() === Infinity) await this.update();
+    let problems = await this.tryDownloadAll(names, directory);
+    if (problems !== "" && await this.listAgeMs() > FRESH_MS) {
+      await this.update();
+      problems = await this.tryDownloadAll(names, directory);
+    }
+    if (problems !== "") throw new ImageError(`the packages can't be downloaded:\n${problems}\nTry again, or ${WITHOUT_APT}`);
+    const files: string[] = [];
+    for await (const { name } of Deno.readDir(directory)) if (name.endsWith(".deb")) files.push(`${directory}/${name}`);
+    return files.sort();
+  }
+
+  /** What went wrong, or nothing. */
+  private async tryDownloadAll(names: readonly string[], directory: string): Promise<string> {
+    const plan = await this.command("apt-get", ["install", "-s", "-q", "--no-install-recommends", ...names]);
+    if (!plan.ok) return plan.problems;
+    const all = [...plan.out.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
+    this.progress(`downloading ${all.length} Debian packages`);
+    const { ok, problems } = await this.command("apt-get", ["download", "-q", ...all], directory);
+    return ok ? "" : problems;
+  }
 }

@@ -7,6 +7,7 @@
  * cached contents by their SHA-256, and a manifest may pin one.
  * @module
  */
+export { Apt } from "./apt.ts";
 export { cacheDirectory, ImageCache } from "./cache.ts";
 export { ImageError, ImagesError } from "./error.ts";
 export { imageUses, parseReference } from "./reference.ts";
