@@ -6,6 +6,7 @@ import { OptionError } from "./errors.ts";
 import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import { checkCapabilities } from "./capability_check.ts";
+import { checkPools } from "./cpu_pool_check.ts";
 import type { ShapedBoard } from "./manifest_shape.ts";
 import { ADDRESS_LIMIT, printSize } from "./option_values.ts";
 import type { Plugin } from "./plugin.ts";
@@ -25,6 +26,7 @@ export function checkBoardSemantics(shaped: ShapedBoard, available: ReadonlyMap<
   checkCapabilities(shaped, available, findings);
   checkNames(board, findings);
   checkRam(board, findings);
+  checkPools(board, shaped.incomplete, findings);
   const check = new ResourceCheck(board, shaped.incomplete, findings);
   check.physical();
   for (const [index, domain] of board.domains.entries()) check.domain(domain, index);

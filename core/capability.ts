@@ -9,11 +9,13 @@ export interface Capability<T> {
   readonly name: string;
   /** Where it lives: one per board, or one per domain. */
   readonly scope: "board" | "domain";
+  /** Several plugins may provide it; whoever asks for it by `get` gets the first. */
+  readonly many?: boolean;
   /** Carries the type only; never set. */
   readonly type?: T;
 }
 
-/** Makes a capability key. */
-export function capability<T>(name: string, scope: "board" | "domain" = "board"): Capability<T> {
-  return { name, scope };
+/** Makes a capability key. `many`: several plugins may provide it. */
+export function capability<T>(name: string, scope: "board" | "domain" = "board", { many = false }: { many?: boolean } = {}): Capability<T> {
+  return { name, scope, many };
 }

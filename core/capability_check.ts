@@ -65,7 +65,7 @@ function checkTwice(uses: readonly PluginUse[], scope: "board" | "domain", { fin
   const first = new Map<string, PluginUse>();
   for (const use of uses) {
     for (const key of use.plugin.provides ?? []) {
-      if (key.scope !== scope) continue;
+      if (key.scope !== scope || key.many) continue;
       const earlier = first.get(key.name);
       const seen = `twice ${key.name} ${use.path.join(".")}`;
       if (!earlier) first.set(key.name, use);

@@ -11,6 +11,19 @@ export type Outcome =
   | { readonly kind: "reboot"; readonly cause?: string }
   | { readonly kind: "crash"; readonly report: string };
 
+/** What a vCPU does: it has a physical CPU, waits for one, waits for an interrupt, or is powered down. */
+export type RunState = "running" | "runnable" | "blocked" | "offline";
+
+/** Where a vCPU's time went. The four parts add up to its age. */
+export interface RunStates {
+  /** Now. */
+  readonly state: RunState;
+  /** Virtual time at which it got into that state. */
+  readonly sinceNs: number;
+  /** Virtual nanoseconds in each state since its domain was built. */
+  readonly spentNs: Readonly<Record<RunState, number>>;
+}
+
 /** One virtual CPU. */
 export interface Vcpu {
   /** Unique on the board. */
@@ -25,6 +38,8 @@ export interface Vcpu {
   readonly power: "off" | "runnable" | "blocked";
   /** Virtual nanoseconds for which it could run and had no physical CPU, since its domain was built. */
   readonly stolenNs: number;
+  /** What it does and what it did, for whoever tells its guest. */
+  readonly runStates: RunStates;
   /** Powers it up at an entry point (PSCI CPU_ON): registers reset, PC and X0 set, then runnable. */
   start(entry: bigint, x0: bigint): void;
   /** Powers it down. */

@@ -1,6 +1,6 @@
 /** A vCPU: its architectural state, its power state, and who hears when that changes. */
 import type { CpuEngine, Injected, VcpuState } from "./cpu_engine.ts";
-import type { Domain, Vcpu } from "./domain.ts";
+import type { Domain, RunState, RunStates, Vcpu } from "./domain.ts";
 import type { Schedulable } from "./scheduler_policy.ts";
 
 /** Who hears of changes: the scheduler. */
@@ -37,10 +37,13 @@ export class GuestVcpu implements Vcpu {
   readonly state: VcpuState;
   /** Its place in the policy's view. */
   readonly schedulable: Schedulable;
+  /** Physical CPUs that it may run on; whoever puts it into a pool sets them. */
+  cpus: readonly number[] = [];
   #pcpu: number | undefined;
-  #stolenNs = 0;
-  /** Since when it waits for a physical CPU. */
-  #waitsSinceNs: number | undefined;
+  #runState: RunState = "offline";
+  /** When it got into that state. */
+  #sinceNs: number;
+  readonly #spentNs = { running: 0, runnable: 0, blocked: 0, offline: 0 };
 
   constructor(
     readonly id: number,
@@ -50,13 +53,18 @@ export class GuestVcpu implements Vcpu {
     readonly listener: VcpuListener,
   ) {
     this.state = engine.createVcpu({ mpidr: mpidrOf(index) });
+    this.#sinceNs = listener.nowNs;
     const isRunnable = () => this.power === "runnable" && this.#pcpu === undefined;
+    const mayRunOn = () => this.cpus;
     this.schedulable = {
       id,
       index,
       domain: domain.name,
       get runnable() {
         return isRunnable();
+      },
+      get cpus() {
+        return mayRunOn();
       },
     };
   }
@@ -86,7 +94,13 @@ export class GuestVcpu implements Vcpu {
   }
 
   get stolenNs(): number {
-    return this.#stolenNs + (this.#waitsSinceNs === undefined ? 0 : this.listener.nowNs - this.#waitsSinceNs);
+    return this.runStates.spentNs.runnable;
+  }
+
+  get runStates(): RunStates {
+    const spentNs = { ...this.#spentNs };
+    spentNs[this.#runState] += this.listener.nowNs - this.#sinceNs;
+    return { state: this.#runState, sinceNs: this.#sinceNs, spentNs };
   }
 
   start(entry: bigint, x0: bigint): void {
@@ -170,13 +184,19 @@ export class GuestVcpu implements Vcpu {
     else if (before !== "runnable" && this.power === "runnable") this.listener.woke(this);
   }
 
-  /** Begins or ends a wait for a physical CPU. */
+  /** Books the time in the state that ends. */
   #account(): void {
-    if (this.power === "runnable" && this.#pcpu === undefined) {
-      this.#waitsSinceNs ??= this.listener.nowNs;
-    } else if (this.#waitsSinceNs !== undefined) {
-      this.#stolenNs += this.listener.nowNs - this.#waitsSinceNs;
-      this.#waitsSinceNs = undefined;
-    }
+    const state = this.#power === "off"
+      ? "offline"
+      : this.power === "blocked"
+      ? "blocked"
+      : this.#pcpu === undefined
+      ? "runnable"
+      : "running";
+    if (state === this.#runState) return;
+    const now = this.listener.nowNs;
+    this.#spentNs[this.#runState] += now - this.#sinceNs;
+    this.#runState = state;
+    this.#sinceNs = now;
   }
 }

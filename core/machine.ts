@@ -4,6 +4,7 @@ import { DeviceBus } from "./bus.ts";
 import type { Capability } from "./capability.ts";
 import { denoSockets } from "./deno_sockets.ts";
 import type { ClaimTable } from "./claims.ts";
+import { cpuPools } from "./cpu_pools.ts";
 import { CpuEngine } from "./cpu_engine.ts";
 import { dispatch } from "./dispatch.ts";
 import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
@@ -18,11 +19,9 @@ import { PluginError } from "./plugin_errors.ts";
 import { PluginHost, Scope } from "./plugin_host.ts";
 import type { Hooked } from "./plugin_host.ts";
 import type { RunHooks } from "./context.ts";
-import { PolicyGuard } from "./policy_guard.ts";
 import { memoryBeside, Ram } from "./ram.ts";
 import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "./scheduler.ts";
-import { SchedulerPolicy } from "./scheduler_policy.ts";
 import { SerialHub } from "./serial_hub.ts";
 import { SocketHub } from "./socket_hub.ts";
 import { Tracer } from "./trace.ts";
@@ -225,6 +224,11 @@ export class Machine {
     }
   }
 
+  /** Changes what the scheduling policy of a domain's pool knows of it: weights, budgets. Throws a `RangeError` that says what is wrong. */
+  adjustScheduling(domain: string, settings: Readonly<Record<string, unknown>>): void {
+    this.#scheduler.adjust(domain, settings);
+  }
+
   /** Gives everything back that a domain holds. */
   destroyDomain(domain: Domain): void {
     const guest = domain as GuestDomain;
@@ -254,15 +258,10 @@ export class Machine {
     await this.#host.setup();
     this.#engine = this.#require(CpuEngine);
     this.#backend = this.#require(MemoryBackend);
-    const policy = new PolicyGuard(
-      this.#require(SchedulerPolicy),
-      this.#host.board.find(SchedulerPolicy.name)!.owner,
-      (detail) => this.#tracer.trace("scheduler policy", () => detail),
-    );
     this.#scheduler = new Scheduler({
       clock: this.#clock,
       engine: this.#engine,
-      policy,
+      pools: cpuPools(this.board, this.#host.board, (detail) => this.#tracer.trace("scheduler policy", () => detail)),
       pcpus: this.board.pcpus,
       nsPerInstruction: this.board.nsPerInstruction,
       hooks: (vcpu) => this.#hooks(vcpu),

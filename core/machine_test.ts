@@ -235,7 +235,9 @@ Deno.test("a policy that throws, sleeps or decides nonsense is named, and guests
     ["want more than zero", { decide: () => ({ vcpu: undefined, sliceNs: 0 }) }],
     ["want more than zero", { decide: () => ({ vcpu: undefined, sliceNs: NaN }) }],
     ["no decision came back", { decide: (() => Promise.resolve()) as never }],
-    ["it chose a vCPU that it doesn't have", { decide: () => ({ vcpu: { id: 9, domain: "x", index: 0, runnable: true }, sliceNs: 5 }) }],
+    ["it chose a vCPU that it doesn't have", {
+      decide: () => ({ vcpu: { id: 9, domain: "x", index: 0, runnable: true, cpus: [0] }, sliceNs: 5 }),
+    }],
     ["wake: it threw", {
       wake() {
         throw new Error("no");

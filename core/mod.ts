@@ -10,6 +10,8 @@ export * from "./board.ts";
 export * from "./capability.ts";
 export * from "./clock.ts";
 export * from "./context.ts";
+export { parseCpus, poolOf, poolOptions, poolsOf } from "./cpu_pool.ts";
+export type { CpuPool, PoolOptions } from "./cpu_pool.ts";
 export * from "./cpu_engine.ts";
 export * from "./device_tree.ts";
 export * from "./diagnostics.ts";

@@ -60,6 +60,8 @@ export class Scope {
   readonly endHooks: Hooked<(outcome: Outcome) => void>[] = [];
   readonly instances: Instance[] = [];
   readonly capabilities = new Map<string, { readonly owner: string; readonly value: unknown }>();
+  /** What uses provide of capabilities that several may provide, by use and name. */
+  readonly many = new Map<PluginUse, Map<string, { readonly owner: string; readonly value: unknown }>>();
   readonly #undo: (() => void)[] = [];
   readonly #stopHooks: Hooked<() => void>[] = [];
 
@@ -256,8 +258,11 @@ export class PluginHost {
           throw new Error(`${key.name} is a capability of the ${key.scope}: provide it in ${key.scope === "domain" ? "attach" : "setup"}`);
         }
         const other = scope.find(key.name);
-        if (other) throw new Error(`${key.name} is provided by ${other.owner} already`);
-        scope.capabilities.set(key.name, { owner, value });
+        if (other && !key.many) throw new Error(`${key.name} is provided by ${other.owner} already`);
+        if (!other) scope.capabilities.set(key.name, { owner, value });
+        if (!key.many) return;
+        if (!scope.many.has(use)) scope.many.set(use, new Map());
+        scope.many.get(use)!.set(key.name, { owner, value });
       },
       onRun: (hooks) => {
         scope.runHooks.push({ owner, hook: hooks });

@@ -13,11 +13,17 @@ export interface Choice {
 const FALLBACK_NS = 1_000_000;
 /** From here on a slice means "forever": about 52 days. */
 const FOREVER_NS = 2 ** 52;
+/** An idle slice shorter than this one gets no work done, */
+const SHORT_NS = 1000;
+/** and so many of them in a row, with somebody runnable, no progress. */
+const SHORT_LIMIT = 1000;
 
 /** Calls a policy. */
 export class PolicyGuard {
   readonly #vcpus = new Map<Schedulable, GuestVcpu>();
   #lastFallback = -1;
+  /** Short idle slices in a row. */
+  #short = 0;
 
   /** `name`: the plugin that provides the policy. `misbehaved` gets a sentence each time. */
   constructor(readonly policy: SchedulerPolicy, readonly name: string, readonly misbehaved: (detail: string) => void) {}
@@ -56,23 +62,29 @@ export class PolicyGuard {
       const wrong = this.#check(decision, pcpu);
       if (wrong === undefined) {
         const { vcpu, sliceNs } = decision;
+        this.#short = vcpu === undefined && sliceNs < SHORT_NS ? this.#short + 1 : 0;
         return { vcpu: vcpu && this.#vcpus.get(vcpu), sliceNs: sliceNs >= FOREVER_NS ? Infinity : sliceNs };
       }
       this.misbehaved(`${this.name}, decide(${pcpu}): ${wrong}`);
     } catch (error) {
       this.misbehaved(`${this.name}, decide(${pcpu}): it threw: ${error instanceof Error ? error.message : String(error)}`);
     }
-    return this.#fallback();
+    return this.#fallback(pcpu);
   }
 
   #check(decision: unknown, pcpu: number): string | undefined {
     if (typeof decision !== "object" || decision === null || decision instanceof Promise) return "no decision came back";
     const { vcpu, sliceNs } = decision as { vcpu: Schedulable | undefined; sliceNs: number };
-    if (typeof sliceNs !== "number" || !(sliceNs > 0)) return `the slice is ${sliceNs} ns; want more than zero`;
-    if (vcpu === undefined) return undefined;
+    if (typeof sliceNs !== "number" || !(sliceNs >= 1)) return `the slice is ${sliceNs} ns; want more than zero`;
+    if (vcpu === undefined) {
+      if (this.#short < SHORT_LIMIT) return undefined;
+      this.#short = 0;
+      return `it idled ${SHORT_LIMIT} times in a row for less than ${SHORT_NS} ns`;
+    }
     const known = this.#vcpus.get(vcpu);
     if (known === undefined) return "it chose a vCPU that it doesn't have";
     if (known.power !== "runnable") return `it chose vCPU ${known.index} of ${known.domain.name}, which is ${known.power}`;
+    if (!known.cpus.includes(pcpu)) return `it chose vCPU ${known.index} of ${known.domain.name} for CPU ${pcpu}, where it may not run`;
     if (known.pcpu !== undefined) {
       return `it chose vCPU ${known.index} of ${known.domain.name} for CPU ${pcpu}, which runs on CPU ${known.pcpu}`;
     }
@@ -80,8 +92,8 @@ export class PolicyGuard {
   }
 
   /** The next runnable vCPU, in turn. */
-  #fallback(): Choice {
-    const candidates = [...this.#vcpus.values()].filter(({ schedulable }) => schedulable.runnable);
+  #fallback(pcpu: number): Choice {
+    const candidates = [...this.#vcpus.values()].filter(({ schedulable, cpus }) => schedulable.runnable && cpus.includes(pcpu));
     const vcpu = candidates.find(({ id }) => id > this.#lastFallback) ?? candidates[0];
     if (vcpu) this.#lastFallback = vcpu.id;
     return { vcpu, sliceNs: FALLBACK_NS };

@@ -5,20 +5,18 @@
  * time moves at the rate of one CPU divided by the number of CPUs in the round: so N busy CPUs do N times
  * the work in the same virtual time, and no vCPU ever reads a time below what another has read.
  */
+import type { CpuPools } from "./cpu_pools.ts";
 import type { CpuEngine, Exit, FaultOrigin } from "./cpu_engine.ts";
 import type { RunHooks } from "./context.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import type { Next } from "./dispatch.ts";
 import type { GuestVcpu, VcpuListener } from "./guest_vcpu.ts";
 import type { Hooked } from "./plugin_host.ts";
-import type { PolicyGuard } from "./policy_guard.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate, VirtualClock } from "./virtual_clock.ts";
 
 /** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
 export const QUANTUM = 50_000;
-/** A CPU that waits for an event (WFE) while nobody else runs lets so much time pass: less than the period of any event stream in use. */
-const EVENT_WAIT_NS = 10_000;
 /** Runs in a row that may come back without an instruction and without an exit: then the engine is stuck. */
 const STUCK_RUNS = 1000;
 
@@ -26,7 +24,7 @@ const STUCK_RUNS = 1000;
 export interface SchedulerEnvironment {
   readonly clock: VirtualClock;
   readonly engine: CpuEngine;
-  readonly policy: PolicyGuard;
+  readonly pools: CpuPools;
   readonly pcpus: number;
   readonly nsPerInstruction: number;
   /** Hooks that concern a vCPU: the board's, then its domain's. */
@@ -45,8 +43,10 @@ interface Pcpu {
   vcpu: GuestVcpu | undefined;
   /** Virtual time of the next decision. */
   sliceEndNs: number;
-  /** What is left of the slice, as time of this CPU. */
-  sliceLeftNs: number;
+  /** How many wake-ups there had been at the latest decision. */
+  wakes: number;
+  /** Instructions of this turn that its vCPU had and the policy doesn't know of. */
+  used: number;
 }
 
 /** Runs vCPUs. */
@@ -56,31 +56,38 @@ export class Scheduler implements VcpuListener {
   readonly #pcpus: Pcpu[];
   readonly #vcpus = new Set<GuestVcpu>();
   readonly #kicked = new Set<GuestVcpu>();
-  /** Who gave up its turn in this round. */
-  readonly #yielded = new Set<GuestVcpu>();
   #running: GuestVcpu | undefined;
-  /** Somebody woke: every physical CPU asks the policy again. */
-  #decideAgain = false;
+  /** Rises when somebody woke, came or went: then every physical CPU asks its policy again. */
+  #wakes = 0;
 
   constructor(readonly environment: SchedulerEnvironment) {
-    this.#pcpus = Array.from({ length: environment.pcpus }, (_, index) => ({ index, vcpu: undefined, sliceEndNs: 0, sliceLeftNs: 0 }));
+    this.#pcpus = Array.from(
+      { length: environment.pcpus },
+      (_, index) => ({ index, vcpu: undefined, sliceEndNs: 0, wakes: -1, used: 0 }),
+    );
   }
 
-  /** A vCPU came. Throws when the policy refuses it. */
+  /** A vCPU came. Throws when no pool takes it, or its policy refuses it. */
   add(vcpu: GuestVcpu): void {
-    this.environment.policy.insert(vcpu);
+    this.environment.pools.insert(vcpu);
     this.#vcpus.add(vcpu);
-    this.#decideAgain = true;
+    this.#wakes++;
   }
 
   /** A vCPU goes: its domain ended. */
   remove(vcpu: GuestVcpu): void {
-    this.#vcpus.delete(vcpu);
+    if (!this.#vcpus.delete(vcpu)) return;
     this.#kicked.delete(vcpu);
     const pcpu = this.#pcpus.find((candidate) => candidate.vcpu === vcpu);
-    if (pcpu) this.#unassign(pcpu);
-    this.environment.policy.remove(vcpu);
-    this.#decideAgain = true;
+    if (pcpu) this.#release(pcpu);
+    this.environment.pools.of(vcpu).remove(vcpu);
+    this.#wakes++;
+  }
+
+  /** Changes what a policy knows of a domain. Throws a `RangeError` that says what is wrong. */
+  adjust(domain: string, settings: Readonly<Record<string, unknown>>): void {
+    this.environment.pools.adjust(domain, settings);
+    this.#wakes++;
   }
 
   /** Virtual time. */
@@ -89,12 +96,12 @@ export class Scheduler implements VcpuListener {
   }
 
   woke(vcpu: GuestVcpu): void {
-    this.environment.policy.wake(vcpu);
-    this.#decideAgain = true;
+    this.environment.pools.of(vcpu).wake(vcpu);
+    this.#wakes++;
   }
 
   slept(vcpu: GuestVcpu): void {
-    this.environment.policy.sleep(vcpu);
+    this.environment.pools.of(vcpu).sleep(vcpu);
   }
 
   kicked(vcpu: GuestVcpu): void {
@@ -109,15 +116,12 @@ export class Scheduler implements VcpuListener {
     const busy = this.#assign();
     if (busy.length === 0) return "idle";
     const { clock, nsPerInstruction } = this.environment;
+    const untilNs = Math.min(...this.#pcpus.map(({ sliceEndNs }) => sliceEndNs));
+    const length = Math.min(QUANTUM, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     const pace = rate(nsPerInstruction, busy.length);
-    this.#yielded.clear();
     for (const pcpu of busy) {
-      if (pcpu.vcpu !== undefined) this.#turn(pcpu, pcpu.vcpu, pace);
+      this.#turn(pcpu, length, pace, busy.length === 1);
       this.#settle();
-    }
-    // Everybody who could run waits for an event: let time pass, as it would on hardware.
-    if (this.#yielded.size > 0 && [...this.#vcpus].every((vcpu) => vcpu.power !== "runnable" || this.#yielded.has(vcpu))) {
-      clock.skipTo(Math.min(clock.nowNs + EVENT_WAIT_NS, clock.events.next?.ns ?? Infinity));
     }
     return "ran";
   }
@@ -152,40 +156,105 @@ export class Scheduler implements VcpuListener {
     }
   }
 
-  /** Decides for each physical CPU, and returns those that have work. */
+  /** Decides for each physical CPU that needs it, and returns those that have work. */
   #assign(): Pcpu[] {
-    const { clock, policy } = this.environment;
-    const again = this.#decideAgain;
-    this.#decideAgain = false;
-    const now = clock.nowNs;
+    const now = this.environment.clock.nowNs;
+    const wakes = this.#wakes;
     for (const pcpu of this.#pcpus) {
-      const goesOn = !again && now < pcpu.sliceEndNs &&
-        (pcpu.vcpu === undefined || (pcpu.vcpu.power === "runnable" && pcpu.sliceLeftNs > 0));
-      if (goesOn) continue;
-      this.#unassign(pcpu);
-      const { vcpu, sliceNs } = policy.decide(pcpu.index, now);
-      pcpu.sliceEndNs = now + sliceNs;
-      pcpu.sliceLeftNs = sliceNs;
-      pcpu.vcpu = vcpu;
-      if (vcpu) vcpu.pcpu = pcpu.index;
+      const goesOn = pcpu.wakes === wakes && now < pcpu.sliceEndNs && pcpu.vcpu?.power !== "off" && pcpu.vcpu?.power !== "blocked";
+      if (!goesOn) this.#decide(pcpu);
     }
     return this.#pcpus.filter((pcpu) => pcpu.vcpu !== undefined);
   }
 
-  #unassign(pcpu: Pcpu): void {
-    if (pcpu.vcpu === undefined) return;
-    pcpu.vcpu.pcpu = undefined;
-    pcpu.vcpu = undefined;
-    pcpu.sliceEndNs = 0;
+  #decide(pcpu: Pcpu): void {
+    this.#release(pcpu);
+    const { clock, pools } = this.environment;
+    const now = clock.nowNs;
+    pcpu.wakes = this.#wakes;
+    const { vcpu, sliceNs } = pools.decide(pcpu.index, now);
+    pcpu.sliceEndNs = now + sliceNs;
+    pcpu.vcpu = vcpu;
+    if (vcpu) vcpu.pcpu = pcpu.index;
   }
 
-  #turn(pcpu: Pcpu, vcpu: GuestVcpu, pace: Rate): void {
-    const { clock, nsPerInstruction, policy } = this.environment;
-    const limit = Math.min(QUANTUM, Math.max(1, Math.ceil(pcpu.sliceLeftNs / nsPerInstruction)));
+  /** Takes the vCPU off its physical CPU, and tells the policy what it used. */
+  #release(pcpu: Pcpu): void {
+    const { vcpu } = pcpu;
+    pcpu.sliceEndNs = 0;
+    if (vcpu === undefined) return;
+    this.#tell(pcpu, vcpu);
+    pcpu.vcpu = undefined;
+    vcpu.pcpu = undefined;
+  }
+
+  #tell(pcpu: Pcpu, vcpu: GuestVcpu): void {
+    if (pcpu.used === 0) return;
+    const ns = pcpu.used * this.environment.nsPerInstruction;
+    pcpu.used = 0;
+    this.environment.pools.of(vcpu).ran(vcpu, ns);
+  }
+
+  /**
+   * A physical CPU's part of a round: so many instructions, by whoever the policy gives it to. What nobody uses of it passes all the same, so
+   * that at the end of a round every physical CPU has had as much time as virtual time went on: slices end to the instruction on all of them.
+   */
+  #turn(pcpu: Pcpu, length: number, pace: Rate, alone: boolean): void {
+    let left = length;
+    while (left > 0) {
+      const { vcpu } = pcpu;
+      if (vcpu === undefined) {
+        // Nobody else waits for the end of this turn.
+        if (alone) return;
+        left -= this.#passIdle(left, pace);
+        if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
+        continue;
+      }
+      const { used, what } = this.#use(pcpu, vcpu, left, pace);
+      left -= used;
+      if (pcpu.vcpu !== vcpu) continue;
+      if (vcpu.power !== "runnable") {
+        this.#release(pcpu);
+      } else if (what === "wait") {
+        this.#release(pcpu);
+        vcpu.block();
+        this.#settle();
+      } else if (what === "yield") {
+        this.#release(pcpu);
+        this.environment.pools.of(vcpu).yield(vcpu);
+      } else {
+        continue;
+      }
+      if (left <= 0) break;
+      this.#decide(pcpu);
+      if (what === "yield" && pcpu.vcpu === vcpu) {
+        // It waits for an event, and nobody wants its place: time passes, as it would on hardware.
+        const idle = this.#passIdle(left, pace);
+        left -= idle;
+        pcpu.used += idle;
+        if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
+      }
+    }
+    if (pcpu.vcpu) this.#tell(pcpu, pcpu.vcpu);
+  }
+
+  /** Lets time pass on an idle physical CPU, to the next event at most. Returns the instructions that it could have executed. */
+  #passIdle(limit: number, pace: Rate): number {
+    const { clock } = this.environment;
+    const event = clock.events.next;
+    const count = event === undefined ? limit : clock.instructionsUntil(event.ns, pace, limit);
+    clock.advance(count, pace);
+    this.#settleEvents();
+    return count;
+  }
+
+  /** Runs a vCPU until its turn is over or it leaves. */
+  #use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate): { readonly used: number; readonly what: Next } {
+    const { clock, engine } = this.environment;
     let used = 0;
     let stuck = 0;
     let next: Next = "run";
-    while (next === "run" && used < limit && vcpu.power === "runnable") {
+    while (next === "run" && used < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu) {
       if (vcpu.hasAnswer) {
         // The exit that was left has used its time already.
         next = this.environment.dispatch(vcpu);
@@ -197,39 +266,23 @@ export class Scheduler implements VcpuListener {
       this.#hook("entry", vcpu);
       if (vcpu.power !== "runnable") break;
       const exit = this.#run(vcpu, budget, pace);
-      const retired = this.environment.engine.lastRetired;
-      used += retired;
+      const retired = engine.lastRetired;
+      // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
+      const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
+      used += retired + trapped;
+      pcpu.used += retired + trapped;
       this.instructions += retired;
       this.#hook("exit", vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
-      if (exit.kind === "exception") {
-        // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
-        clock.advance(1, pace);
-        used++;
-      } else if (retired === 0) {
-        if (++stuck > STUCK_RUNS) this.#crash(vcpu, "the CPU engine retires no instruction and reports no exit");
-      } else {
-        stuck = 0;
-      }
+      if (trapped) clock.advance(1, pace);
+      else if (retired > 0) stuck = 0;
+      else if (++stuck > STUCK_RUNS) this.#crash(vcpu, "the CPU engine retires no instruction and reports no exit");
       this.#settleEvents();
     }
-    pcpu.sliceLeftNs -= used * nsPerInstruction;
-    policy.ran(vcpu, used * nsPerInstruction);
-    if (vcpu.power !== "runnable" || pcpu.vcpu !== vcpu) {
-      if (pcpu.vcpu === vcpu) this.#unassign(pcpu);
-      return;
-    }
-    if (next === "wait") {
-      this.#unassign(pcpu);
-      vcpu.block();
-    } else if (next === "yield") {
-      this.#unassign(pcpu);
-      policy.yield(vcpu);
-      this.#yielded.add(vcpu);
-    }
+    return { used, what: next };
   }
 
-  /** During a turn: timers fire to the instruction, and wake who waits; who is woken runs from the next round on. */
+  /** During a turn: timers fire to the instruction, and wake who waits; who is woken runs from the next decision on. */
   #settleEvents(): void {
     const { clock } = this.environment;
     const event = clock.events.next;
