@@ -4,6 +4,8 @@
 export interface Disk {
   /** Bytes. Grows when something is written behind the end. */
   readonly sizeBytes: number;
+  /** The file of the host that it is, when it is one: absolute. */
+  readonly path?: string;
   /** False: {@linkcode write} throws. */
   readonly writable: boolean;
   /** Fills `into` from an offset; what is behind the end reads as zero. Throws when the host can't. */
@@ -20,6 +22,8 @@ export interface Disk {
 export interface DiskMode {
   /** Nobody else, of this program or another, may have it open then. */
   readonly write: boolean;
+  /** The caller holds the lock already: another thread of this program opened it. */
+  readonly locked?: boolean;
 }
 
 /** Opens a disk image. Throws an error that says why it can't be had. */
@@ -29,18 +33,18 @@ export type DiskOpener = (path: string, mode: DiskMode) => Disk;
  * Opens a file of the host. A disk that somebody writes to is his alone: the file is locked, against other domains as well as
  * other programs of the same manners. Throws an error that says why it can't be had.
  */
-export function openDiskFile(path: string, { write }: DiskMode): Disk {
+export function openDiskFile(path: string, { write, locked = false }: DiskMode): Disk {
   const file = open(path, write);
   const sizeBytes = file.statSync().size;
   if (!file.statSync().isFile) {
     file.close();
     throw new Error(`${path} is not a plain file`);
   }
-  if (!file.tryLockSync(write)) {
+  if (!locked && !file.tryLockSync(write)) {
     file.close();
     throw new Error(`${path} is in use: somebody ${write ? "has it open" : "writes to it"}`);
   }
-  return new FileDisk(file, sizeBytes, write);
+  return new FileDisk(file, locked ? path : Deno.realPathSync(path), sizeBytes, write);
 }
 
 function open(path: string, write: boolean): Deno.FsFile {
@@ -55,7 +59,7 @@ function open(path: string, write: boolean): Deno.FsFile {
 class FileDisk implements Disk {
   #closed = false;
 
-  constructor(private readonly file: Deno.FsFile, public sizeBytes: number, readonly writable: boolean) {}
+  constructor(private readonly file: Deno.FsFile, readonly path: string, public sizeBytes: number, readonly writable: boolean) {}
 
   read(offset: number, into: Uint8Array): void {
     this.file.seekSync(offset, Deno.SeekMode.Start);

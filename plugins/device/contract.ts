@@ -5,7 +5,7 @@
  * border: who runs devices elsewhere implements it, and serves what the device asks for by calling the same {@linkcode DeviceContext} that
  * an inline device would be given.
  */
-export { defineDevice, importDevice } from "./define.ts";
+export { defineDevice, deviceIn, importDevice } from "./define.ts";
 export { DeviceHost } from "./host.ts";
 export type { DeviceStart, RemoteDevice } from "./host.ts";
 export type {

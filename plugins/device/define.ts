@@ -22,7 +22,11 @@ function isDevice(value: unknown): value is DeviceModel {
  * Rejects when the module can't be loaded or hasn't got it.
  */
 export async function importDevice(module: string, name: string): Promise<DeviceModel> {
-  const exported: Record<string, unknown> = await import(module);
+  return deviceIn(await import(module), module, name);
+}
+
+/** The same for a module that is imported already: one that may import nothing more. Throws an error. */
+export function deviceIn(exported: Readonly<Record<string, unknown>>, module: string, name: string): DeviceModel {
   for (const value of Object.values(exported)) {
     for (const candidate of [value, (value as { device?: unknown } | null | undefined)?.device]) {
       if (isDevice(candidate) && candidate.name === name) return candidate;
