@@ -13,7 +13,14 @@ export const BASE = 0x4000_0000;
 export const CODE = BASE + 0x1000, CODE_WORDS = 2048;
 export const VECTORS = BASE + 0x4000;
 /** Readable and writable, twice; then readable, invalid, device, writable. */
-export const DATA = BASE + 0x8000;
+export const DATA = BASE + 0x8000, DATA_PAGES = 6;
+/** All of it again, as one large page; its pages share TLB entries with their neighbours of {@linkcode BASE}. */
+export const LARGE = BASE + 0x20_0000;
+/** Pages that share TLB entries with those of {@linkcode DATA}, by {@linkcode collisionOf}. */
+const COLLISIONS = BASE + 0x40_0000;
+export const collisionOf = (page: number): number => COLLISIONS + (DATA - BASE) + (page << 12 ^ 0x2000);
+/** Third level tables of {@linkcode BASE} and of the collisions; all of them lie in {@linkcode LARGE} too. */
+export const TABLES = BASE + 0x1_0000, PAGE_TABLE = TABLES + 0x2000, COLLISION_TABLE = TABLES + 0x3000;
 
 /** Vectors: what faults is skipped, a fetch from nowhere goes to TPIDR_EL1; interrupts ask EL2 to take them back. */
 export const synchronous: readonly number[] = [
@@ -57,6 +64,7 @@ const system: readonly number[] = [
   0x9100029f, // mov sp, x20
   0xd53b4427, // mrs x7, fpsr
   0xd50b7536, // ic ivau, x22
+  0xd508871f, // tlbi vmalle1
 ];
 
 /** X20 to X25 hold addresses: five of data, and one of code. */
@@ -91,13 +99,52 @@ function comparison(random: Random, at: number, count: number): number[] {
   return words;
 }
 
+/** MOVZ, MOVK. */
+const move = (register: number, value: number): number[] => [
+  (0xd280_0000 | (value & 0xffff) << 5 | register) >>> 0,
+  (0xf2a0_0000 | (value >>> 16) << 5 | register) >>> 0,
+];
+
+/** Somewhere in the data, by one of its addresses. */
+function dataAddress(random: Random): number {
+  const page = random.below(DATA_PAGES);
+  const start = random.pick([DATA + page * 0x1000, DATA + page * 0x1000, LARGE + (DATA - BASE) + page * 0x1000, collisionOf(page)]);
+  return start + (random.chance(0.4) ? 0xfa0 + random.below(0x60) : random.below(0x100) << 4);
+}
+
+/** Changes a descriptor of a data page (writable or not, which frame, valid or not), most often with TLBI. */
+function remapping(random: Random, table = random.pick([PAGE_TABLE, COLLISION_TABLE]), page = random.below(DATA_PAGES)): number[] {
+  const va = table === PAGE_TABLE ? DATA + page * 0x1000 : collisionOf(page);
+  const bit = random.pick([0, 7, 12, 13]);
+  const words = [
+    ...move(9, table + LARGE - BASE + (va >> 12 & 511) * 8),
+    0xf940012a, // ldr x10, [x9]
+    (0xd240_014a | (64 - bit & 63) << 16) >>> 0, // eor x10, x10, #1 << bit
+    0xf900012a, // str x10, [x9]
+  ];
+  if (random.chance(0.7)) words.push(...move(9, va >>> 12), random.pick([0xd5088769, 0xd5088729, 0xd508871f])); // tlbi vaae1, vae1, vmalle1
+  return words;
+}
+
+/** A page whose TLB entry goes to another one, and whose descriptor changes without TLBI: the next access sees that. */
+function displacement(random: Random): number[] {
+  const page = random.pick([0, 1, 5]);
+  const load = 0xf940_0000 | random.below(8) << 10;
+  return [
+    ...move(20, DATA + page * 0x1000),
+    ...move(21, collisionOf(page)),
+    (load | 20 << 5 | 1) >>> 0,
+    (load | 21 << 5 | 2) >>> 0,
+    ...remapping(random, PAGE_TABLE, page).slice(0, 5),
+    (load | 20 << 5 | 3) >>> 0,
+  ];
+}
+
 /** Accesses by one base register to a page, its neighbour, and across the border between. */
 function crossing(random: Random): number[] {
   const base = FIRST_BASE + random.below(BASES - 1);
-  const border = DATA + 0x1000 + random.below(4) * 0x1000;
-  const target = border - 32 - random.below(8);
-  // MOVZ, MOVK.
-  const words = [(0xd280_0000 | (target & 0xffff) << 5 | base) >>> 0, (0xf2a0_0000 | (target >>> 16) << 5 | base) >>> 0];
+  const border = random.pick([DATA, DATA, LARGE + (DATA - BASE), COLLISIONS + (DATA - BASE)]) + 0x1000 + random.below(4) * 0x1000;
+  const words = move(base, border - 32 - random.below(8));
   for (let n = 2 + random.below(4); n > 0; n--) {
     const register = random.below(16), load = random.below(2);
     const offset = random.pick([0, 8, 16, 24, 32, 40, 48]);
@@ -127,11 +174,7 @@ export class ProgramGenerator {
     const words: number[] = [];
     const restore = () => {
       const base = FIRST_BASE + random.below(BASES);
-      const target = base === CODE_BASE
-        ? CODE + first * 4
-        : DATA + random.below(6) * 0x1000 + (random.chance(0.4) ? 0xfa0 + random.below(0x60) : random.below(0x100) << 4);
-      // MOVZ, MOVK.
-      words.push((0xd280_0000 | (target & 0xffff) << 5 | base) >>> 0, (0xf2a0_0000 | (target >>> 16) << 5 | base) >>> 0);
+      words.push(...move(base, base === CODE_BASE ? CODE + first * 4 : dataAddress(random)));
     };
     for (let base = 0; base < 8; base++) restore();
     while (words.length < count) {
@@ -151,7 +194,9 @@ export class ProgramGenerator {
           words.push(this.#branch(random, words.length, count));
           break;
         case 8:
-          if (random.chance(0.3)) words.push(random.pick(system));
+          if (random.chance(0.5)) {
+            words.push(...random.pick([() => [random.pick(system)], () => remapping(random), () => displacement(random)])());
+          }
           break;
         case 9:
           // Copies an instruction over another: LDR Wt, [X25, #…]; STR Wt, [X25, #…].

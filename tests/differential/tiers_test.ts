@@ -12,13 +12,27 @@ import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
 import * as at from "../../plugins/cpu_a64/state.ts";
 import { modelByName } from "../../plugins/cpu_a64/sysregs/mod.ts";
 import { Random } from "../support/random.ts";
-import { BASE, CODE, CODE_WORDS, DATA, interrupt, ProgramGenerator, synchronous, VECTORS } from "./random_program.ts";
+import {
+  BASE,
+  CODE,
+  CODE_WORDS,
+  COLLISION_TABLE,
+  collisionOf,
+  DATA,
+  DATA_PAGES,
+  interrupt,
+  PAGE_TABLE,
+  ProgramGenerator,
+  synchronous,
+  TABLES,
+  VECTORS,
+} from "./random_program.ts";
 
 const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
 const INSTRUCTIONS = Number(Deno.env.get("PLUGBOARD_TIER_INSTRUCTIONS") ?? 100_000);
 const PER_PROGRAM = 4000;
 
-const SIZE = 0x2_0000, TABLES = BASE + 0x1_0000, DEVICE = 0x9000_0000;
+const SIZE = 0x2_0000, DEVICE = 0x9000_0000;
 const model = modelByName("max");
 const decoder = new Decoder(declarations, model.features);
 const VI = 1n << 7n;
@@ -50,7 +64,6 @@ class Subject {
       Object.assign(hotness.tuning, { period: 100, firstThreshold: 1, leastInterpreted: 0, longInterpreted: 50 });
     }
     this.vcpu = this.engine.createVcpu({ mpidr: 0n });
-    this.#map();
     const words = new Uint32Array(512);
     for (let entry = 0; entry < 16; entry++) words.set(entry & 3 ? interrupt : synchronous, entry * 32);
     this.#put(VECTORS, words);
@@ -61,13 +74,16 @@ class Subject {
     this.engine.memoryWritten(pa, words.length * 4);
   }
 
-  /** Three levels of tables; code and data in pages. */
+  /** Three levels of tables: code and data in pages, all of it in a large page, and pages that share the data's TLB entries. */
   #map(): void {
-    const entry = (table: number, index: number, value: bigint) => this.ram.write64(TABLES + table * 0x1000 + index * 8, value);
-    entry(0, 1, BigInt(TABLES + 0x1000) | 3n);
-    entry(1, 0, BigInt(TABLES + 0x2000) | 3n);
+    this.#put(TABLES, new Uint32Array(4 * 1024));
+    const entry = (table: number, index: number, value: bigint) => this.ram.write64(table + index * 8, value);
+    entry(TABLES, 1, BigInt(TABLES + 0x1000) | 3n);
     const page = 0x703n, readOnly = 1n << 7n, neverExecute = 1n << 53n, deviceMemory = 1n << 2n;
-    const map = (va: number, attributes: bigint, pa = va) => entry(2, (va - BASE) >> 12, BigInt(pa) | attributes);
+    entry(TABLES + 0x1000, 0, BigInt(PAGE_TABLE) | 3n);
+    entry(TABLES + 0x1000, 1, BigInt(BASE) | 0x701n | neverExecute);
+    entry(TABLES + 0x1000, 2, BigInt(COLLISION_TABLE) | 3n);
+    const map = (va: number, attributes: bigint, pa = va) => entry(PAGE_TABLE, (va - BASE) >> 12, BigInt(pa) | attributes);
     for (let va = BASE; va < DATA; va += 0x1000) map(va, page);
     // Neighbours by VA are none by PA, or an access that crosses would find the right bytes by accident.
     map(DATA, page | neverExecute, DATA + 0x2000);
@@ -75,6 +91,10 @@ class Subject {
     map(DATA + 0x2000, page | neverExecute | readOnly, DATA);
     map(DATA + 0x4000, page | neverExecute | deviceMemory, DEVICE);
     map(DATA + 0x5000, page | neverExecute);
+    for (let n = 0; n < DATA_PAGES; n++) {
+      const pa = BigInt(DATA + [5, 0, 1, 2, 1, 0][n] * 0x1000);
+      entry(COLLISION_TABLE, collisionOf(n) >> 12 & 511, pa | page | neverExecute | (n === 1 ? readOnly : 0n));
+    }
   }
 
   start(first: number, words: readonly number[], data: Uint8Array): void {
@@ -83,6 +103,7 @@ class Subject {
     const code = new Uint32Array(CODE_WORDS);
     code.set(words, first);
     this.#put(CODE, code);
+    this.#map();
     for (const page of [0, 1, 2, 5]) this.ram.view(DATA + page * 0x1000, 0x1000).set(data);
     this.device.length = 0;
     const write = (name: string, value: bigint) => vcpu.write(name, value);

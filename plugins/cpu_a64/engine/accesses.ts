@@ -11,6 +11,7 @@ import type { BreakBeforeMake } from "./break_before_make/mod.ts";
 import type { CodeCache } from "./code_cache.ts";
 import type { DebugUnit } from "./debug.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
+import { LargePages } from "./large_pages.ts";
 import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
 import { accessSyndrome } from "./syndrome.ts";
 import type { Bank, Tlb } from "./tlb.ts";
@@ -51,6 +52,7 @@ export class Accesses {
   banks!: Banks;
   /** Looks at walks and at stores to tables, when it is on. */
   checker: BreakBeforeMake | undefined;
+  private readonly large: LargePages;
   /** One instruction only may execute: no branch goes on by itself. */
   isStepping = false;
   /** PC is where a branch went, and the run loop must look at it. */
@@ -69,7 +71,9 @@ export class Accesses {
     readonly syncPc: () => void,
     /** Called when an exception was taken: the run loop must look anew. */
     readonly redirect: () => void,
-  ) {}
+  ) {
+    this.large = new LargePages(tlb, mmu.result);
+  }
 
   /** `flags`: bit 0 unprivileged; the rest is the size of an element, which is what must be aligned. */
   load(size: number, flags: number): number {
@@ -222,7 +226,8 @@ export class Accesses {
 
   /**
    * For code that can take no exception: host address for an access at ADDRESS to plain RAM, whose translation is in the TLB then.
-   * 0: whatever else it is. `flags`: bit 0 unprivileged; from bit 1 on 0 for a read, 1 for a write, 2 for both.
+   * 0: whatever else it is, and when the TLB lost a translation by it, which the caller may remember. `flags`: bit 0 unprivileged; from
+   * bit 1 on 0 for a read, 1 for a write, 2 for both.
    */
   fill(size: number, flags: number): number {
     const { block } = this;
@@ -231,7 +236,10 @@ export class Accesses {
     const access = [READ, WRITE, UPDATE][flags >> 1];
     if (before(PAGE, lo, size) < size || this.debug.holdsData(lo, hi) || !this.#walk(lo, hi, access, asUser, 0)) return 0;
     const host = this.ram.offset(this.mmu.result.pa);
-    if (host < 0 || !this.#cache(lo, hi, host, asUser)) return 0;
+    if (host < 0) return 0;
+    const bank = asUser ? this.banks.user : this.banks.data;
+    this.tlb.remember(bank, lo);
+    if (!this.#cache(lo, hi, host, asUser) || this.tlb.hasLost(bank, lo)) return 0;
     return access !== READ && this.#isWatched(host) ? 0 : host;
   }
 
@@ -245,7 +253,10 @@ export class Accesses {
     const el = block.get(at.EL);
     if (asUser) flags |= UNPRIVILEGED;
     else if (el === 1 && block.get(at.PAN)) flags |= PAN;
+    const bank = (asUser ? this.banks.user : this.banks.data).address;
+    if (this.checker === undefined && this.large.find(bank, hi, lo, access)) return true;
     if (!this.mmu.translate(hi, lo, el, access, flags)) return false;
+    if (this.mmu.mpu === undefined) this.large.keep(bank, hi, lo);
     this.checker?.walked(this.mmu.result, hi, lo, asUser ? 0 : el);
     return true;
   }

@@ -42,11 +42,17 @@ export interface Bank extends Context {
   readonly blocks30: Set<number>;
 }
 
+/** Tags and addend of an entry. */
+const ENTRY_WORDS = DTLB_ADDEND / 4 + 1;
+
 /** All banks of a physical CPU. */
 export class Tlb {
   readonly #banks = new Map<number, Bank>();
   readonly #free: number[] = [];
   #clock = 0;
+  readonly #before = new Uint32Array(ENTRY_WORDS);
+  /** Changes whenever an entry goes otherwise than by another one's coming. */
+  generation = 0;
 
   /** @param address of the first bank; @param count how many */
   constructor(readonly block: Block, address: number, count: number) {
@@ -74,6 +80,7 @@ export class Tlb {
       this.#banks.delete(oldest!.key);
       address = oldest!.address;
     }
+    this.generation++;
     this.block.bytes.fill(0xff, address, address + DTLB_SIZE + ITLB_SIZE);
     const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21: new Set(), blocks30: new Set() };
     this.#banks.set(key, bank);
@@ -101,6 +108,26 @@ export class Tlb {
     words[entry + DTLB_ADDEND / 4] = (host & ~0xfff) - page;
     words[entry + DTLB_FRAME / 4] = frame;
     words[entry + DTLB_FLAGS / 4] = global ? 1 : 0;
+  }
+
+  /** Remembers what the entry for a page's data holds, for {@linkcode hasLost}. */
+  remember(bank: Bank, vaLo: number): void {
+    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
+    for (let n = 0; n < ENTRY_WORDS; n++) this.#before[n] = this.block.words[entry + n];
+  }
+
+  /** True when the entry held a translation that it doesn't hold now, or holds with fewer rights. */
+  hasLost(bank: Bank, vaLo: number): boolean {
+    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
+    const { words } = this.block;
+    const before = this.#before;
+    for (const tag of [DTLB_READ / 4, DTLB_WRITE / 4]) {
+      const isValid = (before[tag] & 0xfff) === 0;
+      if (!isValid) continue;
+      if (before[tag] !== words[entry + tag] || before[tag + 1] !== words[entry + tag + 1]) return true;
+      if (before[DTLB_ADDEND / 4] !== words[entry + DTLB_ADDEND / 4]) return true;
+    }
+    return false;
   }
 
   /** Caches where the records of a page are. */
@@ -138,10 +165,12 @@ export class Tlb {
       if (!matches(bank)) continue;
       this.#banks.delete(bank.key);
       this.#free.push(bank.address);
+      this.generation++;
     }
   }
 
   #clear(bank: Bank): void {
+    this.generation++;
     this.block.bytes.fill(0xff, bank.address, bank.address + DTLB_SIZE + ITLB_SIZE);
     bank.blocks21.clear();
     bank.blocks30.clear();
@@ -154,6 +183,7 @@ export class Tlb {
    */
   invalidateVa(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
     if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
+    this.generation++;
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const d = (bank.address + dataEntry(vaLo)) >>> 2;

@@ -55,6 +55,9 @@ export class RegionSemantics extends Tier0 {
   #pc = 0;
   #depth = 0;
   readonly #locals: Local<"i64">[] = [];
+  readonly #fpcr: Local<"i32">;
+  readonly #fpsr: Local<"i32">;
+  #usesFp = false;
   readonly #windows = new Map<number, Window>();
   readonly read = new Set<number>();
   readonly written = new Set<number>();
@@ -62,6 +65,8 @@ export class RegionSemantics extends Tier0 {
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, any.declaration, {}, environment);
     for (let n = 0; n <= SP; n++) this.#locals.push(place.f.local("i64"));
+    this.#fpcr = place.f.local("i32");
+    this.#fpsr = place.f.local("i32");
     this.flags = new Flags(place.f, this.load32(at.NZCV));
   }
 
@@ -87,6 +92,9 @@ export class RegionSemantics extends Tier0 {
   loadRegisters(): void {
     const { f } = this.place;
     for (const n of new Set([...this.read, ...this.written])) f.set(this.#locals[n], this.load64(offsetOf(n)));
+    if (!this.#usesFp) return;
+    f.set(this.#fpcr, this.load32(at.FPCR));
+    f.set(this.#fpsr, this.load32(at.FPSR));
   }
 
   /** Stores those that it may have written. */
@@ -194,6 +202,29 @@ export class RegionSemantics extends Tier0 {
 
   override condition(cond: number | Field): I32 {
     return this.flags.condition(typeof cond === "number" ? cond : this.#fields[cond.field]);
+  }
+
+  // ---- floating point: nothing in a region writes FPCR, and FPSR in the block is always true
+
+  override fpcr(): I32 {
+    this.#usesFp = true;
+    return this.#fpcr.value;
+  }
+
+  override fpsr(): I32 {
+    this.#usesFp = true;
+    return this.#fpsr.value;
+  }
+
+  override raise(flags: I32): void {
+    this.place.f.set(this.#fpsr, i32.or(this.fpsr(), flags));
+    this.store32(at.FPSR, this.#fpsr.value);
+  }
+
+  override softFloat(op: number | I32, operands: readonly I64[]): I64 {
+    const result = super.softFloat(op, operands);
+    this.place.f.set(this.#fpsr, this.load32(at.FPSR));
+    return result;
   }
 
   // ---- memory
