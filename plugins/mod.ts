@@ -15,6 +15,7 @@ import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
 import { mmioSram } from "./mmio_sram/mod.ts";
 import { ns16550, pciSerial } from "./ns16550/mod.ts";
+import { userNetwork } from "./network/mod.ts";
 import { boardInterrupts, passthrough } from "./passthrough/mod.ts";
 import { pci } from "./pci/mod.ts";
 import { boardPl011, pl011 } from "./pl011/mod.ts";
@@ -37,6 +38,8 @@ import {
   virtioBlkPci,
   virtioConsole,
   virtioConsolePci,
+  virtioNet,
+  virtioNetPci,
   virtioRng,
   virtioRngPci,
 } from "./virtio/mod.ts";
@@ -75,6 +78,7 @@ export const plugins: readonly Plugin[] = [
   schedulerNull,
   smccc,
   spinTable,
+  userNetwork,
   virtio9p,
   virtio9pPci,
   virtioBalloon,
@@ -83,6 +87,8 @@ export const plugins: readonly Plugin[] = [
   virtioBlkPci,
   virtioConsole,
   virtioConsolePci,
+  virtioNet,
+  virtioNetPci,
   virtioRng,
   virtioRngPci,
   vmsa,

@@ -9,6 +9,7 @@ export { defineDevice, deviceIn, importDevice } from "./define.ts";
 export { DeviceHost } from "./host.ts";
 export type { DeviceStart, RemoteDevice } from "./host.ts";
 export type {
+  CableRequest,
   Device,
   DeviceBasics,
   DeviceContext,

@@ -14,6 +14,7 @@ import type {
   ResourceFinding,
   SerialPort,
 } from "../../core/mod.ts";
+import type { CableEnd } from "../network/contract.ts";
 
 /** A window of registers that a device has. */
 export interface DeviceWindowSpec<O> {
@@ -68,6 +69,14 @@ export interface FolderRequest {
   readonly mode: FolderMode;
 }
 
+/** A cable that a device wants: to the board's switch, or to the user-mode network of its domain. */
+export interface CableRequest {
+  /** The option that names it, for errors. */
+  readonly option: string;
+  /** A segment of the board's switch; absent: the domain's own network. */
+  readonly segment?: string;
+}
+
 /** What a device uses of the host, as data: seen without running it. */
 export interface HostUse<O> {
   /** Names of the serial ports that it uses. */
@@ -76,6 +85,8 @@ export interface HostUse<O> {
   readonly disks?: (options: O) => Readonly<Record<string, DiskRequest>>;
   /** Folders of the host that it uses, by name. */
   readonly folders?: (options: O) => Readonly<Record<string, FolderRequest>>;
+  /** Cables for Ethernet frames, by name: then it runs inline only. */
+  readonly cables?: (options: O) => Readonly<Record<string, CableRequest>>;
 }
 
 /** What every device is given, whatever it is connected by. */
@@ -94,6 +105,8 @@ export interface DeviceBasics<O, S> {
   disk(name: string): Disk;
   /** A folder of the host that the model's `folders` names. */
   folder(name: string): Folder;
+  /** A cable that the model's `cables` names. It is plugged in when the domain boots. */
+  cable?(name: string): CableEnd;
   /** A trace event, bounded in number. */
   trace(kind: string, detail: () => string): void;
   /** A mistake in an option: throws an error that points at its line of the manifest. Only from within `create`. */

@@ -58,6 +58,7 @@ export function bringUp<O, T, S>(model: VirtioModel<O, S>, { basics, state, dma,
     state: state.model,
     has: (feature) => core.has(feature),
     poke: (queue) => core.notify(queue),
+    buffersFor: (queue, bytes) => core.buffersFor(queue, bytes),
     configChanged: () => core.configChanged(),
   }));
   return core;

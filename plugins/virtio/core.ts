@@ -184,6 +184,25 @@ export class VirtioCore {
     this.state.waiting[index] = false;
   }
 
+  /** How many of the next chains have room for so many bytes together; undefined: all that are there haven't. From within `serve`. */
+  buffersFor(index: number, bytes: number): number | undefined {
+    const queue = this.state.queues[index];
+    const ring = this.#ring(index);
+    const { nextAvailable, availableWrap } = queue;
+    try {
+      let left = bytes;
+      for (let count = 1; count <= queue.size; count++) {
+        const chain = ring.peek();
+        if (chain === undefined) return undefined;
+        left -= new ChainBuffer(chain, this.#memory).writable;
+        if (left <= 0) return count;
+        ring.consume(chain);
+      }
+    } finally {
+      Object.assign(queue, { nextAvailable, availableWrap });
+    }
+  }
+
   /** There are buffers in a queue, or those that are there may be served now. */
   notify(index: number): void {
     const { state, parts } = this;
@@ -267,8 +286,9 @@ export class VirtioCore {
   #serve(index: number, ring: Ring): void {
     let bytes = 0;
     let asked = false;
+    let more = false;
     for (let count = 0;; count++) {
-      if (count >= TURN_BUFFERS || bytes >= TURN_BYTES) return this.#wait(index);
+      if (!more && (count >= TURN_BUFFERS || bytes >= TURN_BYTES)) return this.#wait(index);
       const chain = ring.peek();
       if (chain === undefined) {
         // Asked, and still nothing: whatever comes now is notified.
@@ -281,8 +301,9 @@ export class VirtioCore {
       const served = this.#behaviour.serve(index, buffer);
       if (served === "later") return ring.requestNotification();
       if (this.#rings[index] !== ring) return;
+      more = typeof served === "object";
       ring.consume(chain);
-      ring.complete(chain, Math.min(served, buffer.writable));
+      ring.complete(chain, Math.min(typeof served === "object" ? served.part : served, buffer.writable));
       bytes += buffer.readable + buffer.writable;
       asked = false;
     }

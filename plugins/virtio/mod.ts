@@ -11,6 +11,8 @@ import { console } from "./console.ts";
 import type { ConsoleOptions, ConsoleState } from "./console.ts";
 import type { MmioDeviceState } from "./device.ts";
 import type { VirtioModel } from "./model.ts";
+import { net } from "./net/mod.ts";
+import type { NetOptions, NetState } from "./net/mod.ts";
 import { ninep } from "./ninep/mod.ts";
 import type { NinepOptions, NinepState } from "./ninep/mod.ts";
 import { virtioPciPlugin } from "./pci_plugin.ts";
@@ -40,6 +42,10 @@ export const virtioBlkPci: Plugin<BlkOptions & PciDeviceOptions, PciDeviceState<
 export const virtioConsole: Plugin<ConsoleOptions & MmioOptions, MmioDeviceState<ConsoleState>> = mmio(console);
 /** Console on the PCI bus. */
 export const virtioConsolePci: Plugin<ConsoleOptions & PciDeviceOptions, PciDeviceState<ConsoleState>> = virtioPciPlugin(console);
+/** Network device. Its cable is in this thread, and so is the device. */
+export const virtioNet: Plugin<NetOptions & MmioOptions, MmioDeviceState<NetState>> = virtioPlugin(net);
+/** Network device on the PCI bus. */
+export const virtioNetPci: Plugin<NetOptions & PciDeviceOptions, PciDeviceState<NetState>> = virtioPciPlugin(net);
 /** Entropy device. */
 export const virtioRng: Plugin<MmioOptions, MmioDeviceState<RngState>> = mmio(rng);
 /** Entropy device on the PCI bus. */

@@ -21,8 +21,11 @@ export interface VirtioBuffer {
   reject(why: string): never;
 }
 
-/** What `serve` answers: bytes written into the room, from its start; or that the buffer stays where it is until `poke`. */
-export type Served = number | "later";
+/**
+ * What `serve` answers: bytes written into the room, from its start; or that the buffer stays where it is until `poke`. A `part` goes on
+ * in the next buffer, which is there: the driver sees none of it before all of it.
+ */
+export type Served = number | { readonly part: number } | "later";
 
 /** The device's side. Nothing here may keep a {@linkcode VirtioBuffer} after it came back. */
 export interface VirtioBehaviour {
@@ -46,6 +49,8 @@ export interface VirtioContext<O, S> extends DeviceBasics<O, S> {
   has(feature: number): boolean;
   /** Buffers that stayed in a queue may be served now. Not from within `serve`. */
   poke(queue: number): void;
+  /** How many of the buffers of the queue being served, from this one on, have room for so many bytes; undefined: there aren't enough. */
+  buffersFor(queue: number, bytes: number): number | undefined;
   /** The configuration changed by itself: a new generation, and the driver is told. */
   configChanged(): void;
 }
