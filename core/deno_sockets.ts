@@ -85,6 +85,7 @@ class DenoSockets implements SocketService {
     const listener = this.#listeners.get(id);
     this.#listeners.delete(id);
     listener?.close();
+    if (listener?.addr.transport === "unix") remove((listener.addr as Deno.UnixAddr).path);
     const socket = this.#datagrams.get(id);
     this.#datagrams.delete(id);
     socket?.close();
@@ -242,6 +243,15 @@ class DenoStream {
     if (this.#gone) return;
     this.post({ kind: "closed", id: this.id, broken: true });
     this.abort();
+  }
+}
+
+/** A Unix socket's name outlives it, and nobody could listen there again. */
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // Somebody else has removed it.
   }
 }
 

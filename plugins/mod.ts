@@ -41,6 +41,8 @@ import {
   virtioNet,
   virtioNetPci,
   virtioRng,
+  virtioVsock,
+  virtioVsockPci,
   virtioRngPci,
 } from "./virtio/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
@@ -93,3 +95,5 @@ export const plugins: readonly Plugin[] = [
   virtioRngPci,
   vmsa,
 ];
+  virtioVsock,
+  virtioVsockPci,

@@ -28,6 +28,7 @@ export function deviceBasics<O, S>(use: HostUse<O>, context: DomainContext<O, un
     port: (name) => declared(ports, name, "ports"),
     disk: (name) => declared(disks, name, "disks"),
     folder: (name) => declared(folders, name, "folders"),
+    ...use.sockets ? { sockets: context.host.sockets } : {},
     cable: (name) => declared(cables, name, "cables"),
     trace,
     fail,

@@ -10,6 +10,7 @@ import type {
   DiskMode,
   Folder,
   FolderMode,
+  HostSockets,
   OptionSpecs,
   ResourceFinding,
   SerialPort,
@@ -85,6 +86,8 @@ export interface HostUse<O> {
   readonly disks?: (options: O) => Readonly<Record<string, DiskRequest>>;
   /** Folders of the host that it uses, by name. */
   readonly folders?: (options: O) => Readonly<Record<string, FolderRequest>>;
+  /** It uses sockets of the host: then it runs inline only. */
+  readonly sockets?: boolean;
   /** Cables for Ethernet frames, by name: then it runs inline only. */
   readonly cables?: (options: O) => Readonly<Record<string, CableRequest>>;
 }
@@ -105,6 +108,8 @@ export interface DeviceBasics<O, S> {
   disk(name: string): Disk;
   /** A folder of the host that the model's `folders` names. */
   folder(name: string): Folder;
+  /** Sockets of the host, when the model's `sockets` says that it uses them. */
+  readonly sockets?: HostSockets;
   /** A cable that the model's `cables` names. It is plugged in when the domain boots. */
   cable?(name: string): CableEnd;
   /** A trace event, bounded in number. */

@@ -21,6 +21,8 @@ import { virtioPlugin } from "./plugin.ts";
 import type { MmioOptions } from "./plugin.ts";
 import { rng } from "./rng.ts";
 import type { RngState } from "./rng.ts";
+import { vsock } from "./vsock/mod.ts";
+import type { VsockOptions, VsockState } from "./vsock/mod.ts";
 
 /** The plugin of a device, which a Worker finds in this module. */
 const mmio = <O, S>(model: VirtioModel<O, S>): Plugin<O & MmioOptions, MmioDeviceState<S>> =>
@@ -50,3 +52,7 @@ export const virtioNetPci: Plugin<NetOptions & PciDeviceOptions, PciDeviceState<
 export const virtioRng: Plugin<MmioOptions, MmioDeviceState<RngState>> = mmio(rng);
 /** Entropy device on the PCI bus. */
 export const virtioRngPci: Plugin<PciDeviceOptions, PciDeviceState<RngState>> = virtioPciPlugin(rng);
+/** Sockets between guest and host. The host's sockets are in this thread, and so is the device. */
+export const virtioVsock: Plugin<VsockOptions & MmioOptions, MmioDeviceState<VsockState>> = virtioPlugin(vsock);
+/** Sockets between guest and host, on the PCI bus. */
+export const virtioVsockPci: Plugin<VsockOptions & PciDeviceOptions, PciDeviceState<VsockState>> = virtioPciPlugin(vsock);
