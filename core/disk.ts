@@ -14,6 +14,13 @@ export interface Disk {
   write(offset: number, bytes: Uint8Array): void;
   /** Comes back when what was written is on the medium: it survives the end of this program, and of the host. */
   flush(): void;
+  /**
+   * These bytes read as zeroes afterwards. `unmap`: they need no room then, where the format can do without. A multiple of 512 each.
+   * Absent: they have to be written.
+   */
+  zero?(offset: number, count: number, unmap: boolean): void;
+  /** Nobody needs these bytes: they may read as anything until they are written. Absent: there is no way to give room back. */
+  discard?(offset: number, count: number): void;
   /** Gives the file back. */
   close(): void;
 }
@@ -56,6 +63,9 @@ function open(path: string, write: boolean): Deno.FsFile {
   }
 }
 
+/** Bytes that are looked at, or written, together. */
+const PIECE = 0x1_0000;
+
 class FileDisk implements Disk {
   #closed = false;
 
@@ -76,6 +86,19 @@ class FileDisk implements Disk {
     this.file.seekSync(offset, Deno.SeekMode.Start);
     for (let done = 0; done < bytes.length;) done += this.file.writeSync(bytes.subarray(done));
     this.sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+  }
+
+  /** Deno knows no way to make a hole in a file. So that the holes that are there stay, what is zero already isn't written. */
+  zero(offset: number, count: number): void {
+    const words = new Int32Array(Math.min(PIECE, count) / 4);
+    const bytes = new Uint8Array(words.buffer);
+    for (let done = 0; done < count; done += PIECE) {
+      const size = Math.min(PIECE, count - done);
+      this.read(offset + done, bytes.subarray(0, size));
+      if (words.subarray(0, size / 4).every((word) => word === 0)) continue;
+      words.fill(0);
+      this.write(offset + done, bytes.subarray(0, size));
+    }
   }
 
   flush(): void {

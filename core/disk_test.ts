@@ -30,6 +30,26 @@ Deno.test("a disk reads zeroes behind its end, grows by writes there, and is one
   assertThrows(() => openDiskFile("/tmp", { write: false }), Error, "/tmp is not a plain file");
 });
 
+Deno.test("zeroes fill no hole of a file, and clear what isn't zero", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.truncate(path, 0x40_0000);
+    const disk = openDiskFile(path, { write: true });
+    disk.write(0x10_0000 - 100, new Uint8Array(300).fill(7));
+    disk.flush();
+    const { blocks } = await Deno.stat(path);
+    disk.zero!(0x8_0000, 0x30_0000, false);
+    disk.zero!(0, 512, true);
+    disk.flush();
+    assertEquals((await Deno.stat(path)).blocks! <= blocks! + 2 * 0x1_0000 / 512, true, "only pieces with something in them");
+    disk.close();
+    assertEquals((await Deno.readFile(path)).every((byte) => byte === 0), true);
+    assertEquals((await Deno.stat(path)).size, 0x40_0000);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 Deno.test("a disk's path is relative to the manifest", async () => {
   for (
     const [file, path, opened] of [["boards/a.yaml", "b.img", "boards/b.img"], ["a.yaml", "b.img", "b.img"], [

@@ -186,6 +186,23 @@ Deno.test("virtio_blk: a driver that can't flush relies on each write; one that 
   assertEquals(kit.read8(AT + R.config + 32), 1);
 });
 
+Deno.test("virtio_blk: a disk that can give room back is asked to", async () => {
+  const asked: unknown[] = [];
+  const disk = Object.assign(new TestDisk(), {
+    zero: (...args: unknown[]) => asked.push(["zero", ...args]),
+    discard: (...args: unknown[]) => asked.push(["discard", ...args]),
+  });
+  const kit = bench({ openDisk: () => disk as unknown as Disk });
+  await kit.attach(virtioBlk, { at: AT, interrupt: INTID, legacy: false, packed: true, file: "x.img" } as never);
+  const driver = new MmioDriver(kit);
+  driver.start([features.discard, features.zeroes], 1, 16);
+  ask(driver, DISCARD, 0, { data: range(3, 5) });
+  ask(driver, WRITE_ZEROES, 0, { data: range(1, 2) });
+  ask(driver, WRITE_ZEROES, 0, { data: range(1, 2, 1) });
+  assertEquals(asked, [["discard", 1536, 2560], ["zero", 512, 1024, false], ["zero", 512, 1024, true]]);
+  assertEquals(disk.flushes, 3);
+});
+
 Deno.test("virtio_blk: read-only disks are never written, snapshots keep writes to themselves, and over a reboot", async () => {
   const data = new Uint8Array(1024).fill(7);
   const fixed = await started([features.ro], { readonly: true });
@@ -207,11 +224,19 @@ Deno.test("virtio_blk: read-only disks are never written, snapshots keep writes 
   assertEquals(ask(driver, IN, border - 1, { room: 512 }).data, original.subarray((border - 1) * 512, border * 512));
   assertEquals(ask(driver, IN, border + 2, { room: 512 }).data, original.subarray((border + 2) * 512, (border + 3) * 512));
   assertEquals(ask(driver, OUT, 3 * 128, { data: data.subarray(512) }).status, IOERR, "beyond what the snapshot may take");
+  // Given back, the room is there for others, and what was there reads as zeroes.
+  assertEquals(ask(driver, WRITE_ZEROES, 0, { data: range(128, 128, 1) }).status, OK);
+  assertEquals(ask(driver, IN, 128, { room: 512 }).data, new Uint8Array(512));
+  assertEquals(ask(driver, OUT, 3 * 128, { data: data.subarray(512) }).status, IOERR, "a block of zeroes takes some memory, too");
+  assertEquals(ask(driver, DISCARD, 0, { data: range(0, 128) }).status, OK);
+  assertEquals(ask(driver, OUT, 3 * 128, { data: data.subarray(512) }).status, OK);
+  assertEquals(ask(driver, OUT, 128, { data: data.subarray(512) }).status, IOERR);
+  assertEquals(ask(driver, IN, 0, { room: 512 }).data, new Uint8Array(512));
   assertEquals(image, original);
 
   const kept = virtioBlk.keep!(state);
   assertEquals(kept.model!.overlay, state.model.overlay);
-  assertEquals(state.model.overlay.size, 2);
+  assertEquals(state.model.overlay.size, 3);
 });
 
 Deno.test("virtio_blk: a file of the host: written, flushed, closed, and nobody else's meanwhile", async () => {

@@ -127,11 +127,15 @@ export class BlkDevice implements VirtioBehaviour {
     const flags = range.getUint32(12, true);
     if ((flags & ~UNMAP) !== 0 || discard && flags !== 0) return Result.UNSUPP;
     if (count > (discard ? Limit.DISCARD_SECTORS : Limit.ZERO_SECTORS) || sector > this.#sectors - count) return Result.IOERR;
-    // What is discarded may read as anything: it stays as it is, there is no way to make a hole in a file of the host.
-    if (discard) return Result.OK;
+    const { disk } = this.parts;
     return this.#try(() => {
-      for (let done = 0; done < count * SECTOR; done += zeroes.length) {
-        this.parts.disk.write(sector * SECTOR + done, zeroes.subarray(0, Math.min(zeroes.length, count * SECTOR - done)));
+      // What is discarded may read as anything: where the disk can't give room back it stays as it is.
+      if (discard) disk.discard?.(sector * SECTOR, count * SECTOR);
+      else if (disk.zero) disk.zero(sector * SECTOR, count * SECTOR, (flags & UNMAP) !== 0);
+      else {
+        for (let done = 0; done < count * SECTOR; done += zeroes.length) {
+          disk.write(sector * SECTOR + done, zeroes.subarray(0, Math.min(zeroes.length, count * SECTOR - done)));
+        }
       }
       this.#settle();
     });

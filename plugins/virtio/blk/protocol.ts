@@ -36,7 +36,8 @@ export const UNMAP = 1;
 export const Limit = {
   SIZE_MAX: 256 * 1024,
   SEG_MAX: 126,
-  DISCARD_SECTORS: 2 ** 22,
+  /** 128 MiB: cluster by cluster where the disk has any. */
+  DISCARD_SECTORS: 2 ** 18,
   /** 4 MiB: zeroes are written one by one where the disk has no shorter way. */
   ZERO_SECTORS: 2 ** 13,
 } as const;

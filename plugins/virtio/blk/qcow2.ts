@@ -1,18 +1,15 @@
 /**
- * A disk in a qcow2 image. New clusters are taken from the end of the file. While a version 3 image is open for writing its dirty bit is
- * set, so that who finds it after a crash knows that reference counts may be behind; tables reach the medium before what points to them. An
- * image that is found so can be used, because clusters in use are never taken again, and stays marked until somebody repairs it.
+ * A disk in a qcow2 image. While a version 3 image is open for writing its dirty bit is set, so that who finds it after a crash knows that
+ * reference counts may be behind; tables reach the medium before what points to them. An image that is found so is repaired when it is
+ * opened for writing. Version 2 has no such bit: nothing in it that was in use before is taken again.
  *
  * The image comes from outside: every offset in it is checked to be a cluster of the file. Compressed clusters can't be read.
  */
 import type { Disk } from "../../../core/mod.ts";
+import { Clusters, load } from "./qcow2_clusters.ts";
 import { COMPRESSED, COPIED, DIRTY, INCOMPATIBLE, OFFSET_MASK, readHeader, ZERO } from "./qcow2_format.ts";
 import type { Qcow2Header } from "./qcow2_format.ts";
-
-/** Second-level tables that are kept in memory. */
-const TABLES = 64;
-/** Bytes of a reference count. */
-const COUNT = 2;
+import { Tables } from "./qcow2_tables.ts";
 
 /** The disk. */
 export class Qcow2Disk implements Disk {
@@ -20,31 +17,54 @@ export class Qcow2Disk implements Disk {
   readonly writable: boolean;
   readonly #header: Qcow2Header;
   readonly #l1: DataView;
-  readonly #tables = new Map<number, DataView>();
-  /** First byte behind everything: where new clusters go. */
-  #end: number;
+  readonly #tables: Tables;
+  readonly #clusters: Clusters;
+  /** What was found: dirty, and read only. */
+  readonly #torn: boolean;
   #marked = false;
 
   /** Throws an error that says what keeps it from being used. */
   constructor(private readonly file: Disk) {
     this.writable = file.writable;
-    this.#header = readHeader(file, file.writable);
-    this.sizeBytes = this.#header.sizeBytes;
-    this.#l1 = this.#load(this.#header.l1Offset, 8 * this.#header.l1Entries);
-    this.#end = this.#up(file.sizeBytes);
+    const header = this.#header = readHeader(file, file.writable);
+    this.sizeBytes = header.sizeBytes;
+    this.#l1 = load(file, header.l1Offset, 8 * header.l1Entries);
+    this.#clusters = new Clusters(file, header);
+    this.#tables = new Tables(file, header.clusterBytes);
+    const dirty = (header.incompatible & DIRTY) !== 0n;
+    this.#torn = dirty && !this.writable;
+    if (!this.writable || header.version < 3) return;
+    if (dirty) {
+      this.#clusters.repair(this.#l1);
+      this.#mark(false);
+    } else this.#clusters.findFree();
   }
 
   read(offset: number, into: Uint8Array): void {
-    this.#each(offset, into, (cluster, within, part) => {
-      const at = this.#data(this.#entry(cluster));
-      if (at === undefined) part.fill(0);
-      else this.file.read(at + within, part);
+    // Clusters that lie side by side are read together.
+    let run: { readonly at: number; readonly from: number; to: number } | undefined;
+    const finish = () => {
+      if (run !== undefined) this.file.read(run.at, into.subarray(run.from, run.to));
+      run = undefined;
+    };
+    this.#each(offset, into.length, (cluster, within, size, done) => {
+      const data = this.#data(this.#entry(cluster));
+      if (data === undefined) {
+        finish();
+        into.fill(0, done, done + size);
+      } else if (run !== undefined && run.at + run.to - run.from === data + within) run.to += size;
+      else {
+        finish();
+        run = { at: data + within, from: done, to: done + size };
+      }
     });
+    finish();
   }
 
   write(offset: number, bytes: Uint8Array): void {
     if (!this.#marked) this.#mark(true);
-    this.#each(offset, bytes, (cluster, within, part) => {
+    this.#each(offset, bytes.length, (cluster, within, size, done) => {
+      const part = bytes.subarray(done, done + size);
       const entry = this.#entry(cluster);
       const at = this.#data(entry);
       if (at !== undefined && (entry & COPIED) !== 0n) return this.file.write(at + within, part);
@@ -53,22 +73,56 @@ export class Qcow2Disk implements Disk {
       copy.set(part, within);
       // A cluster that is kept for what reads as zeroes now is ours already.
       const kept = (entry & COPIED) !== 0n ? entry & OFFSET_MASK : 0n;
-      const fresh = kept === 0n ? this.#allocate() : this.#checked(kept);
-      this.file.write(fresh, copy);
-      this.#point(cluster, fresh);
+      const fresh = kept === 0n ? this.#clusters.allocate() : { at: this.#checked(kept), used: true };
+      this.file.write(fresh.at, copy);
+      this.#point(cluster, BigInt(fresh.at) | COPIED, fresh.used);
+    });
+  }
+
+  zero(offset: number, count: number, unmap: boolean): void {
+    if (!this.#marked) this.#mark(true);
+    const { clusterBytes, version } = this.#header;
+    this.#each(offset, count, (cluster, within, size) => {
+      const entry = this.#entry(cluster);
+      if (entry === 0n || this.#data(entry) === undefined && !unmap) return;
+      if (size < clusterBytes) {
+        if (this.#data(entry) !== undefined) this.write(cluster * clusterBytes + within, new Uint8Array(size));
+      } else if (unmap) this.#drop(cluster, entry);
+      else if (version >= 3 && (entry & COPIED) !== 0n) this.#point(cluster, entry | ZERO, false);
+      else this.write(cluster * clusterBytes, new Uint8Array(size));
+    });
+  }
+
+  discard(offset: number, count: number): void {
+    if (!this.#marked) this.#mark(true);
+    this.#each(offset, count, (cluster, _, size) => {
+      const entry = this.#entry(cluster);
+      if (entry !== 0n && size === this.#header.clusterBytes) this.#drop(cluster, entry);
     });
   }
 
   flush(): void {
-    this.file.flush();
+    if (!this.writable) return;
+    this.#tables.flush();
+    this.#clusters.flushed();
   }
 
   close(): void {
     if (this.#marked) {
+      this.flush();
+      // The counts of what was freed.
       this.file.flush();
       this.#mark(false);
     }
     this.file.close();
+  }
+
+  /** The cluster reads as zeroes and takes no room. */
+  #drop(cluster: number, entry: bigint): void {
+    if ((entry & COMPRESSED) !== 0n) throw new Error("compressed clusters of qcow2 images can't be given back");
+    const at = entry & OFFSET_MASK;
+    this.#point(cluster, 0n, false);
+    if (at !== 0n && (entry & COPIED) !== 0n) this.#clusters.release(this.#checked(at));
   }
 
   /** Where a cluster's data are; undefined where it reads as zeroes. */
@@ -76,13 +130,15 @@ export class Qcow2Disk implements Disk {
     if ((entry & COMPRESSED) !== 0n) throw new Error("compressed clusters of qcow2 images can't be read");
     const offset = entry & OFFSET_MASK;
     if (offset === 0n || this.#header.version === 3 && (entry & ZERO) !== 0n) return undefined;
+    // What never arrived: a repair would drop it.
+    if (this.#torn && offset >= BigInt(this.#clusters.end)) return undefined;
     return this.#checked(offset);
   }
 
   #checked(offset: bigint): number {
     const at = Number(offset);
     // The last cluster may be cut: what is behind the end of a file reads as zero.
-    if (at % this.#header.clusterBytes !== 0 || at >= Math.max(this.file.sizeBytes, this.#end)) {
+    if (at % this.#header.clusterBytes !== 0 || at >= this.#clusters.end) {
       throw new Error(`the image points to 0x${at.toString(16)}, which is no cluster of it`);
     }
     return at;
@@ -93,98 +149,47 @@ export class Qcow2Disk implements Disk {
     return { l1: Math.floor(cluster / entries), l2: cluster % entries };
   }
 
+  /** An overlay asks for whole blocks, also where the disk ends within one: behind its last cluster there is nothing. */
   #entry(cluster: number): bigint {
+    if (cluster * this.#header.clusterBytes >= this.sizeBytes) return 0n;
     const { l1, l2 } = this.#place(cluster);
     const table = this.#l1.getBigUint64(8 * l1) & OFFSET_MASK;
-    return table === 0n ? 0n : this.#table(this.#checked(table)).getBigUint64(8 * l2);
+    if (table === 0n || this.#torn && table >= BigInt(this.#clusters.end)) return 0n;
+    return this.#tables.get(this.#checked(table), l2);
   }
 
-  #point(cluster: number, at: number): void {
+  /** `waits`: for the contents of a cluster that isn't new. */
+  #point(cluster: number, entry: bigint, waits: boolean): void {
     const { l1, l2 } = this.#place(cluster);
     const first = this.#l1.getBigUint64(8 * l1);
     let table = Number(first & OFFSET_MASK);
     if (table === 0) {
-      table = this.#allocate();
-      this.file.write(table, new Uint8Array(this.#header.clusterBytes));
-      this.file.flush();
-      this.#set(this.#l1, this.#header.l1Offset, l1, BigInt(table) | COPIED);
+      table = this.#clusters.allocate().at;
+      this.#tables.create(table);
+      this.#l1.setBigUint64(8 * l1, BigInt(table) | COPIED);
+      this.file.write(this.#header.l1Offset + 8 * l1, new Uint8Array(this.#l1.buffer, 8 * l1, 8));
     } else if ((first & COPIED) === 0n) throw new Error("a table of the image is shared: it has snapshots that its header doesn't tell of");
-    this.#set(this.#table(this.#checked(BigInt(table))), table, l2, BigInt(at) | COPIED);
-  }
-
-  #set(table: DataView, at: number, index: number, entry: bigint): void {
-    table.setBigUint64(8 * index, entry);
-    this.file.write(at + 8 * index, new Uint8Array(table.buffer, 8 * index, 8));
-  }
-
-  #table(at: number): DataView {
-    let table = this.#tables.get(at);
-    if (table !== undefined) return table;
-    table = this.#load(at, this.#header.clusterBytes);
-    if (this.#tables.size >= TABLES) this.#tables.delete(this.#tables.keys().next().value!);
-    this.#tables.set(at, table);
-    return table;
-  }
-
-  /** A cluster at the end of the file, with a reference count of 1. */
-  #allocate(): number {
-    const at = this.#end;
-    this.#end += this.#header.clusterBytes;
-    this.#count(at);
-    return at;
-  }
-
-  #count(at: number): void {
-    const { clusterBytes, refcountTable, refcountTableBytes } = this.#header;
-    const cluster = at / clusterBytes;
-    const perBlock = clusterBytes / COUNT;
-    const index = Math.floor(cluster / perBlock);
-    if (8 * index >= refcountTableBytes) throw new Error("the image's table of reference counts is full");
-    const entry = this.#load(refcountTable + 8 * index, 8);
-    let block = Number(entry.getBigUint64(0) & OFFSET_MASK);
-    if (block === 0) {
-      block = this.#end;
-      this.#end += clusterBytes;
-      this.file.write(block, new Uint8Array(clusterBytes));
-      entry.setBigUint64(0, BigInt(block));
-      this.file.flush();
-      this.file.write(refcountTable + 8 * index, new Uint8Array(entry.buffer));
-      // The block is a cluster as well, and mostly counts itself.
-      this.#count(block);
-    }
-    this.file.write(this.#checked(BigInt(block)) + COUNT * (cluster % perBlock), Uint8Array.of(0, 1));
+    this.#tables.set(this.#checked(BigInt(table)), l2, entry, waits);
   }
 
   /** The dirty bit: version 2 has none. */
   #mark(dirty: boolean): void {
     this.#marked = dirty;
-    if (this.#header.version < 3) return;
+    const { version, incompatible } = this.#header;
+    if (version < 3) return;
     const view = new DataView(new ArrayBuffer(8));
-    view.setBigUint64(0, dirty ? this.#header.incompatible | DIRTY : this.#header.incompatible);
+    view.setBigUint64(0, dirty ? incompatible | DIRTY : incompatible & ~DIRTY);
     this.file.write(INCOMPATIBLE, new Uint8Array(view.buffer));
     this.file.flush();
   }
 
-  #load(at: number, size: number): DataView {
-    const bytes = new Uint8Array(size);
-    this.file.read(at, bytes);
-    return new DataView(bytes.buffer);
-  }
-
-  #up(offset: number): number {
-    return Math.ceil(offset / this.#header.clusterBytes) * this.#header.clusterBytes;
-  }
-
-  #each(offset: number, bytes: Uint8Array, visit: (cluster: number, within: number, part: Uint8Array) => void): void {
+  #each(offset: number, count: number, visit: (cluster: number, within: number, size: number, done: number) => void): void {
     const { clusterBytes } = this.#header;
-    for (let done = 0; done < bytes.length;) {
+    for (let done = 0; done < count;) {
       const within = (offset + done) % clusterBytes;
-      const count = Math.min(bytes.length - done, clusterBytes - within);
-      const cluster = (offset + done - within) / clusterBytes;
-      // An overlay asks for whole blocks, also where the disk ends within one.
-      if (cluster * clusterBytes >= this.sizeBytes) bytes.subarray(done, done + count).fill(0);
-      else visit(cluster, within, bytes.subarray(done, done + count));
-      done += count;
+      const size = Math.min(count - done, clusterBytes - within);
+      visit((offset + done - within) / clusterBytes, within, size, done);
+      done += size;
     }
   }
 }
