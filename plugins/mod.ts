@@ -25,8 +25,7 @@ import { pmsa, pmsaDomain } from "./pmsa/mod.ts";
 import { psci } from "./psci/mod.ts";
 import { pvtime } from "./pvtime/mod.ts";
 import { sbsaGwdt } from "./sbsa_gwdt/mod.ts";
-import { schedulerFair } from "./scheduler_fair/mod.ts";
-import { schedulerNull } from "./scheduler_null/mod.ts";
+import { schedulerArinc653, schedulerCredit2, schedulerFair, schedulerNull, schedulerRtds } from "./schedulers/mod.ts";
 import { smccc } from "./smccc/mod.ts";
 import { spinTable } from "./spin_table/mod.ts";
 import {
@@ -76,8 +75,11 @@ export const plugins: readonly Plugin[] = [
   psci,
   pvtime,
   sbsaGwdt,
+  schedulerArinc653,
+  schedulerCredit2,
   schedulerFair,
   schedulerNull,
+  schedulerRtds,
   smccc,
   spinTable,
   userNetwork,

@@ -8,7 +8,7 @@ import { DeviceMemory, mmioSram } from "../mmio_sram/mod.ts";
 import type { MmioSramOptions } from "../mmio_sram/mod.ts";
 import { boardPl011 } from "../pl011/mod.ts";
 import { cpuA64 } from "../cpu_a64/mod.ts";
-import { schedulerNull } from "../scheduler_null/mod.ts";
+import { schedulerNull } from "../schedulers/mod.ts";
 import { vmsa } from "../vmsa/mod.ts";
 import { LINE_LENGTH, LINES_PER_KIND, UartConsole } from "./console.ts";
 import { HypervisorConsole, hypervisorConsole } from "./mod.ts";

@@ -7,7 +7,7 @@ import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
 import { cpuA64 } from "../cpu_a64/mod.ts";
 import { gicv2 } from "../gic/mod.ts";
-import { schedulerNull } from "../scheduler_null/mod.ts";
+import { schedulerNull } from "../schedulers/mod.ts";
 import { vmsa } from "../vmsa/mod.ts";
 import { AttributeConflictError, DeviceMemory, mmioSram, status } from "./mod.ts";
 import type { MmioSramOptions } from "./mod.ts";

@@ -12,7 +12,7 @@ import { DeviceMemory, mmioSram } from "../mmio_sram/mod.ts";
 import type { MmioSramOptions } from "../mmio_sram/mod.ts";
 import { boardPl011, pl011 } from "../pl011/mod.ts";
 import { pmsa } from "../pmsa/mod.ts";
-import { schedulerNull } from "../scheduler_null/mod.ts";
+import { schedulerNull } from "../schedulers/mod.ts";
 import { vmsa } from "../vmsa/mod.ts";
 import { BoardLines } from "./lines.ts";
 import { boardInterrupts, passthrough } from "./mod.ts";

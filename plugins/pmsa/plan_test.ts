@@ -4,7 +4,7 @@ import { checkBoard } from "../../core/mod.ts";
 import type { Mapping } from "../../core/mod.ts";
 import { definePlugin } from "../../core/mod.ts";
 import { cpuA64 } from "../cpu_a64/mod.ts";
-import { schedulerNull } from "../scheduler_null/mod.ts";
+import { schedulerNull } from "../schedulers/mod.ts";
 import { pmsa, pmsaDomain } from "./mod.ts";
 
 const device: Mapping = { read: true, write: true, execute: false, type: "device-ngnre" };

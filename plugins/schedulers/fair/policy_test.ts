@@ -1,10 +1,13 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Machine } from "../../core/mod.ts";
-import type { PluginUse } from "../../core/mod.ts";
-import { fakeBoard, startAll } from "../../core/testing.ts";
-import type { Step } from "../../core/testing.ts";
-import { schedulerFair } from "./mod.ts";
-import type { FairOptions } from "./fair_policy.ts";
+import { assert, assertThrows } from "@std/assert";
+import { Machine } from "../../../core/mod.ts";
+import type { PluginUse } from "../../../core/mod.ts";
+import { fakeBoard, startAll } from "../../../core/testing.ts";
+import type { Step } from "../../../core/testing.ts";
+import { Random } from "../../../tests/support/random.ts";
+import { PoolModel } from "../tests/pool_model.ts";
+import { schedulerFair } from "./plugin.ts";
+import { fairPolicy } from "./policy.ts";
+import type { FairOptions } from "./policy.ts";
 
 const quiet = { images: new Map(), onSerial: () => {} };
 
@@ -58,8 +61,27 @@ Deno.test("one that yields all the time doesn't starve, and doesn't hold the oth
   assert(yielding > 0.001 && greedy > 0.9, `${yielding} ${greedy}`);
 });
 
-Deno.test("a weight for a domain that doesn't exist", async () => {
-  await assertRejects(() => machineOf(1, { a: 1 }, { weights: { z: 2 } }), Error, 'there is no domain "z"');
-  const check = schedulerFair.options.weights.check!;
-  assertEquals([check([]), check({ a: 0 }), check({ a: 2 })].map((answer) => answer !== undefined), [true, true, false]);
+Deno.test("100,000 random steps: nobody starves, nobody is in two places, no CPU idles while somebody could run", () => {
+  const pool = new PoolModel(fairPolicy({ accounts: {} }, { slice: 100_000, weights: { a: 4 } }), 3, true);
+  for (const [domain, count] of [["a", 2], ["b", 4]] as const) for (let index = 0; index < count; index++) pool.add(domain, index);
+  pool.add("pinned", 0, [2]);
+  pool.shake(100_000, new Random("fair"), 50_000);
+  for (const { domain, index, longestWaitNs } of pool.vcpus) {
+    assert(longestWaitNs < 20_000_000, `${domain} ${index} waited ${longestWaitNs / 1e6} ms`);
+  }
+});
+
+Deno.test("weights change while it runs", () => {
+  const pool = new PoolModel(fairPolicy({ accounts: {} }, { slice: 100_000, weights: {} }), 1, true);
+  const [a, b] = [pool.add("a"), pool.add("b")];
+  pool.wake(a);
+  pool.wake(b);
+  pool.runFor(100_000_000);
+  pool.policy.adjust!("a", { weight: 4 });
+  const before = [a.ranNs, b.ranNs];
+  pool.runFor(100_000_000);
+  assert(Math.abs((a.ranNs - before[0]) / (b.ranNs - before[1]) - 4) < 0.1);
+  for (const wrong of [{}, { weight: 0 }, { weight: "4" }, { weight: 4, cap: 3 }]) {
+    assertThrows(() => pool.policy.adjust!("a", wrong), RangeError);
+  }
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { Machine } from "../../core/mod.ts";
-import { fakeBoard, startAll } from "../../core/testing.ts";
-import { schedulerNull } from "./mod.ts";
+import { Machine } from "../../../core/mod.ts";
+import { fakeBoard, startAll } from "../../../core/testing.ts";
+import { schedulerNull } from "./plugin.ts";
 
 Deno.test("a third vCPU on two CPUs waits until a domain dies", async () => {
   const { board, engine } = fakeBoard({

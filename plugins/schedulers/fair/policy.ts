@@ -4,13 +4,14 @@
  * A vCPU that slept starts again no further behind than one slice, so that nobody saves time up to starve the
  * others; one that yields goes behind all that are runnable.
  */
-import type { Decision, Schedulable, SchedulerPolicy } from "../../core/mod.ts";
+import type { Decision, PoolOptions, Schedulable, SchedulerPolicy } from "../../../core/mod.ts";
+import { entryOf } from "../by_domain.ts";
 
 /** Account of a vCPU. */
 export interface Account {
   /** Run time divided by weight, in nanoseconds. */
   virtualNs: number;
-  readonly weight: number;
+  weight: number;
 }
 
 /** State: the accounts by vCPU id. */
@@ -19,7 +20,7 @@ export interface FairState {
 }
 
 /** What the board says. */
-export interface FairOptions {
+export interface FairOptions extends PoolOptions {
   /** Nanoseconds until the next decision. */
   readonly slice: number;
   /** Share of each vCPU of a domain relative to others; 1 when absent. */
@@ -27,7 +28,7 @@ export interface FairOptions {
 }
 
 /** Makes the policy. */
-export function fairPolicy(state: FairState, { slice, weights }: FairOptions): SchedulerPolicy {
+export function fairPolicy(state: FairState, { slice, weights }: Pick<FairOptions, "slice" | "weights">): SchedulerPolicy {
   const vcpus = new Map<number, Schedulable>();
   const awake = new Set<number>();
   const { accounts } = state;
@@ -46,7 +47,7 @@ export function fairPolicy(state: FairState, { slice, weights }: FairOptions): S
   return {
     insert(vcpu) {
       vcpus.set(vcpu.id, vcpu);
-      accounts[vcpu.id] = { virtualNs: bounds(vcpu.id)?.[0] ?? 0, weight: weights[vcpu.domain] ?? 1 };
+      accounts[vcpu.id] = { virtualNs: bounds(vcpu.id)?.[0] ?? 0, weight: entryOf(weights, vcpu.domain) ?? 1 };
     },
     remove(vcpu) {
       vcpus.delete(vcpu.id);
@@ -69,12 +70,20 @@ export function fairPolicy(state: FairState, { slice, weights }: FairOptions): S
     ran(vcpu, ns) {
       accounts[vcpu.id].virtualNs += ns / accounts[vcpu.id].weight;
     },
-    decide(): Decision {
+    decide(pcpu): Decision {
       let best: Schedulable | undefined;
       for (const vcpu of vcpus.values()) {
-        if (vcpu.runnable && (best === undefined || accounts[vcpu.id].virtualNs < accounts[best.id].virtualNs)) best = vcpu;
+        if (!vcpu.runnable || !vcpu.cpus.includes(pcpu)) continue;
+        if (best === undefined || accounts[vcpu.id].virtualNs < accounts[best.id].virtualNs) best = vcpu;
       }
       return { vcpu: best, sliceNs: best === undefined ? Infinity : slice };
+    },
+    adjust(domain, settings) {
+      const { weight } = settings;
+      if (typeof weight !== "number" || !(weight >= 0.001 && weight <= 1000) || Object.keys(settings).length > 1) {
+        throw new RangeError("want a weight from 0.001 to 1000");
+      }
+      for (const vcpu of vcpus.values()) if (vcpu.domain === domain) accounts[vcpu.id].weight = weight;
     },
   };
 }
