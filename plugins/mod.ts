@@ -6,10 +6,12 @@
 import type { Plugin } from "../core/mod.ts";
 import { cfiFlash } from "./cfi_flash/mod.ts";
 import { cpuA64 } from "./cpu_a64/mod.ts";
+import { eventChannels, eventDoorbell } from "./event_channels/mod.ts";
 import { fdt } from "./fdt/mod.ts";
 import { firmware } from "./firmware/mod.ts";
 import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv2, gicv2m, gicv3, its } from "./gic/mod.ts";
+import { grantTables } from "./grant_tables/mod.ts";
 import { hypervisorConsole } from "./hypervisor_console/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
@@ -40,11 +42,12 @@ import {
   virtioNet,
   virtioNetPci,
   virtioRng,
+  virtioRngPci,
   virtioVsock,
   virtioVsockPci,
-  virtioRngPci,
 } from "./virtio/mod.ts";
 import { vmsa } from "./vmsa/mod.ts";
+import { xenAbi } from "./xen_abi/mod.ts";
 
 /** Every built-in plugin, by the name that manifests use. */
 export const plugins: readonly Plugin[] = [
@@ -52,12 +55,15 @@ export const plugins: readonly Plugin[] = [
   boardPl011,
   cfiFlash,
   cpuA64,
+  eventChannels,
+  eventDoorbell,
   fdt,
   firmware,
   genericTimer,
   gicv2,
   gicv2m,
   gicv3,
+  grantTables,
   hypervisorConsole,
   its,
   linuxBoot,
@@ -95,7 +101,8 @@ export const plugins: readonly Plugin[] = [
   virtioNetPci,
   virtioRng,
   virtioRngPci,
-  vmsa,
-];
   virtioVsock,
   virtioVsockPci,
+  vmsa,
+  xenAbi,
+];

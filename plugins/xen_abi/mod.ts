@@ -1,0 +1,145 @@
+/**
+ * Xen's guest interface on Arm: a kernel with Xen's front ends finds hypercalls, event channels, grant tables and its console.
+ *
+ * What can a hostile guest do here? Call anything with any argument, and scribble on every page that it shares with the hypervisor. Results
+ * are those of Xen's public headers; structures are copied once and checked; work that one call asks for is cut into pieces between which
+ * the guest's time passes; what it has of others goes by the policy.
+ * @module
+ */
+import { CpuEngine, definePlugin, Interrupts, MemoryBackend, PAGE_SIZE, Serial } from "../../core/mod.ts";
+import type { DomainContext, Plugin } from "../../core/mod.ts";
+import { EventChannels, EventPorts } from "../event_channels/contract.ts";
+import { Grants, SharedFrame } from "../grant_tables/contract.ts";
+import { DeviceMemory } from "../mmio_sram/contract.ts";
+import { Arguments } from "./arguments.ts";
+import { ConsoleRing } from "./console_ring.ts";
+import { hypercall } from "./hypercalls.ts";
+import { hypervisorNode } from "./node.ts";
+import { HVM_PARAMS, HvmParam, HYPERCALL_IMMEDIATE } from "./numbers.ts";
+import { Polls } from "./polls.ts";
+import { Runstates } from "./runstate.ts";
+import { SharedInfo } from "./shared_info.ts";
+import type { XenDomain, XenState } from "./xen_domain.ts";
+
+/** Options. */
+export interface XenAbiOptions {
+  readonly version: string;
+  readonly grant_table: number;
+  readonly grant_table_size: number;
+  readonly magic: number;
+  readonly interrupt: number;
+  readonly port?: string;
+}
+
+/** The plugin. */
+export const xenAbi: Plugin<XenAbiOptions, XenState> = definePlugin<XenAbiOptions, XenState>({
+  name: "xen_abi",
+  doc: "Xen's guest interface: hypercalls, event channels, grant tables and the Xen console, with the node by which Linux finds them.",
+  options: {
+    version: {
+      kind: "text",
+      default: "4.17",
+      check: (value) => /^[1-9]\d?\.\d{1,3}$/.test(value as string) ? undefined : "two numbers, as in 4.17",
+      doc: "Version of Xen that it shows.",
+    },
+    grant_table: {
+      kind: "address",
+      default: 0x3800_0000,
+      align: PAGE_SIZE,
+      doc: "IPA where the guest may put its grant table: unused addresses.",
+    },
+    grant_table_size: { kind: "size", default: 0x0100_0000, min: PAGE_SIZE, align: PAGE_SIZE, doc: "Bytes of them." },
+    magic: {
+      kind: "address",
+      default: 0x3900_0000,
+      align: PAGE_SIZE,
+      doc: "IPA of the console's ring, one page. With an MPU it must be RAM of the board that is no domain's.",
+    },
+    interrupt: { kind: "interrupt", default: 31, min: 16, max: 31, doc: "PPI that says that there are events." },
+    port: { kind: "text", optional: true, doc: "Serial port of the Xen console; the domain's name with `-xen` when absent." },
+  },
+  needs: [CpuEngine, EventChannels, EventPorts, Grants, Interrupts, MemoryBackend, Serial],
+  resources: (options, { domain }) =>
+    domain === undefined ? {} : {
+      windows: [
+        { name: "grant table", at: options.grant_table, size: options.grant_table_size },
+        { name: "console", at: options.magic, size: PAGE_SIZE, mapping: { read: true, write: true, execute: false, type: "normal-wb" } },
+      ],
+      interrupts: [{ name: "events", intid: options.interrupt, trigger: "level" }],
+      deviceTree: [hypervisorNode(options)],
+    },
+  state: () => ({ params: new BigUint64Array(HVM_PARAMS), input: [] }),
+  attach,
+});
+
+function attach(context: DomainContext<XenAbiOptions, XenState>): void {
+  const { domain, options, state, memory, clock, host, exceptions, get, find, trace, onRun, onStop } = context;
+  const engine = get(CpuEngine), ports = get(EventPorts), grants = get(Grants), channels = get(EventChannels), interrupts = get(Interrupts);
+  const pages = { memory, engine };
+  const serial = get(Serial).open(options.port ?? `${domain.name}-xen`);
+  const print = (bytes: Uint8Array) => bytes.forEach((byte) => serial.write(byte));
+
+  const frame = new SharedFrame(pages, grants.physmap, `${domain.name} (xen)`);
+  const polls = new Polls(domain.vcpus, clock, (vcpu) => shared.wake(vcpu));
+  const lines = domain.vcpus.map(({ index }) => interrupts.ppi(index, options.interrupt));
+  const shared: SharedInfo = new SharedInfo(domain, pages, frame, ports, lines, (delivery) => polls.watch(delivery));
+  shared.setWallClock(BigInt(Math.floor(host.bootTimeSeconds * 1e9 + clock.nowNs)));
+  const runstates = new Runstates();
+  const ring = openConsole(context, print);
+  serial.onInput((byte) => ring.input(byte));
+
+  const [major, minor] = options.version.split(".").map(Number);
+  const xen: XenDomain = {
+    domain,
+    memory,
+    engine,
+    clock,
+    args: new Arguments(domain, memory, engine),
+    channels,
+    ports,
+    grants,
+    deviceMemory: find(DeviceMemory),
+    shared,
+    runstates,
+    polls,
+    state,
+    version: { major, minor, extra: ".0-plugboard" },
+    print,
+    nameOf: (domid) => channels.nameOf(domid),
+    trace,
+  };
+  exceptions.claimImmediate(HYPERCALL_IMMEDIATE, ({ vcpu }) => hypercall(xen, vcpu));
+  onRun({
+    entry(vcpu) {
+      polls.runs(vcpu);
+      runstates.update(vcpu);
+    },
+    exit: (vcpu) => shared.sample(vcpu.index),
+  });
+  onStop(() => {
+    // Nothing is delivered to pages that go, and nothing is mapped that is free.
+    ports.deliverBy();
+    grants.physmap.release();
+    shared.release();
+    runstates.release();
+    frame.release();
+  });
+}
+
+/** The console's page, port and parameters. */
+function openConsole(context: DomainContext<XenAbiOptions, XenState>, print: (bytes: Uint8Array) => void): ConsoleRing {
+  const { domain, options, state, memory, get, fail, onStop } = context;
+  const ports = get(EventPorts), grants = get(Grants);
+  const { physmap } = grants;
+  const frame = new SharedFrame({ memory, engine: get(CpuEngine) }, physmap, `${domain.name} (xen)`);
+  onStop(() => frame.release());
+  if (frame.placeAt(BigInt(options.magic / PAGE_SIZE)) < 0) fail("magic", "the console's page can't be there");
+  const channel = ports.open("console", 0, () => ring.look());
+  if (channel === undefined) return fail("port", "no event channel is free for the console");
+  const ring: ConsoleRing = new ConsoleRing(frame.page, state.input, print, () => channel.notify());
+  state.params[HvmParam.console_pfn] = BigInt(options.magic / PAGE_SIZE);
+  state.params[HvmParam.console_evtchn] = BigInt(channel.port);
+  return ring;
+}
+
+export default xenAbi;
