@@ -78,7 +78,7 @@ time=$(find . ! -newer "$tree/begin" -printf '%Ts\\n' | sort -n | tail -n 1)
 find . -newermt "@$time" -exec touch -h -d "@$time" {} +
 export E2FSPROGS_FAKE_TIME=$time
 mke2fs -q -F -t ext4 -b 4096 -I 256 -m 1 -O "$FEATURES" -U "$UUID" -L debian \\
-  -E "root_owner=0:0,hash_seed=$UUID,lazy_itable_init=0,lazy_journal_init=0,nodiscard" -d . "$image" "$size"
+  -E "root_owner=0:0,hash_seed=$UUID,lazy_itable_init=0,lazy_journal_init=0,nodiscard" -d . "$image" "$size" >&2
 echo "$time"
 `;
 

@@ -30,6 +30,8 @@ export const SECOND_STAGE_DONE = "plugboard: configured";
 
 /** Runs as the guest's first process. */
 const secondStage = `#!/bin/sh
+# A file that is open when it is removed would keep the disk from being closed cleanly.
+[ -n "$STAGE" ] || STAGE=2 exec /bin/sh -c "$(cat ${SECOND_STAGE})"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true DEBCONF_NOWARNINGS=yes
 mount -t proc proc /proc
