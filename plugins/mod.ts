@@ -6,6 +6,7 @@
 import type { Plugin } from "../core/mod.ts";
 import { cfiFlash } from "./cfi_flash/mod.ts";
 import { cpuA64 } from "./cpu_a64/mod.ts";
+import { domainPolicy } from "./domain_policy/mod.ts";
 import { eventChannels, eventDoorbell } from "./event_channels/mod.ts";
 import { fdt } from "./fdt/mod.ts";
 import { firmware } from "./firmware/mod.ts";
@@ -30,6 +31,7 @@ import { sbsaGwdt } from "./sbsa_gwdt/mod.ts";
 import { schedulerArinc653, schedulerCredit2, schedulerFair, schedulerNull, schedulerRtds } from "./schedulers/mod.ts";
 import { smccc } from "./smccc/mod.ts";
 import { spinTable } from "./spin_table/mod.ts";
+import { staticShm } from "./static_shm/mod.ts";
 import {
   virtio9p,
   virtio9pPci,
@@ -55,6 +57,7 @@ export const plugins: readonly Plugin[] = [
   boardPl011,
   cfiFlash,
   cpuA64,
+  domainPolicy,
   eventChannels,
   eventDoorbell,
   fdt,
@@ -88,6 +91,7 @@ export const plugins: readonly Plugin[] = [
   schedulerRtds,
   smccc,
   spinTable,
+  staticShm,
   userNetwork,
   virtio9p,
   virtio9pPci,
