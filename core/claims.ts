@@ -31,7 +31,7 @@ export class ClaimTable {
   readonly #registers = new Map<string, Owned<RegisterHandler>>();
   readonly #calls: Owned<Calls>[] = [];
   readonly #windows = new WindowTable<Owned<DeferringMmioHandler>>("IPA");
-  #others: Owned<DeferringMmioHandler> | undefined;
+  #others: Owned<DeferringMmioHandler & { holds(ipa: number): boolean }> | undefined;
 
   /** `board`: claims that hold for this table as well. */
   constructor(readonly board?: ClaimTable) {}
@@ -59,7 +59,7 @@ export class ClaimTable {
   window(
     ipa: number,
   ): { readonly at: number; readonly size: number; readonly name: string; readonly value: Owned<DeferringMmioHandler> } | undefined {
-    return this.#windows.find(ipa) ?? this.board?.window(ipa) ?? this.#other();
+    return this.#windows.find(ipa) ?? this.board?.window(ipa) ?? this.#other(ipa);
   }
 
   /** The door for one plugin instance. */
@@ -106,9 +106,9 @@ export class ClaimTable {
     };
   }
 
-  #other() {
+  #other(ipa: number) {
     const value = this.#others;
-    return value === undefined ? undefined : { at: 0, size: 2 ** 48, name: value.owner, value };
+    return value?.handler.holds(ipa) !== true ? undefined : { at: 0, size: 2 ** 48, name: value.owner, value };
   }
 
   /** The first window that touches a range. */

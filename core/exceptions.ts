@@ -82,6 +82,9 @@ export interface Exceptions {
   claimRegister(register: string, handler: { read?(vcpu: Vcpu): bigint; write?(vcpu: Vcpu, value: bigint): void }): void;
   /** A window of IPAs that stage 2 doesn't map. Where it maps them read-only, only stores come here. */
   claimMmio(at: number, size: number, name: string, handler: DeferringMmioHandler): void;
-  /** All IPAs that stage 2 doesn't map and nobody's window holds, at offsets that are the IPAs themselves: what has ranges that come and go. */
-  claimOtherMmio(handler: DeferringMmioHandler): void;
+  /**
+   * IPAs that stage 2 doesn't map and nobody's window holds, where the handler says that it `holds` them, at offsets that are the IPAs
+   * themselves: for ranges that come and go while the guest runs.
+   */
+  claimOtherMmio(handler: DeferringMmioHandler & { holds(ipa: number): boolean }): void;
 }

@@ -14,6 +14,7 @@ import { genericTimer } from "./generic_timer/mod.ts";
 import { gicv2, gicv2m, gicv3, its } from "./gic/mod.ts";
 import { grantTables } from "./grant_tables/mod.ts";
 import { hypervisorConsole } from "./hypervisor_console/mod.ts";
+import { ioreq } from "./ioreq/mod.ts";
 import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
 import { mmioSram } from "./mmio_sram/mod.ts";
@@ -69,6 +70,7 @@ export const plugins: readonly Plugin[] = [
   grantTables,
   hypervisorConsole,
   its,
+  ioreq,
   linuxBoot,
   load,
   mmioSram,

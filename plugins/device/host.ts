@@ -1,6 +1,6 @@
 /** The border to whoever runs devices elsewhere. */
 import { capability } from "../../core/mod.ts";
-import type { Capability, MmioHandler } from "../../core/mod.ts";
+import type { Capability, DeferringMmioHandler } from "../../core/mod.ts";
 import type { DeviceContext, DeviceModel } from "./model.ts";
 
 /** A device to run elsewhere. */
@@ -21,7 +21,7 @@ export interface DeviceStart<O = unknown, S = unknown> {
 /** A device that runs elsewhere. */
 export interface RemoteDevice {
   /** By name, all of them. They may answer later. */
-  readonly windows: Readonly<Record<string, MmioHandler>>;
+  readonly windows: Readonly<Record<string, DeferringMmioHandler>>;
   /** One of its input wires changed. */
   input(wire: number, level: boolean): void;
   /** The domain goes: the device is told, and what runs it ends. */

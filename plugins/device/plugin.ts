@@ -1,6 +1,6 @@
 /** From a device to a plugin: options that place it, resources, and the device at work where the board says. */
 import { CpuEngine, definePlugin, Interrupts, Serial } from "../../core/mod.ts";
-import type { Capability, DomainContext, MmioHandler, OptionSpecs, Plugin, ResourceContext, ResourceFinding } from "../../core/mod.ts";
+import type { Capability, DeferringMmioHandler, DomainContext, OptionSpecs, Plugin, ResourceContext, ResourceFinding } from "../../core/mod.ts";
 import { deviceBasics } from "./basics.ts";
 import { DeviceHost } from "./host.ts";
 import { domainMemory } from "./memory.ts";
@@ -128,7 +128,7 @@ function inputsOf({ inputs = 0 }: DeviceModel): Wires {
 function claim(
   device: DeviceModel,
   { options, exceptions }: Pick<DomainContext<unknown, unknown>, "options" | "exceptions">,
-  handlers: Readonly<Record<string, MmioHandler>>,
+  handlers: Readonly<Record<string, DeferringMmioHandler>>,
 ): void {
   for (const { name, at, size } of placedWindows(device, options as Record<string, unknown>)) {
     if (handlers[name] === undefined) throw new Error(`device ${device.name} declares the window ${name} and has nothing to serve it`);

@@ -1,0 +1,80 @@
+/**
+ * Guest memory in the Worker. While a request is served the domain stands still, so a page that was fetched stays true until the answer:
+ * each is fetched once, and what the device writes is seen by its later reads, though guest memory changes only with the answer.
+ */
+import type { DeviceDma } from "../../device/contract.ts";
+import { CALL_BYTES } from "./area.ts";
+import type { Channel } from "./channel.ts";
+import { LONGEST_POST, PostKind } from "./posts.ts";
+
+const PAGE = 4096;
+
+/** {@linkcode DeviceDma} by calls and posts. */
+export class RemoteMemory implements DeviceDma {
+  /** By number; those of this request. */
+  readonly #pages = new Map<number, Uint8Array>();
+  /** What was written to pages that weren't fetched. */
+  readonly #patches = new Map<number, { readonly at: number; readonly bytes: Uint8Array }[]>();
+
+  constructor(private readonly channel: Channel, readonly ram: readonly { readonly at: number; readonly size: number }[]) {}
+
+  read(ipa: number, size: number): Uint8Array | undefined {
+    if (!this.#holds(ipa, size)) return undefined;
+    const result = new Uint8Array(size);
+    const last = Math.floor((ipa + size - 1) / PAGE);
+    for (let page = Math.floor(ipa / PAGE); page <= last; page++) {
+      const bytes = this.#pages.get(page) ?? this.#fetch(page, last);
+      if (bytes === undefined) return undefined;
+      const from = Math.max(ipa, page * PAGE);
+      const to = Math.min(ipa + size, (page + 1) * PAGE);
+      result.set(bytes.subarray(from - page * PAGE, to - page * PAGE), from - ipa);
+    }
+    return result;
+  }
+
+  write(ipa: number, bytes: Uint8Array): boolean {
+    if (!this.#holds(ipa, bytes.length)) return false;
+    for (let done = 0; done < bytes.length; done += LONGEST_POST) {
+      this.channel.posts.post(PostKind.DMA_WRITE, ipa + done, 0, bytes.subarray(done, done + LONGEST_POST));
+    }
+    const last = Math.floor((ipa + bytes.length - 1) / PAGE);
+    for (let page = Math.floor(ipa / PAGE); page <= last; page++) {
+      const from = Math.max(ipa, page * PAGE);
+      const part = bytes.subarray(from - ipa, (page + 1) * PAGE - ipa);
+      const cached = this.#pages.get(page);
+      if (cached) cached.set(part, from - page * PAGE);
+      else this.#patch(page, from - page * PAGE, part.slice());
+    }
+    return true;
+  }
+
+  /** The request is answered: from now on the guest may change its memory. */
+  forget(): void {
+    this.#pages.clear();
+    this.#patches.clear();
+  }
+
+  #holds(ipa: number, size: number): boolean {
+    return size >= 0 && this.ram.some(({ at, size: length }) => ipa >= at && ipa - at <= length - size);
+  }
+
+  #patch(page: number, at: number, bytes: Uint8Array): void {
+    const patches = this.#patches.get(page);
+    if (patches === undefined || bytes.length === PAGE) this.#patches.set(page, [{ at, bytes }]);
+    else patches.push({ at, bytes });
+  }
+
+  /** Fetches a page, and those behind it that are wanted as well. */
+  #fetch(page: number, last: number): Uint8Array | undefined {
+    let end = page + 1;
+    while (end <= last && !this.#pages.has(end) && (end - page) * PAGE < CALL_BYTES) end++;
+    const bytes = this.channel.read(page * PAGE, (end - page) * PAGE);
+    if (bytes === undefined) return undefined;
+    for (let n = page; n < end; n++) {
+      const own = bytes.subarray((n - page) * PAGE, (n - page + 1) * PAGE);
+      for (const patch of this.#patches.get(n) ?? []) own.set(patch.bytes, patch.at);
+      this.#pages.set(n, own);
+    }
+    return this.#pages.get(page);
+  }
+}
