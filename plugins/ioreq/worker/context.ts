@@ -2,7 +2,7 @@
 import type { Clock, Disk, SerialPort, Timer } from "../../../core/mod.ts";
 import type { DeviceContext, DeviceLine } from "../../device/contract.ts";
 import { Double } from "./area.ts";
-import { Channel } from "./channel.ts";
+import type { Channel } from "./channel.ts";
 import { openRemoteDisk } from "./disk.ts";
 import { RemoteMemory } from "./memory.ts";
 import { PostKind } from "./posts.ts";

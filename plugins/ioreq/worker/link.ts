@@ -5,7 +5,7 @@
  * answer; eat memory. So every number is read once and checked, what is posted is copied before it is looked at, a request has a deadline,
  * a number of calls and a number of bytes, and growth of the process's memory while a device works counts against it.
  */
-import { Area, CALL_BYTES, CallKind, Double, EventKind, MIRROR_BYTES, Phase, Turn, Word } from "./area.ts";
+import { type Area, CALL_BYTES, CallKind, Double, EventKind, MIRROR_BYTES, Phase, Turn, Word } from "./area.ts";
 import { launch } from "./launch.ts";
 import type { Permissions } from "./launch.ts";
 import { PostReader } from "./posts.ts";
