@@ -125,6 +125,8 @@ export class NetDevice implements VirtioBehaviour {
   #fill(queue: number, buffer: VirtioBuffer): Served {
     const { state, has, buffersFor, trace } = this.context;
     const waiting = state.waiting[queue / 2];
+    // The control queue of a driver that didn't negotiate one: nothing in it means anything.
+    if (waiting === undefined) return "later";
     if (waiting.rest !== undefined) return this.#fillOn(waiting, waiting.rest, buffer);
     const frame = waiting.frames[0];
     if (frame === undefined) {
