@@ -59,6 +59,8 @@ export class Scheduler implements VcpuListener {
   #running: GuestVcpu | undefined;
   /** Rises when somebody woke, came or went: then every physical CPU asks its policy again. */
   #wakes = 0;
+  /** Somebody lost its CPU and could run: it may be wanted on a CPU that was asked before, or idles. */
+  #left = false;
 
   constructor(readonly environment: SchedulerEnvironment) {
     this.#pcpus = Array.from(
@@ -164,10 +166,18 @@ export class Scheduler implements VcpuListener {
       const goesOn = pcpu.wakes === wakes && now < pcpu.sliceEndNs && pcpu.vcpu?.power !== "off" && pcpu.vcpu?.power !== "blocked";
       if (!goesOn) this.#decide(pcpu);
     }
+    if (this.#left) {
+      this.#left = false;
+      for (const pcpu of this.#pcpus) {
+        if (pcpu.vcpu !== undefined) continue;
+        if ([...this.#vcpus].some(({ schedulable, cpus }) => schedulable.runnable && cpus.includes(pcpu.index))) this.#decide(pcpu);
+      }
+    }
     return this.#pcpus.filter((pcpu) => pcpu.vcpu !== undefined);
   }
 
   #decide(pcpu: Pcpu): void {
+    const before = pcpu.vcpu;
     this.#release(pcpu);
     const { clock, pools } = this.environment;
     const now = clock.nowNs;
@@ -176,6 +186,7 @@ export class Scheduler implements VcpuListener {
     pcpu.sliceEndNs = now + sliceNs;
     pcpu.vcpu = vcpu;
     if (vcpu) vcpu.pcpu = pcpu.index;
+    if (before !== vcpu && before?.schedulable.runnable) this.#left = true;
   }
 
   /** Takes the vCPU off its physical CPU, and tells the policy what it used. */
@@ -222,6 +233,7 @@ export class Scheduler implements VcpuListener {
       } else if (what === "yield") {
         this.#release(pcpu);
         this.environment.pools.of(vcpu).yield(vcpu);
+        this.#left = true;
       } else {
         continue;
       }

@@ -56,7 +56,7 @@ export class PoolModel {
     vcpu.awake = true;
     vcpu.waitsSinceNs = this.nowNs;
     this.policy.wake(vcpu);
-    for (const cpu of this.cpus) this.#decide(cpu);
+    this.#ask(this.cpus);
   }
 
   sleep(vcpu: ModelVcpu): void {
@@ -78,14 +78,14 @@ export class PoolModel {
 
   /** The policy was told something that changes its mind. */
   askAll(): void {
-    for (const cpu of this.cpus) this.#decide(cpu);
+    this.#ask(this.cpus);
   }
 
   /** Lets time pass, with decisions where slices end. */
   runFor(ns: number): void {
     const untilNs = this.nowNs + ns;
     while (this.nowNs < untilNs) {
-      for (const cpu of this.cpus) if (cpu.endNs <= this.nowNs) this.#decide(cpu);
+      this.#ask(this.cpus.filter(({ endNs }) => endNs <= this.nowNs));
       this.nowNs = Math.min(untilNs, ...this.cpus.map(({ endNs }) => endNs));
       // As on the machine, the policy hears of time that was used before it is asked again, on whatever CPU.
       for (const cpu of this.cpus) this.#tell(cpu);
@@ -113,6 +113,19 @@ export class PoolModel {
     }
   }
 
+  /** Who leaves one CPU may be wanted on another that was asked before. */
+  #ask(cpus: readonly ModelCpu[]): void {
+    for (const cpu of cpus) this.#decide(cpu);
+    for (const cpu of this.cpus) {
+      if (cpu.vcpu === undefined && this.vcpus.some((vcpu) => vcpu.runnable && vcpu.cpus.includes(cpu.index))) this.#decide(cpu);
+    }
+    if (!this.workConserving) return;
+    for (const { index, vcpu } of this.cpus) {
+      const idle = vcpu ? undefined : this.vcpus.find((other) => other.runnable && other.cpus.includes(index));
+      assert(idle === undefined, `CPU ${index} idles at ${this.nowNs} while ${idle?.domain} ${idle?.index} could run`);
+    }
+  }
+
   #decide(cpu: ModelCpu): void {
     this.#release(cpu);
     this.decisions++;
@@ -120,12 +133,7 @@ export class PoolModel {
     assert(sliceNs >= 1e-3, `a slice of ${sliceNs} ns`);
     cpu.endNs = this.nowNs + Math.max(1, Math.ceil(sliceNs));
     cpu.sinceNs = this.nowNs;
-    if (vcpu === undefined) {
-      if (!this.workConserving) return;
-      const idle = this.vcpus.find((other) => other.runnable && other.cpus.includes(cpu.index));
-      assert(idle === undefined, `CPU ${cpu.index} idles at ${this.nowNs} while ${idle?.domain} ${idle?.index} could run`);
-      return;
-    }
+    if (vcpu === undefined) return;
     const chosen = vcpu as ModelVcpu;
     assert(this.vcpus.includes(chosen), "a vCPU that left");
     assert(chosen.awake, "a vCPU that sleeps");
