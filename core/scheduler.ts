@@ -212,6 +212,8 @@ export class Scheduler implements VcpuListener {
    */
   #turn(pcpu: Pcpu, length: number, pace: Rate, alone: boolean): void {
     let left = length;
+    /** Who gave its turn away since time passed for the last time. */
+    const yielded = new Set<GuestVcpu>();
     while (left > 0) {
       const { vcpu } = pcpu;
       if (vcpu === undefined) {
@@ -234,13 +236,15 @@ export class Scheduler implements VcpuListener {
         this.#release(pcpu);
         this.environment.pools.of(vcpu).yield(vcpu);
         this.#left = true;
+        yielded.add(vcpu);
       } else {
         continue;
       }
       if (left <= 0) break;
       this.#decide(pcpu);
-      if (what === "yield" && pcpu.vcpu === vcpu) {
-        // It waits for an event, and nobody wants its place: time passes, as it would on hardware.
+      if (what === "yield" && pcpu.vcpu !== undefined && yielded.has(pcpu.vcpu)) {
+        // All that want this CPU wait for an event: time passes, as it would on hardware.
+        yielded.clear();
         const idle = this.#passIdle(left, pace);
         left -= idle;
         pcpu.used += idle;
