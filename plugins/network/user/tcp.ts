@@ -17,6 +17,9 @@ const LOOPBACK = "127.0.0.1";
 /** Ports that callers from outside seem to have. */
 const [FIRST_PORT, PORTS] = [49_152, 16_384];
 
+/** How long an acknowledgement waits for more to acknowledge: a guest writes many small segments one after the other. */
+const PATIENCE_NS = 20_000;
+
 /** What it is made of. */
 export interface TcpParts {
   readonly output: Output;
@@ -165,11 +168,13 @@ export class Tcp {
     };
   }
 
-  /** What comes at one time is answered at once, together. */
+  /** What comes at one time is answered together; what only acknowledges waits a moment for more. */
   #schedule(connection: Connection): void {
     if (this.#connections.get(keyOf(connection.state)) !== connection) return;
     this.#due.add(connection);
-    if (this.#pump.deadlineNs === undefined) this.#pump.arm(this.parts.clock.nowNs);
+    const { nowNs } = this.parts.clock;
+    const atNs = connection.urgent ? nowNs : nowNs + PATIENCE_NS;
+    if (this.#pump.deadlineNs === undefined || this.#pump.deadlineNs > atNs) this.#pump.arm(atNs);
   }
 
   #forget(connection: Connection): void {

@@ -47,7 +47,9 @@ export interface ConnectionState extends Ends {
   scale: number | undefined;
   mss: number;
   readonly buffer: SendBuffer;
-  /** The end of the window that we last told. */
+  /** The window that we last told: from here on, */
+  toldFrom: number;
+  /** to its end. */
   toldUntil: number;
   acknowledge: boolean;
   duplicates: number;
@@ -81,6 +83,7 @@ export function newConnection(ends: Ends, phase: Phase, initial: number): Connec
     scale: undefined,
     mss: 536,
     buffer: { chunks: [], size: 0 },
+    toldFrom: 0,
     toldUntil: 0,
     acknowledge: false,
     duplicates: 0,
@@ -108,6 +111,14 @@ export interface Surroundings {
 /** A connection at work. */
 export class Connection {
   constructor(readonly state: ConnectionState, readonly stream: HostStream, private readonly around: Surroundings) {}
+
+  /** There is more to say than that bytes came. */
+  get urgent(): boolean {
+    const { state } = this;
+    const little = distance(state.receiveNext, state.toldFrom) < 8 * state.mss;
+    return state.guestEnded || state.hostEnded || !little || this.stream.readable > 0 || state.sendFirst !== state.sendNext ||
+      state.buffer.size > 0;
+  }
 
   /** The host's side is there: answer the guest. */
   hostConnected(): void {
@@ -268,7 +279,7 @@ export class Connection {
       if (same && ++state.duplicates === DUPLICATES) this.#rewind();
     }
     if (count >= 0) state.sendWindow = window * 2 ** (state.scale ?? 0);
-    return state.phase !== "lingering" || true;
+    return true;
   }
 
   /** The greatest number that an acknowledgement may have: also what was sent before it is said again. */
@@ -338,6 +349,7 @@ export class Connection {
     const { state } = this;
     const shift = state.scale === undefined ? 0 : SCALE;
     const units = this.#window() >>> shift;
+    state.toldFrom = state.receiveNext;
     state.toldUntil = state.receiveNext + (units << shift) | 0;
     state.acknowledge = false;
     return units;
