@@ -19,7 +19,7 @@ import { linuxBoot } from "./linux_boot/mod.ts";
 import { load } from "./load/mod.ts";
 import { mmioSram } from "./mmio_sram/mod.ts";
 import { ns16550, pciSerial } from "./ns16550/mod.ts";
-import { userNetwork } from "./network/mod.ts";
+import { networkGateway, networkSwitch, userNetwork } from "./network/mod.ts";
 import { boardInterrupts, passthrough } from "./passthrough/mod.ts";
 import { pci } from "./pci/mod.ts";
 import { boardPl011, pl011 } from "./pl011/mod.ts";
@@ -74,6 +74,8 @@ export const plugins: readonly Plugin[] = [
   linuxBoot,
   load,
   mmioSram,
+  networkGateway,
+  networkSwitch,
   ns16550,
   passthrough,
   pci,

@@ -34,7 +34,7 @@ export const domainPolicy: Plugin<DomainPolicyOptions, undefined> = definePlugin
       kind: "any",
       list: true,
       default: [],
-      check: checkRule,
+      check: (list) => (list as unknown[]).map(checkRule).find((wrong) => wrong !== undefined),
       doc: '{ from: DOMAIN, to: DOMAIN, allow or deny: [event, grant, foreign_map, shared_memory, device_model] }; "*" is every ' +
         "domain. The first that fits decides, also over what the manifest declares elsewhere.",
     },

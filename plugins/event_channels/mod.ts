@@ -38,7 +38,7 @@ export const eventChannels: Plugin<EventChannelOptions, EventChannelState> = def
       kind: "any",
       list: true,
       default: [],
-      check: checkChannel,
+      check: (list) => (list as unknown[]).map(checkChannel).find((wrong) => wrong !== undefined),
       doc: "Channels from the start: { DOMAIN: PORT, DOMAIN: PORT } each. A guest can't close them.",
     },
     max_port: {
