@@ -1,56 +1,237 @@
-/** Linux mounts a folder of the host by 9P: what each side writes, the other reads. */
-import { assertEquals, assertMatch } from "@std/assert";
+/** Linux on what it shares with the host: folders by 9P, and sockets. What each side writes, the other reads. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
 
 /** The newest generic kernel of Debian 12: the cloud kernel has no 9P. (`??` isn't `-cloud`.) */
 const GENERIC = "deb:linux-image-6.1.0-??-arm64#";
 /** In the order in which they need each other. */
-const modules = ["drivers/virtio/virtio_mmio", "fs/netfs/netfs", "fs/fscache/fscache", "net/9p/9pnet", "fs/9p/9p", "net/9p/9pnet_virtio"];
+const modules = [
+  "drivers/virtio/virtio_mmio",
+  "fs/netfs/netfs",
+  "fs/fscache/fscache",
+  "net/9p/9pnet",
+  "fs/9p/9p",
+  "net/9p/9pnet_virtio",
+  "net/vmw_vsock/vsock",
+  "net/vmw_vsock/vmw_vsock_virtio_transport_common",
+  "net/vmw_vsock/vmw_vsock_virtio_transport",
+];
 const nameOf = (module: string) => module.split("/").at(-1);
 
 const busybox = `              - { path: /bin/busybox, from: "deb:busybox-static#/bin/busybox" }\n`;
 const moduleFiles = modules.map((module) =>
   `              - { path: /lib/modules/${nameOf(module)}.ko, from: "${GENERIC}/lib/modules/*/kernel/${module}.ko" }\n`
 ).join("");
-const shares = ["", ", readonly: false, tag: work"].map((options, n) =>
-  `      - { use: virtio_9p, at: ${0x0a00_0000 + 0x200 * n}, interrupt: spi ${16 + n}, path: /share${options} }\n`
-).join("");
+const devices = [
+  "virtio_9p, path: /share",
+  "virtio_9p, path: /share, readonly: false, tag: work",
+  `virtio_vsock, connect: "/share/{port}.sock", listen: /share/guest.sock`,
+].map((options, n) => `      - { at: ${0x0a00_0000 + 0x200 * n}, interrupt: spi ${16 + n}, use: ${options} }\n`).join("");
 
 const board = await debianBoard("debian-cloud", [
   ["deb:linux-image-6.1.0-*-cloud-arm64#", GENERIC],
   [busybox, busybox + moduleFiles],
   ["vcpus: 2", "vcpus: 1"],
-  ["      - use: fdt\n", shares + "      - use: fdt\n"],
+  ["      - use: fdt\n", devices + "      - use: fdt\n"],
 ]);
 
-const sha256 = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+const program = new URL("../../examples/guests/programs/vsock", import.meta.url).pathname;
+/** Bytes of the largest file, and of what goes through a socket. */
+const [LARGEST, STREAMED] = Deno.env.get("PLUGBOARD_LONG_TESTS") ? [2 ** 26, 2 ** 24] : [2 ** 23, 2 ** 21];
+/** Files of one directory. */
+const MANY = Deno.env.get("PLUGBOARD_LONG_TESTS") ? 10_000 : 300;
+const MOUNT = "mount -t 9p -o trans=virtio,version=9p2000.L";
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** Bytes that repeat nowhere near. */
+function content(size: number): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  for (let n = 0; n < words.length; n++) words[n] = Math.imul(n + size, 0x9e37_79b1) ^ n >>> 3;
+  return new Uint8Array(words.buffer, 0, size);
+}
+
+/** Runs the guest until its console shows a text, and the host's sockets besides. */
+async function meanwhile(guest: Session, text: string): Promise<void> {
+  const began = performance.now();
+  const from = guest.console.length;
+  while (!guest.console.includes(text, from)) {
+    assert(performance.now() - began < 60_000, `${JSON.stringify(text)} doesn't come:\n${guest.console.slice(-1000)}`);
+    guest.stopped = guest.machine.runFor(1_000_000, 20);
+    await new Promise((resolve) => setTimeout(resolve, guest.machine.waiting ? 1 : 0));
+  }
+  guest.until(text);
+}
+
+const readAll = async (stream: Deno.Conn) => new Uint8Array(await new Response(stream.readable).arrayBuffer());
 
 Deno.test({
-  name: "Linux mounts a folder of the host over 9P",
+  name: "Linux mounts folders of the host over 9P, and connects to its sockets",
   ignore: board.images === undefined,
-  async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "plugboard-share" });
+  async fn(test) {
+    const top = await Deno.makeTempDir({ prefix: "plugboard-share" });
+    const folder = `${top}/inside`;
+    await Deno.mkdir(folder);
+    await Deno.writeTextFile(`${top}/secret`, "the host's own\n");
+    await Deno.writeTextFile(`${folder}/hello`, "hello from the host\n");
     try {
-      await Deno.writeTextFile(`${folder}/hello`, "hello from the host\n");
-      using guest = await Session.start(board.manifest.replaceAll("path: /share", `path: "${folder}"`), {
+      using guest = await Session.start(board.manifest.replaceAll("path: /share", `path: "${folder}"`).replaceAll("/share/", `${top}/`), {
         images: board.images,
         set: { pcpus: "1" },
         checksTables: false,
+        wallLimitMs: 600_000,
       });
+      const run = (line: string) => guest.command(line, { limitNs: 100e9 });
+      /** Answers on one line each, without the kernel's messages. */
+      const answers = (line: string) => run(line).split("\n").filter((text) => text !== "" && !text.startsWith("["));
       guest.until("\n# ");
-      guest.command("stty columns 300");
-      for (const module of modules) {
-        assertEquals(guest.command(`insmod /lib/modules/${nameOf(module)}.ko 2>&1`).replace(/^\[.*\n?/gm, ""), "");
-      }
-      guest.command("mkdir /fixed /work");
-      assertEquals(guest.command("mount -t 9p -o trans=virtio,version=9p2000.L share /fixed && cat /fixed/hello"), "hello from the host");
-      assertMatch(guest.command("touch /fixed/new 2>&1"), /Read-only file system/);
-      assertEquals(guest.command("mount -t 9p -o trans=virtio,version=9p2000.L work /work && ls -1a /work"), ".\n..\nhello");
-      guest.command("cd /work; dd if=/dev/urandom of=big bs=64k count=64");
-      assertEquals(guest.command("sha256sum < big").split(" ")[0], await sha256(await Deno.readFile(`${folder}/big`)));
+      run("stty columns 300");
+      for (const module of modules) assertEquals(answers(`insmod /lib/modules/${nameOf(module)}.ko 2>&1`), []);
+      run("mkdir /fixed /work");
+
+      await test.step("read-only", () => {
+        assertEquals(answers(`${MOUNT} share /fixed && cat /fixed/hello`), ["hello from the host"]);
+        for (
+          const line of ["touch /fixed/new", "rm /fixed/hello", "mkdir /fixed/new", "chmod 0 /fixed/hello", "mv /fixed/hello /fixed/x"]
+        ) {
+          assertMatch(run(`${line} 2>&1`), /Read-only file system/, line);
+        }
+        assertMatch(run("echo x 2>&1 >> /fixed/hello"), /Read-only|can't create/);
+        assertEquals(Deno.readTextFileSync(`${folder}/hello`), "hello from the host\n");
+      });
+
+      await test.step("files of both sides have the same sums", async () => {
+        assertEquals(answers(`${MOUNT} work /work && ls -1a /work`), [".", "..", "hello"]);
+        run("cd /work; mkdir there");
+        const sums: string[] = [];
+        for (const size of [0, 1, 4095, 4096, 131_073, LARGEST]) {
+          await Deno.writeFile(`${folder}/f${size}`, content(size));
+          sums.push(`${await sha256(content(size))}  f${size}`);
+        }
+        assertEquals(answers("sha256sum f*").toSorted(), sums.toSorted());
+        run("cp f* there; sync");
+        for await (const { name } of Deno.readDir(`${folder}/there`)) {
+          assertEquals(
+            await sha256(await Deno.readFile(`${folder}/there/${name}`)),
+            sums.find((sum) => sum.endsWith(` ${name}`))!.slice(0, 64),
+            name,
+          );
+        }
+        assertEquals(answers("ls there | wc -l"), ["6"]);
+        run("rm -r there f*");
+        assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["hello"]);
+      });
+
+      await test.step("names, attributes, links", async () => {
+        assertEquals(answers("echo one > a; mv a b; echo two >> b; cat b; stat -c %s b; truncate -s 5 b; cat b; echo"), [
+          "one",
+          "two",
+          "8",
+          "one",
+          "t",
+        ]);
+        assertEquals(answers("exec 5< b; rm b; ls b 2>/dev/null; head -n 1 <&5; exec 5<&-"), ["one"]);
+        assertEquals(
+          answers("umask 0; touch c; chmod 640 c; stat -c '%a %u %g %h' c; ln c d; stat -c %h d; mkdir -m 775 e; stat -c %a e"),
+          [
+            "640 0 0 1",
+            "2",
+            "775",
+          ],
+        );
+        assertEquals(Deno.statSync(`${folder}/c`).mode! & 0o7777, 0o640);
+        assertEquals(answers("touch -d '2001-02-03 04:05:06' c; stat -c %Y c"), ["981173106"]);
+        assertMatch(run("chown 1000 c 2>&1"), /not permitted/);
+        assertMatch(run("mkfifo pipe 2>&1"), /not permitted/);
+        assertMatch(run("setfattr -n user.a -v b c 2>&1; mknod n b 8 0 2>&1"), /not permitted|not found/);
+        assertEquals(answers("ln -s hello l; readlink l; cat l; mkdir -p x/y/z; mv x/y w; ls -R w; rmdir w/z w x e; rm c d l"), [
+          "hello",
+          "hello from the host",
+          "w:",
+          "z",
+          "w/z:",
+        ]);
+        assertMatch(run("mkdir m; touch m/n; rmdir m 2>&1"), /not empty/);
+        run("rm -r m");
+        // Links of the host that lead out are links, and the guest looks for them in its own tree.
+        await Deno.symlink("../secret", `${folder}/out`);
+        await Deno.symlink(`${top}/secret`, `${folder}/far`);
+        assertMatch(run("cat out far 2>&1"), /can't open 'out'.*\n.*can't open 'far'/);
+        assertMatch(run("echo x > out; ls -l out"), /-> \.\.\/secret$/);
+        assertEquals([Deno.readTextFileSync(`${top}/secret`), Deno.readLinkSync(`${folder}/out`)], ["the host's own\n", "../secret"]);
+        run("rm -f out far /secret");
+        assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["hello"]);
+      });
+
+      await test.step("many files in one directory", () => {
+        Deno.mkdirSync(`${folder}/many`);
+        for (let n = 0; n < MANY; n++) Deno.writeTextFileSync(`${folder}/many/file-${n}`, "");
+        assertEquals(answers("ls many | wc -l; ls many | sort -u | wc -l; ls many | grep -c file"), [MANY, MANY, MANY].map(String));
+        assertEquals(answers("rm -r many; ls many 2>&1 | grep -c such"), ["1"]);
+      });
+
+      await test.step("programs run from the share, and map it", async () => {
+        await Deno.copyFile(program, `${folder}/vsock`);
+        assertEquals(answers("cp /bin/busybox .; ./busybox echo runs; ./vsock; echo $?"), ["runs", "64"]);
+        // A share is mounted once at a time.
+        run(`umount /fixed; mkdir /mapped; ${MOUNT},cache=mmap share /mapped`);
+        assertEquals(answers("/mapped/busybox sha256sum < /mapped/busybox"), answers("sha256sum < /bin/busybox"));
+        run("rm busybox; umount /mapped");
+      });
+
+      await test.step("a socket of the host, both ways, closed by halves", async () => {
+        const there = content(STREAMED);
+        const back = content(STREAMED + 1);
+        await Deno.writeFile(`${folder}/there`, there);
+        using listener = Deno.listen({ transport: "unix", path: `${top}/5000.sock` });
+        const served = (async () => {
+          const stream = await listener.accept();
+          // The answer begins when all has come: the guest's half is closed then.
+          const bytes = new Uint8Array(STREAMED + 1);
+          let at = 0;
+          for (let count: number | null = 0; count !== null; at += count ?? 0) count = await stream.read(bytes.subarray(at));
+          for (let done = 0; done < back.length;) done += await stream.write(back.subarray(done));
+          stream.close();
+          return [at, await sha256(bytes.slice(0, at))];
+        })();
+        guest.type("./vsock connect 5000 < there > back; echo ended $?; sha256sum < back\n");
+        await meanwhile(guest, "ended 0");
+        await meanwhile(guest, "\n# ");
+        assertEquals(await served, [STREAMED, await sha256(there)]);
+        assertEquals(await sha256(await Deno.readFile(`${folder}/back`)), await sha256(back));
+        guest.type("./vsock connect 5001 < there; echo refused $?\n");
+        await meanwhile(guest, "refused 104");
+        guest.until("\n# ");
+      });
+
+      await test.step("a socket of the guest", async () => {
+        guest.type("./vsock listen 77 < there > back; echo ended $?\n");
+        guest.until("\n");
+        const spoken = (async () => {
+          // Until the guest listens, it refuses.
+          for (;;) {
+            const stream = await Deno.connect({ transport: "unix", path: `${top}/guest.sock` });
+            await stream.write(new TextEncoder().encode("CONNECT 77\nhello, guest"));
+            await stream.closeWrite().catch(() => {});
+            const bytes = await readAll(stream).catch(() => new Uint8Array());
+            if (bytes.length > 0) return bytes;
+          }
+        })();
+        await meanwhile(guest, "ended 0");
+        const bytes = await spoken;
+        const line = bytes.indexOf(10) + 1;
+        assertMatch(new TextDecoder().decode(bytes.subarray(0, line)), /^OK \d+\n$/);
+        assertEquals(await sha256(bytes.slice(line)), await sha256(content(STREAMED)));
+        assertEquals(await Deno.readTextFile(`${folder}/back`), "hello, guest");
+        guest.until("\n# ");
+      });
+      const kinds = [...guest.machine.stats.traced.keys()].filter((kind) => /virtio|failure/.test(kind));
+      assertEquals(kinds, []);
     } finally {
-      await Deno.remove(folder, { recursive: true });
+      await Deno.remove(top, { recursive: true });
     }
   },
 });
