@@ -9,7 +9,7 @@
 import type { HostSockets, HostStream, StreamHandlers, Timer } from "../../../core/mod.ts";
 import type { Served, VirtioBehaviour, VirtioBuffer, VirtioContext } from "../model.ts";
 import { BUFFER, Connection } from "./connection.ts";
-import type { VsockOptions, VsockState } from "./mod.ts";
+import type { VsockOptions, VsockState } from "./options.ts";
 import { HEADER, Op, packetHeader, parsePacket, Queue, Shutdown } from "./protocol.ts";
 import type { Packet } from "./protocol.ts";
 

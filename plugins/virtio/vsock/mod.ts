@@ -1,21 +1,9 @@
 /** Sockets between the guest and the host with no network between them: Virtio's device 19. */
 import type { VirtioModel } from "../model.ts";
 import { VsockDevice } from "./device.ts";
+import type { VsockOptions, VsockState } from "./options.ts";
 
-/** Options. */
-export interface VsockOptions {
-  readonly cid: number;
-  readonly connect?: string | Readonly<Record<string, string>>;
-  readonly listen?: string;
-}
-
-/** State. */
-export interface VsockState {
-  /** Connections by their ports, `[host, guest]`. */
-  readonly live: Map<string, readonly [hostPort: number, guestPort: number]>;
-  /** The latest port of the host's that was given to a program of the host. */
-  nextPort: number;
-}
+export type { VsockOptions, VsockState };
 
 /** What stands for the port in a pattern. */
 const PORT = "{port}";
