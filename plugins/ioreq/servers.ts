@@ -6,6 +6,7 @@ import type { Vcpu } from "../../core/mod.ts";
 import { Buffering } from "./buffered.ts";
 import { OperationError } from "./errors.ts";
 import { RequestType, SLOTS } from "./layout.ts";
+import type { Request } from "./layout.ts";
 import { IoreqServer, ones, RangeType } from "./server.ts";
 import type { Backend, Outcome, ServerPages } from "./server.ts";
 
@@ -50,6 +51,8 @@ export class IoreqServers {
 
   /** vCPUs whose server was destroyed under their request. */
   readonly #orphans = new Set<number>();
+  /** Answers that were taken before their vCPU came for them. */
+  readonly #kept = new Map<number, { readonly request: Request; readonly outcome: Outcome }>();
 
   constructor(readonly domain: ServedDomain) {}
 
@@ -146,13 +149,17 @@ export class IoreqServers {
   /** An access of a vCPU. Called again after "later", when {@linkcode answered} has resumed the vCPU. `undefined`: it is nobody's. */
   access(vcpu: number, at: number, size: number, write: boolean, data: bigint): Outcome | undefined {
     const addr = BigInt(at);
+    const isSame = (other: Request) => other.addr === addr && other.size === size && other.write === write;
+    const kept = this.#kept.get(vcpu);
+    this.#kept.delete(vcpu);
+    if (kept !== undefined && isSame(kept.request)) return kept.outcome;
     for (const server of this.#servers.values()) {
       const waiting = server.pending(vcpu);
       if (waiting === undefined) continue;
       const outcome = server.collect(vcpu);
       if (waiting.type !== RequestType.COPY) {
         this.#acknowledged(server, outcome);
-      } else if (waiting.addr === addr && waiting.size === size && waiting.write === write) {
+      } else if (isSame(waiting)) {
         return outcome;
       }
       // It was a request of before the vCPU was reset: its answer is awaited, and thrown away.
@@ -194,11 +201,21 @@ export class IoreqServers {
     const slot = this.#invalidating.get(server);
     if (slot !== undefined) return this.#acknowledged(server, server.collect(slot));
     // By the slot of whoever has no request there; repeated until there is one.
-    const free = this.domain.vcpus.findIndex((_, vcpu) => server.pending(vcpu) === undefined);
+    let free = this.domain.vcpus.findIndex((_, vcpu) => server.pending(vcpu) === undefined);
+    if (free < 0) free = this.domain.vcpus.findIndex((_, vcpu) => this.#keep(server, vcpu));
     if (free < 0) return;
     this.#invalidating.set(server, free);
     const request = { addr: 0n, data: ones(8), size: 4, write: true, type: RequestType.INVALIDATE };
     this.#acknowledged(server, server.send(free, request));
+  }
+
+  /** Takes an answer out of its slot for a vCPU that can't come for it now. False while there is none. */
+  #keep(server: IoreqServer, vcpu: number): boolean {
+    const request = server.pending(vcpu)!;
+    const outcome = server.collect(vcpu);
+    if (outcome === "later") return false;
+    this.#kept.set(vcpu, { request, outcome });
+    return true;
   }
 
   #acknowledged(server: IoreqServer, outcome: Outcome): void {
