@@ -13,11 +13,11 @@ const POWER_KEY = "power-key";
 /** What running needs of a machine. */
 export type Runnable = Pick<
   Machine,
-  "runFor" | "serialInput" | "endInput" | "reboot" | "serialPorts" | "nowNs" | "waiting" | "wakeAfterMs"
+  "runFor" | "serialInput" | "endInput" | "onHostInput" | "reboot" | "serialPorts" | "nowNs" | "waiting" | "wakeAfterMs"
 >;
 
 /** What running needs of the terminal. */
-export type Console = Pick<Terminal, "ended" | "quit" | "powerKey" | "take" | "wait">;
+export type Console = Pick<Terminal, "ended" | "quit" | "powerKey" | "take" | "wait" | "wake">;
 
 /** When to give up. */
 export interface Limits {
@@ -43,6 +43,7 @@ export async function runMachine(machine: Runnable, { port, terminal, watcher, l
   const { virtual, wall } = limits;
   const deadline = wall ? performance.now() + wall.ms : Infinity;
   let listening = true;
+  machine.onHostInput(() => terminal.wake());
   for (;;) {
     if (terminal.quit) return { kind: "quit", ...terminal.quit };
     const bytes = terminal.take();

@@ -27,6 +27,7 @@ function fake(
     wakeAfterMs: undefined,
     serialInput: (port, bytes) => void input.push(`${port}:${new TextDecoder().decode(bytes)}`),
     endInput: () => void (inputEnded = true),
+    onHostInput: () => {},
     reboot(name) {
       input.push(`reboot ${name}`);
       return Promise.resolve({} as Domain);
@@ -51,6 +52,7 @@ function fake(
       return bytes;
     },
     wait: () => Promise.resolve(),
+    wake: () => {},
   };
   return { machine, terminal, watcher, input, ended: () => inputEnded };
 }

@@ -77,6 +77,11 @@ export class Terminal {
     });
   }
 
+  /** There is something to do: whoever waits looks again. */
+  wake(): void {
+    this.#wake?.();
+  }
+
   /** Bytes to standard output, unmodified. `false` when nobody reads any more. */
   write(bytes: Uint8Array): boolean {
     try {

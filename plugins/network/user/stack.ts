@@ -151,7 +151,9 @@ export class UserStack implements Output {
     if (!inside) return;
     if (destination === plan.gateway || destination === plan.dns) return this.#toUs(packet);
     if ((destination & plan.mask) >>> 0 === plan.base) return; // another guest's
-    if (plan.restrict) return packet.protocol === Protocol.TCP ? this.tcp.refuse(packet) : this.error(IcmpError.prohibited, packet);
+    if (plan.restrict || nowhere(destination)) {
+      return packet.protocol === Protocol.TCP ? this.tcp.refuse(packet) : this.error(IcmpError.prohibited, packet);
+    }
     if (packet.ttl <= 1) return this.error(IcmpError.ttl, packet);
     this.#toOutside(packet);
   }
@@ -176,7 +178,8 @@ export class UserStack implements Output {
     }
     if (packet.destination === this.plan.gateway && this.plan.hostAccess) return this.#toOutside(packet);
     if (packet.protocol === Protocol.TCP) this.tcp.input(packet, false);
-    else this.error(packet.protocol === Protocol.UDP ? IcmpError.port : IcmpError.protocol, packet);
+    else if (packet.protocol === Protocol.UDP) this.udp.input(packet, false);
+    else this.error(IcmpError.protocol, packet);
   }
 
   #toOutside(packet: Packet): void {
@@ -184,7 +187,7 @@ export class UserStack implements Output {
       case Protocol.TCP:
         return this.tcp.input(packet, true);
       case Protocol.UDP:
-        return this.udp.input(packet);
+        return this.udp.input(packet, true);
       case Protocol.ICMP:
         // Sockets for echo requests aren't to be had without privileges.
         return this.error(IcmpError.host, packet);
@@ -209,4 +212,10 @@ export class UserStack implements Output {
     state.identification = state.identification + 1 & 0xffff;
     for (const bytes of udpFrames(route, toPort, fromPort, data, this.plan.mtu, state.identification)) this.parts.cable.send({ bytes });
   }
+}
+
+/** Addresses that are nobody's on a wire: this network, loopback, groups, reserved ones. */
+function nowhere(address: number): boolean {
+  const first = address >>> 24;
+  return first === 0 || first === 127 || first >= 224;
 }

@@ -11,8 +11,8 @@ import type { TcpState } from "./tcp_connection.ts";
 import { Flag, parseSegment, sendSegment } from "./tcp_segment.ts";
 import type { Ends, Segment } from "./tcp_segment.ts";
 
-/** Connections at a time; more are refused. */
-const MOST_CONNECTIONS = 128;
+/** Connections at a time, of all guests and of each; more are refused. */
+const [MOST_CONNECTIONS, MOST_OF_GUEST] = [256, 128];
 const LOOPBACK = "127.0.0.1";
 /** Ports that callers from outside seem to have. */
 const [FIRST_PORT, PORTS] = [49_152, 16_384];
@@ -67,7 +67,7 @@ export class Tcp {
     }
     if ((segment.flags & Flag.RST) !== 0) return;
     const wants = (segment.flags & (Flag.SYN | Flag.ACK | Flag.FIN)) === Flag.SYN;
-    if (!wants || !reachable || segment.destinationPort === 0 || this.#connections.size >= MOST_CONNECTIONS) {
+    if (!wants || !reachable || segment.destinationPort === 0 || this.#full(ends.guest)) {
       return this.#reject(ends, segment);
     }
     this.#open(ends, segment, packet);
@@ -89,7 +89,7 @@ export class Tcp {
       for (let tries = 0; tries < PORTS; tries++) {
         const candidate = { ...ends, peerPort: FIRST_PORT + state.nextPort++ % PORTS };
         if (this.#connections.has(keyOf(candidate))) continue;
-        if (this.#connections.size >= MOST_CONNECTIONS) break;
+        if (this.#full(ends.guest)) break;
         return this.#call(candidate, stream);
       }
       stream.abort();
@@ -104,6 +104,12 @@ export class Tcp {
       this.#due.delete(connection);
     }
     this.#armRetry();
+  }
+
+  #full(guest: number): boolean {
+    let own = 0;
+    for (const { state } of this.#connections.values()) if (state.guest === guest) own++;
+    return own >= MOST_OF_GUEST || this.#connections.size >= MOST_CONNECTIONS;
   }
 
   #open(ends: Ends, segment: Segment, packet: Packet): void {

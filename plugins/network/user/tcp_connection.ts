@@ -182,6 +182,16 @@ export class Connection {
   pump(): boolean {
     const { state } = this;
     if (state.phase !== "open" && state.phase !== "lingering") return true;
+    const sent = this.#sendAll();
+    const waits = !sent || state.sendFirst !== state.sendNext || state.buffer.size > 0 || state.phase === "lingering";
+    if (!waits) state.retryAtNs = undefined;
+    else state.retryAtNs ??= this.around.nowNs() + FIRST_RETRY_NS;
+    return sent;
+  }
+
+  /** False: something was lost on the way. */
+  #sendAll(): boolean {
+    const { state } = this;
     while (state.phase === "open") {
       if (!state.finSent && state.buffer.size < SEND_LIMIT) append(state.buffer, this.stream.read(SEND_LIMIT - state.buffer.size));
       const flying = state.finSent ? state.buffer.size : state.sendNext - state.sendFirst >>> 0;
@@ -197,11 +207,7 @@ export class Connection {
       state.sendNext = state.sendNext + 1 >>> 0;
       state.finSent = true;
     }
-    if (state.acknowledge && !this.#send(Flag.ACK, state.sendNext)) return false;
-    const waits = state.sendFirst !== state.sendNext || state.buffer.size > 0;
-    if (!waits) state.retryAtNs = undefined;
-    else state.retryAtNs ??= this.around.nowNs() + FIRST_RETRY_NS;
-    return true;
+    return !state.acknowledge || this.#send(Flag.ACK, state.sendNext);
   }
 
   /** The time has come to say it again, or to give up. */
@@ -278,6 +284,8 @@ export class Connection {
       const same = window << (state.scale ?? 0) === state.sendWindow;
       if (same && ++state.duplicates === DUPLICATES) this.#rewind();
     }
+    // Whoever answers a question about his shut window is there.
+    if (state.sendWindow === 0) state.retries = 0;
     if (count >= 0) state.sendWindow = window * 2 ** (state.scale ?? 0);
     return true;
   }

@@ -6,6 +6,7 @@
 import type { Clock, DatagramAddress, HostDatagrams, HostSockets, Timer } from "../../../core/mod.ts";
 import { formatIpv4, parseIpv4 } from "./addresses.ts";
 import type { Forward } from "./forward.ts";
+import { IcmpError } from "./icmp.ts";
 import type { Packet } from "./ipv4.ts";
 import type { Output } from "./output.ts";
 import { parseUdp } from "./udp_datagram.ts";
@@ -54,13 +55,14 @@ export class Udp {
     this.#idle = parts.clock.timer("udp", () => this.#forget());
   }
 
-  /** From a guest to somebody outside, or to the host when that is allowed. */
-  input(packet: Packet): void {
-    const { parts: { output: { plan }, clock } } = this;
+  /** From a guest. `reachable`: to somebody outside, or to the host when that is allowed; otherwise only forwarded ports lead out. */
+  input(packet: Packet, reachable: boolean): void {
+    const { parts: { output: { plan }, clock, output } } = this;
     const datagram = parseUdp(packet);
     if (datagram === undefined || datagram.destinationPort === 0) return;
     const { sourcePort, destinationPort, data } = datagram;
     if (this.#answer(packet, sourcePort, destinationPort, data)) return;
+    if (!reachable) return output.error(IcmpError.port, packet);
     const local = packet.destination === plan.gateway;
     const to = { hostname: local ? LOOPBACK : formatIpv4(packet.destination), port: destinationPort };
     const flow = this.#flow(packet.source, sourcePort);
