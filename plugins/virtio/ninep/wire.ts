@@ -22,6 +22,11 @@ export class Reader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
+  /** Bytes that nobody has read yet. */
+  get left(): number {
+    return this.bytes.length - this.#at;
+  }
+
   u8(): number {
     return this.#view.getUint8(this.#take(1));
   }
@@ -102,29 +107,34 @@ export class Writer {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#room(1), value);
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#room(2), value, true);
+    const at = this.#room(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#room(4), value, true);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   u64(value: number | bigint): this {
-    this.#view.setBigUint64(this.#room(8), BigInt.asUintN(64, BigInt(value)), true);
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
     return this;
   }
 
   text(text: string): this {
     const bytes = encoder.encode(text);
     this.u16(bytes.length);
-    this.#bytes.set(bytes, this.#room(bytes.length));
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
@@ -151,6 +161,7 @@ export class Writer {
     return this.#bytes.subarray(0, this.#at);
   }
 
+  /** Where the next bytes go. The buffer may be another one afterwards. */
   #room(size: number): number {
     const at = this.#at;
     this.#at += size;
