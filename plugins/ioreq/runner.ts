@@ -153,6 +153,10 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
     this.#submit(vcpu === "ring" ? RING : { vcpu });
   }
 
+  holds(vcpu: number): boolean {
+    return [this.#job, ...this.#queue].some((job) => job !== undefined && "vcpu" in job && job.vcpu === vcpu);
+  }
+
   lied(why: string): void {
     this.#job = undefined;
     this.#failed(why);

@@ -24,6 +24,8 @@ export interface ServerPages {
 export interface Backend {
   /** There is a request in the slot of a vCPU, or in the ring. Whoever can answer at once does so before this comes back. */
   notify(vcpu: number | "ring"): void;
+  /** True while the answer of a vCPU must not be taken yet, though it may be there: what else it does has to come first. */
+  holds?(vcpu: number): boolean;
   /** It broke the rules. Called at most once for each set of pages. */
   lied(why: string): void;
 }
@@ -144,6 +146,7 @@ export class IoreqServer {
       this.#pending.delete(vcpu);
       return "bus_error";
     }
+    if (this.backend.holds?.(vcpu)) return "later";
     const state = this.#page.state(vcpu);
     switch (state) {
       case State.READY:

@@ -74,6 +74,7 @@ export class IoreqServers {
     const channels = ports ?? Array.from({ length: vcpus.length + 1 }, (_, n) => n + 1);
     const server: IoreqServer = new IoreqServer(id, owner, buffering, channels, {
       notify: (vcpu) => backend.notify(vcpu),
+      holds: (vcpu) => backend.holds?.(vcpu) ?? false,
       lied: (why) => {
         backend.lied(why);
         this.release(server);
