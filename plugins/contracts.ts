@@ -3,6 +3,7 @@
  * @module
  */
 export {
+  boardDevicePlugin,
   defineDevice,
   DeviceHost,
   devicePlugin,
@@ -13,6 +14,7 @@ export {
   primeCellRegisters,
 } from "./device/contract.ts";
 export type {
+  BoardPlaceOptions,
   Device,
   DeviceBasics,
   DeviceContext,

@@ -1,20 +1,24 @@
 /** What a device gets of the host, made from the context of the plugin that runs it. */
 import { Serial } from "../../core/mod.ts";
-import type { BoardContext, Disk, DomainContext, Folder } from "../../core/mod.ts";
-import { networkCables } from "../network/contract.ts";
+import type { BoardContext, Disk, Folder } from "../../core/mod.ts";
+import type { CableEnd } from "../network/contract.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import type { DeviceBasics, HostUse } from "./model.ts";
 
 /**
  * Opens what a device declares that it uses, and gives it back when the machine stops. The options and the state are the device's own,
- * which may be a part of the plugin's. Whatever is to happen while the disks are still open registers its `onStop` later.
+ * which may be a part of the plugin's; `cables` are those of its domain. Whatever is to happen while the disks are still open registers its `onStop` later.
  */
-export function deviceBasics<O, S>(use: HostUse<O>, context: DomainContext<O, unknown>, state: S): DeviceBasics<O, S> {
+export function deviceBasics<O, S>(
+  use: HostUse<O>,
+  context: BoardContext<O, unknown>,
+  state: S,
+  cables: ReadonlyMap<string, CableEnd> = new Map(),
+): DeviceBasics<O, S> {
   const { options, clock, random, get, trace, fail } = context;
   const ports = new Map((use.ports?.(options) ?? []).map((name) => [name, get(Serial).open(name)]));
   const disks = openDisks(use, context);
   const folders = openFolders(use, context);
-  const cables = networkCables(use.cables?.(options) ?? {}, context);
   const declared = <T>(map: ReadonlyMap<string, T>, name: string, what: string): T => {
     const found = map.get(name);
     if (found === undefined) throw new Error(`the model's ${what} don't name ${JSON.stringify(name)}`);

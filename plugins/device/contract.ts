@@ -5,6 +5,8 @@
  * border: who runs devices elsewhere implements it, and serves what the device asks for by calling the same {@linkcode DeviceContext} that
  * an inline device would be given.
  */
+export { boardDevicePlugin } from "./board.ts";
+export type { BoardPlaceOptions } from "./board.ts";
 export { defineDevice, deviceIn, importDevice } from "./define.ts";
 export { DeviceHost } from "./host.ts";
 export type { DeviceStart, RemoteDevice } from "./host.ts";

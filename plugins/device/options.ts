@@ -26,12 +26,12 @@ function optionOf(specs: Readonly<Record<string, { readonly option?: string }>>,
   return specs[name].option ?? (Object.keys(specs).length === 1 ? alone : name);
 }
 
-function windowOption(name: string, { size, default: at, doc }: DeviceWindowSpec<never>): OptionSpec {
+function windowOption(name: string, { size, default: at, doc }: DeviceWindowSpec<never>, addresses = "IPA"): OptionSpec {
   const align = typeof size === "number" && size < PAGE ? size : PAGE;
   return {
     kind: "address",
     align,
-    doc: doc ?? `IPA of its ${name}${typeof size === "number" ? `, ${sizeText(size)}` : ""}.`,
+    doc: doc ?? `${addresses} of its ${name}${typeof size === "number" ? `, ${sizeText(size)}` : ""}.`,
     ...at === undefined ? {} : { default: at },
   };
 }
@@ -60,6 +60,25 @@ export function placeOptions({ name: device, options, windows, interrupts = {} }
   };
   for (const [name, spec] of Object.entries(windows)) add(optionOf(windows, name, "at"), windowOption(name, spec));
   for (const [name, spec] of Object.entries(interrupts)) add(optionOf(interrupts, name, "interrupt"), interruptOption(name, spec));
+  return made;
+}
+
+/**
+ * The options of a device of the board itself, at physical addresses: the board must say where it is, and may leave its interrupts
+ * unconnected. What a domain would be told of them is left out.
+ */
+export function boardPlaceOptions({ windows, interrupts = {} }: DeviceModel): OptionSpecs {
+  const made: Record<string, OptionSpec> = {};
+  for (const [name, spec] of Object.entries(windows)) {
+    made[optionOf(windows, name, "at")] = windowOption(name, { size: spec.size } as DeviceWindowSpec<never>, "PA");
+  }
+  for (const [name, { trigger }] of Object.entries(interrupts)) {
+    made[optionOf(interrupts, name, "interrupt")] = interruptOption(name, {
+      trigger,
+      optional: true,
+      doc: "The board's interrupt line (SPI) that it drives; none when absent.",
+    });
+  }
   return made;
 }
 

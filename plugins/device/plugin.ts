@@ -1,11 +1,20 @@
 /** From a device to a plugin: options that place it, resources, and the device at work where the board says. */
 import { CpuEngine, definePlugin, Interrupts, Serial } from "../../core/mod.ts";
-import type { Capability, DeferringMmioHandler, DomainContext, OptionSpecs, Plugin, ResourceContext, ResourceFinding } from "../../core/mod.ts";
-import { deviceBasics } from "./basics.ts";
+import type {
+  Capability,
+  DeferringMmioHandler,
+  DomainContext,
+  OptionSpecs,
+  Plugin,
+  ResourceContext,
+  ResourceFinding,
+} from "../../core/mod.ts";
+import { networkCables } from "../network/contract.ts";
+import { deviceContext } from "./device_context.ts";
 import { DeviceHost } from "./host.ts";
 import { domainMemory } from "./memory.ts";
-import type { DeviceContext, DeviceLine, DeviceModel } from "./model.ts";
-import { devicePlaces, placedInterrupts, placedWindows, placeOptions, placeResources } from "./options.ts";
+import type { DeviceContext, DeviceModel } from "./model.ts";
+import { devicePlaces, placedWindows, placeOptions, placeResources } from "./options.ts";
 
 /** Where a device runs. */
 export interface RunsOption {
@@ -61,10 +70,16 @@ export function devicePlugin<O, S, P = PlaceOptions>(device: DeviceModel<O, S>, 
     state: device.state,
     ...device.keep === undefined ? {} : { keep: device.keep },
     attach(context) {
-      const own = contextOf(device, context);
+      const { domain, get, options } = context;
+      const own = deviceContext<O, S, P & RunsOption>(device, context, {
+        dma: domainMemory(domain),
+        cables: networkCables(device.cables?.(options) ?? {}, context),
+        line: (intid) => get(Interrupts).spi(intid),
+        resetDomain: (cause) => domain.end({ kind: "reboot", cause }),
+      });
       const wires = inputsOf(device);
       lends?.provide(context.provide, wires.input);
-      if (context.options.runs === "ioreq") return startRemote(device, context, own, wires);
+      if (options.runs === "ioreq") return startRemote(device, context, own, wires);
       const running = device.create(own);
       claim(device, context, running.windows);
       wires.to = (wire, level) => running.input?.(wire, level);
@@ -77,6 +92,9 @@ export function devicePlugin<O, S, P = PlaceOptions>(device: DeviceModel<O, S>, 
 /** What keeps a device from running behind IOREQ. */
 function remoteFindings(device: DeviceModel, { runs }: RunsOption, { board, domain }: ResourceContext): ResourceFinding[] {
   if (runs !== "ioreq") return [];
+  if (device.sockets || device.cables !== undefined) {
+    return [{ title: `${device.name} can't run behind IOREQ: the network is in the hypervisor's thread` }];
+  }
   if (device.module === undefined) {
     return [{ title: `${device.name} can't run behind IOREQ: it doesn't say which module it is in`, help: "set module: import.meta.url" }];
   }
@@ -84,27 +102,6 @@ function remoteFindings(device: DeviceModel, { runs }: RunsOption, { board, doma
     plugin.provides?.some(({ name }) => name === DeviceHost.name)
   );
   return hosts ? [] : [{ title: `${device.name} runs behind IOREQ, and nobody provides that`, help: "add - use: ioreq" }];
-}
-
-/** All that a device may touch, of its domain and of the host. */
-function contextOf<O, S, P>(device: DeviceModel<O, S>, context: DomainContext<O & P, S>): DeviceContext<O, S> {
-  const { domain, get, host } = context;
-  const lines = new Map<string, DeviceLine>();
-  for (const { name, intid } of placedInterrupts(device, context.options as Record<string, unknown>)) {
-    lines.set(name, intid === undefined ? { set: () => {} } : get(Interrupts).spi(intid));
-  }
-  return {
-    ...deviceBasics<O, S>(device, context, context.state),
-    dma: domainMemory(domain),
-    interrupt(name) {
-      const line = lines.get(name);
-      if (line === undefined) throw new Error(`device ${device.name} has no interrupt ${JSON.stringify(name)}`);
-      return line;
-    },
-    bootTimeSeconds: host.bootTimeSeconds,
-    counterFrequencyHz: get(CpuEngine).counterFrequencyHz,
-    resetDomain: (cause) => domain.end({ kind: "reboot", cause }),
-  };
 }
 
 /** Its input wires; they lead somewhere when the device is there. */

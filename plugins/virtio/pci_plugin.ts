@@ -2,6 +2,7 @@
 import { definePlugin, Serial } from "../../core/mod.ts";
 import type { DomainContext, OptionSpecs, Plugin } from "../../core/mod.ts";
 import { deviceBasics, mergedRam } from "../device/contract.ts";
+import { networkCables } from "../network/contract.ts";
 import { parseSlot, PciBus } from "../pci/contract.ts";
 import type { PciFunction, PciFunctionSpec } from "../pci/contract.ts";
 import { bringUp, ringOptions } from "./bring_up.ts";
@@ -52,7 +53,7 @@ export function virtioPciPlugin<O, S>(model: VirtioModel<O, S>): Plugin<O & PciD
       const slot = plug(context, transport.spec(model.name));
       // The bus decides whether the device may reach memory at all.
       const dma = { read: slot.read.bind(slot), write: slot.write.bind(slot), ram: mergedRam(domain) };
-      const basics = deviceBasics<Options, unknown>(model, context, state);
+      const basics = deviceBasics<Options, unknown>(model, context, state, networkCables(model.cables?.(options) ?? {}, context));
       const core = bringUp<O, PciTransportState, S>(model, { basics, state, dma, signals: transport.signals, legacy: false });
       transport.attach(core, slot);
       context.onStop(() => core.stopped());
