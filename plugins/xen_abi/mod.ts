@@ -9,8 +9,10 @@
 import { CpuEngine, definePlugin, Interrupts, MemoryBackend, PAGE_SIZE, Serial } from "../../core/mod.ts";
 import type { DomainContext, Plugin } from "../../core/mod.ts";
 import { EventChannels, EventPorts } from "../event_channels/contract.ts";
+import type { GuestPage, HostChannel } from "../event_channels/contract.ts";
 import { Grants, SharedFrame } from "../grant_tables/contract.ts";
 import { DeviceMemory } from "../mmio_sram/contract.ts";
+import { PmsaDomains } from "../pmsa/contract.ts";
 import { Arguments } from "./arguments.ts";
 import { ConsoleRing } from "./console_ring.ts";
 import { hypercall } from "./hypercalls.ts";
@@ -19,6 +21,8 @@ import { HVM_PARAMS, HvmParam, HYPERCALL_IMMEDIATE } from "./numbers.ts";
 import { Polls } from "./polls.ts";
 import { Runstates } from "./runstate.ts";
 import { SharedInfo } from "./shared_info.ts";
+import { StoreRing } from "./store_ring.ts";
+import { storeState } from "./store_tree.ts";
 import type { XenDomain, XenState } from "./xen_domain.ts";
 
 /** Options. */
@@ -28,6 +32,7 @@ export interface XenAbiOptions {
   readonly grant_table_size: number;
   readonly magic: number;
   readonly interrupt: number;
+  readonly xenstore: boolean;
   readonly port?: string;
 }
 
@@ -53,26 +58,34 @@ export const xenAbi: Plugin<XenAbiOptions, XenState> = definePlugin<XenAbiOption
       kind: "address",
       default: 0x3900_0000,
       align: PAGE_SIZE,
-      doc: "IPA of the console's ring, one page. With an MPU it must be RAM of the board that is no domain's.",
+      doc: "IPA of the rings of console and xenstore, two pages. With an MPU they must be the guest's own RAM.",
     },
     interrupt: { kind: "interrupt", default: 31, min: 16, max: 31, doc: "PPI that says that there are events." },
+    xenstore: { kind: "boolean", default: true, doc: "A xenstore with a tree of the domain's own. Without one, front ends find none." },
     port: { kind: "text", optional: true, doc: "Serial port of the Xen console; the domain's name with `-xen` when absent." },
   },
   needs: [CpuEngine, EventChannels, EventPorts, Grants, Interrupts, MemoryBackend, Serial],
-  resources: (options, { domain }) =>
-    domain === undefined ? {} : {
-      windows: [
+  resources(options, { board, domain }) {
+    if (domain === undefined) return {};
+    // Where addresses aren't translated, all of it is in pages of the guest's own RAM.
+    const isDirect = board.plugins.some(({ plugin }) => plugin.provides?.some(({ name }) => name === PmsaDomains.name));
+    const shared = { read: true, write: true, execute: false, type: "normal-wb" } as const;
+    return {
+      windows: isDirect ? [] : [
         { name: "grant table", at: options.grant_table, size: options.grant_table_size },
-        { name: "console", at: options.magic, size: PAGE_SIZE, mapping: { read: true, write: true, execute: false, type: "normal-wb" } },
+        { name: "rings", at: options.magic, size: 2 * PAGE_SIZE, mapping: shared },
       ],
       interrupts: [{ name: "events", intid: options.interrupt, trigger: "level" }],
       deviceTree: [hypervisorNode(options)],
-    },
-  state: () => ({ params: new BigUint64Array(HVM_PARAMS), input: [] }),
+    };
+  },
+  state: () => ({ params: new BigUint64Array(HVM_PARAMS), input: [], store: storeState() }),
   attach,
 });
 
-function attach(context: DomainContext<XenAbiOptions, XenState>): void {
+type Context = DomainContext<XenAbiOptions, XenState>;
+
+function attach(context: Context): void {
   const { domain, options, state, memory, clock, host, exceptions, get, find, trace, onRun, onStop } = context;
   const engine = get(CpuEngine), ports = get(EventPorts), grants = get(Grants), channels = get(EventChannels), interrupts = get(Interrupts);
   const pages = { memory, engine };
@@ -86,6 +99,7 @@ function attach(context: DomainContext<XenAbiOptions, XenState>): void {
   shared.setWallClock(BigInt(Math.floor(host.bootTimeSeconds * 1e9 + clock.nowNs)));
   const runstates = new Runstates();
   const ring = openConsole(context, print);
+  if (options.xenstore) openStore(context);
   serial.onInput((byte) => ring.input(byte));
 
   const [major, minor] = options.version.split(".").map(Number);
@@ -126,20 +140,48 @@ function attach(context: DomainContext<XenAbiOptions, XenState>): void {
   });
 }
 
-/** The console's page, port and parameters. */
-function openConsole(context: DomainContext<XenAbiOptions, XenState>, print: (bytes: Uint8Array) => void): ConsoleRing {
-  const { domain, options, state, memory, get, fail, onStop } = context;
-  const ports = get(EventPorts), grants = get(Grants);
-  const { physmap } = grants;
-  const frame = new SharedFrame({ memory, engine: get(CpuEngine) }, physmap, `${domain.name} (xen)`);
+/** A page of a ring at its place, and its port. */
+function openRing(
+  context: Context,
+  what: string,
+  index: number,
+  sent: () => void,
+): { readonly page: GuestPage; readonly channel: HostChannel } {
+  const { domain, options, memory, get, fail, onStop } = context;
+  const frame = new SharedFrame({ memory, engine: get(CpuEngine) }, get(Grants).physmap, `${domain.name} (xen)`);
   onStop(() => frame.release());
-  if (frame.placeAt(BigInt(options.magic / PAGE_SIZE)) < 0) fail("magic", "the console's page can't be there");
-  const channel = ports.open("console", 0, () => ring.look());
-  if (channel === undefined) return fail("port", "no event channel is free for the console");
-  const ring: ConsoleRing = new ConsoleRing(frame.page, state.input, print, () => channel.notify());
+  if (frame.placeAt(BigInt(options.magic / PAGE_SIZE + index)) < 0) fail("magic", `the page of the ${what} can't be there`);
+  const channel = get(EventPorts).open(what, 0, sent);
+  if (channel === undefined) return fail("magic", `no event channel is free for the ${what}`);
+  return { page: frame.page, channel };
+}
+
+function openConsole(context: Context, print: (bytes: Uint8Array) => void): ConsoleRing {
+  const { options, state } = context;
+  const { page, channel } = openRing(context, "console", 0, () => ring.look());
+  const ring: ConsoleRing = new ConsoleRing(page, state.input, print, () => channel.notify());
   state.params[HvmParam.console_pfn] = BigInt(options.magic / PAGE_SIZE);
   state.params[HvmParam.console_evtchn] = BigInt(channel.port);
   return ring;
+}
+
+function openStore(context: Context): void {
+  const { domain, options, state, get } = context;
+  const { page, channel } = openRing(context, "xenstore", 1, () => ring.look());
+  const ring: StoreRing = new StoreRing(page, state.store, get(EventPorts).id, () => channel.notify());
+  const home = ring.tree.home;
+  const nodes = {
+    name: domain.name,
+    domid: String(get(EventPorts).id),
+    "control/platform-feature-xs_reset_watches": "1",
+    "memory/target": String(domain.ram.reduce((sum, { size }) => sum + size, 0) / 1024),
+    device: "",
+    ...Object.fromEntries(domain.vcpus.map(({ index }) => [`cpu/${index}/availability`, "online"])),
+  };
+  state.store.nodes.set(home, "");
+  for (const [name, value] of Object.entries(nodes)) ring.tree.write(name, value, 0);
+  state.params[HvmParam.store_pfn] = BigInt(options.magic / PAGE_SIZE + 1);
+  state.params[HvmParam.store_evtchn] = BigInt(channel.port);
 }
 
 export default xenAbi;

@@ -8,6 +8,7 @@ import { DOMID_SELF } from "./numbers.ts";
 import type { Polls } from "./polls.ts";
 import type { Runstates } from "./runstate.ts";
 import type { SharedInfo } from "./shared_info.ts";
+import type { StoreState } from "./store_tree.ts";
 
 /** State, plain data. */
 export interface XenState {
@@ -15,6 +16,8 @@ export interface XenState {
   readonly params: BigUint64Array;
   /** Characters that wait for room in the console's ring. */
   readonly input: number[];
+  /** Its xenstore. */
+  readonly store: StoreState;
 }
 
 /** One domain. */
