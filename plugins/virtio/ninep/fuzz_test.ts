@@ -80,6 +80,8 @@ const field: Readonly<Record<string, (request: Writer, random: Random) => unknow
     request.data(size, (into) => into.fill(random.below(256)).length);
   },
   names: (request, random) => {
+    if (random.chance(0.2)) return request.u16(1).text(random.pick(["secret", "file"]));
+    if (random.chance(0.2)) return request.u16(2).text("out").text(random.pick(["secret", "sub", "new"]));
     const count = random.below(random.chance(0.9) ? 4 : 20);
     request.u16(count);
     for (let n = 0; n < count; n++) request.text(random.pick(names));
@@ -117,12 +119,12 @@ for (const write of [true, false]) {
       const type = view.getUint8(4);
       assert(type === Message.LERROR + 1 || type === bytes[4] + 1, `${n}: ${type} answers ${bytes[4]}`);
       if (type !== Message.LERROR + 1) good++;
+      if (write && n % 50 === 0) restock(share.inside);
       if (n % 500 === 0) {
         assertEquals(share.surroundings(), before, `after ${n} messages`);
         structuredClone(share.state);
         // Something to work with.
         if (share.code(Message.WALK, (request) => request.u32(0).u32(3).u16(0)) !== "ok") share.start();
-        if (write) { for (const name of ["file", "new"]) replace(`${share.inside}/${name}`); }
       }
     }
     assert(good > MESSAGES / 20, `only ${good} messages did something`);
@@ -131,12 +133,16 @@ for (const write of [true, false]) {
   });
 }
 
-/** A file again, whatever has become of it. */
-function replace(path: string): void {
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch {
-    // It isn't there.
+/** Something to work with, and to go astray with, whatever has become of it. */
+function restock(inside: string): void {
+  for (const [name, target] of [["file"], ["new"], ["out", "../outside"], ["secret", "../outside/secret"]]) {
+    const path = `${inside}/${name}`;
+    try {
+      Deno.removeSync(path, { recursive: true });
+    } catch {
+      // It isn't there.
+    }
+    if (target === undefined) Deno.writeTextFileSync(path, "0123456789");
+    else Deno.symlinkSync(target, path);
   }
-  Deno.writeTextFileSync(path, "0123456789");
 }
