@@ -71,7 +71,11 @@ const rules: readonly Rule[] = [
     from: /^mod\.ts$/,
     to: ["^core/mod\\.ts$", "^plugins/(mod|contracts)\\.ts$", "^plugins/[a-z0-9_]+/mod\\.ts$", "^cli/mod\\.ts$"],
   },
-  { name: "an example's test has core's test kit besides", from: /^examples\/.*_test\.ts$/, to: ["^core/testing\\.ts$", "^examples/"] },
+  {
+    name: "an example's test has core's test kit besides",
+    from: /^examples\/.*_test\.ts$/,
+    to: ["^mod\\.ts$", "^core/testing\\.ts$", "^examples/"],
+  },
   { name: "examples see the façade, as a stranger would", from: /^examples\//, to: ["^mod\\.ts$", "^examples/"] },
   { name: "a link sees itself", from: /^links\/([a-z]+)\//, to: ["^links/$1/"] },
 ];
