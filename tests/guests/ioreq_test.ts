@@ -1,0 +1,166 @@
+/**
+ * Devices in Workers behind IOREQ, driven by guests: Linux writes to a disk whose Worker is killed in the middle, and what was acknowledged
+ * is there; a program of a few words reboots again and again, and nothing is left. PLUGBOARD_KILLS and PLUGBOARD_REBOOTS make the runs
+ * longer (100 and 200 have been run).
+ */
+import { assert, assertEquals } from "@std/assert";
+import { definePlugin } from "../../core/mod.ts";
+import type { Plugin } from "../../core/mod.ts";
+import { DeviceModels } from "../../plugins/ioreq/contract.ts";
+import { good } from "../../plugins/ioreq/tests/devices.ts";
+import { BOARD } from "../support/program.ts";
+import { debianBoard } from "./debian_images.ts";
+import { Session } from "./session.ts";
+
+const KILLS = Number(Deno.env.get("PLUGBOARD_KILLS") ?? 10);
+const REBOOTS = Number(Deno.env.get("PLUGBOARD_REBOOTS") ?? 10);
+
+/** A plugin that hands a domain's device models out of the machine. */
+function spy(): { readonly plugin: Plugin; models: DeviceModels } {
+  const own: { plugin: Plugin; models: DeviceModels } = {
+    plugin: definePlugin({
+      name: "spy",
+      doc: "Shows device models to a test.",
+      options: {},
+      attach: ({ find, onBoot }) => onBoot(() => void (own.models = find(DeviceModels)!)),
+    }),
+    models: undefined!,
+  };
+  return own;
+}
+
+const CLOUD = "deb:linux-image-6.1.0-*-cloud-arm64#";
+/** In the order in which they need each other. */
+const modules = ["virtio/virtio_ring", "virtio/virtio", "virtio/virtio_mmio", "block/virtio_blk"];
+const nameOf = (module: string) => module.split("/").at(-1);
+
+const busybox = `              - { path: /bin/busybox, from: "deb:busybox-static#/bin/busybox" }\n`;
+const moduleFiles = modules.map((module) =>
+  `              - { path: /lib/modules/${nameOf(module)}.ko, from: "${CLOUD}/lib/modules/*/kernel/drivers/${module}.ko" }\n`
+).join("");
+
+const devices = (disk: string) =>
+  `      - { use: ioreq, on_failure: restart }\n` +
+  `      - { use: spy }\n` +
+  `      - { use: virtio_blk, at: 0x0a00_0000, interrupt: spi 16, file: "${disk}", runs: ioreq }\n`;
+
+const plain = await debianBoard("debian-cloud", [[busybox, busybox + moduleFiles]]);
+const manifest = (disk: string) => plain.manifest.replace("      - use: fdt\n", `${devices(disk)}      - use: fdt\n`);
+
+/** Runs a program of the host; undefined when it isn't installed. */
+async function tool(name: string, ...args: string[]): Promise<{ code: number; text: string } | undefined> {
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(`/usr/sbin/${name}`, { args }).output();
+    return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+const hasMkfs = await tool("mke2fs", "-V") !== undefined;
+if (!hasMkfs) console.log("skipped: no mke2fs: the package e2fsprogs makes the disk of tests/guests/ioreq_test.ts");
+
+Deno.test({
+  name: `ext4 on virtio-blk behind IOREQ: the Worker is killed ${KILLS} times, and nothing that was acknowledged is lost`,
+  ignore: plain.images === undefined || !hasMkfs,
+  async fn() {
+    const directory = await Deno.makeTempDir({ prefix: "plugboard-ioreq" });
+    const disk = `${directory}/disk`;
+    assertEquals((await tool("mke2fs", "-q", "-t", "ext4", disk, "32M"))?.code, 0);
+    const sums: string[] = [];
+    const reports: string[] = [];
+    const eyes = spy();
+    try {
+      {
+        using guest = await Session.start(manifest(disk), {
+          plugins: [eyes.plugin],
+          images: plain.images,
+          console: "console",
+          checksTables: false,
+          wallLimitMs: 600_000 + KILLS * 20_000,
+          onTrace: (kind, detail) => kind === "device behind IOREQ" && reports.push(detail),
+        });
+        guest.until("\n# ");
+        for (const module of modules) guest.command(`insmod /lib/modules/${nameOf(module)}.ko 2>&1`);
+        guest.command("mkdir /mnt; dmesg -n 1; mount -t ext4 /dev/vda /mnt");
+        const [device] = eyes.models.devices;
+        assertEquals(device.owner, "linux/virtio_blk@a000000");
+        for (let n = 0; n < KILLS; n++) {
+          // Somewhere in the next requests: before a read of guest memory, or when the answer is there and nobody has seen it.
+          device.kill(1 + (n * 7) % 31);
+          guest.command(`dd if=/dev/urandom of=/mnt/f${n} bs=4k count=${1 + n % 9} conv=fsync 2>/dev/null`);
+          sums.push(guest.command(`sha256sum < /mnt/f${n}`).split(" ")[0]);
+        }
+        guest.command("umount /mnt; mount /dev/vda /mnt");
+        for (const [n, sum] of sums.entries()) {
+          assertEquals(guest.command(`sha256sum < /mnt/f${n}`).split(" ")[0], sum, `file ${n}, read back`);
+        }
+        guest.command("umount /mnt");
+        guest.type("poweroff -f\n");
+        assertEquals(guest.finish().kind, "power-off");
+        assert(guest.machine.stats.traced.get("device behind IOREQ")! >= 2 * KILLS - 2, reports.join("\n"));
+        assertEquals(reports.filter((text) => !/was killed|goes on/.test(text)), []);
+      }
+      const check = await tool("e2fsck", "-f", "-n", disk);
+      assertEquals(check?.code, 0, check?.text);
+      for (const [n, sum] of sums.entries()) {
+        await tool("debugfs", "-R", `dump /f${n} ${directory}/f`, disk);
+        const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(`${directory}/f`));
+        assertEquals(new Uint8Array(digest).toHex(), sum, `file ${n}, on the host`);
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
+
+/** Adds 1 to what the device keeps, prints it, has 4 KiB copied, arms a timer, and resets the system. */
+const program = new Uint8Array(
+  new Uint32Array([
+    0xd2a14001, // mov x1, #0x0a000000
+    0x52800022, // mov w2, #1
+    0xb9000022, // str w2, [x1]
+    0xb9400023, // ldr w3, [x1]
+    0x3900e023, // strb w3, [x1, #0x38]
+    0xd2a80104, // mov x4, #0x40080000
+    0xf9000424, // str x4, [x1, #8]
+    0x91440085, // add x5, x4, #0x100000
+    0xf9000825, // str x5, [x1, #0x10]
+    0x52820002, // mov w2, #0x1000
+    0xb9001822, // str w2, [x1, #0x18]
+    0xb9002822, // str w2, [x1, #0x28]
+    0x52800120, // mov w0, #9
+    0x72b08000, // movk w0, #0x8400, lsl #16
+    0xd4000002, // hvc #0: SYSTEM_RESET
+  ]).buffer,
+);
+
+for (const order of ["strict", "free"]) {
+  Deno.test(`${REBOOTS} reboots with a device behind IOREQ, ${order}: what it keeps is kept, and nothing else is left`, async () => {
+    const text = BOARD.replace(
+      "      - use: fdt\n",
+      `      - { use: ioreq, order: ${order} }\n      - { use: spy }\n      - { use: good, at: 0x0a00_0000, interrupt: spi 16, runs: ioreq }\n      - use: fdt\n`,
+    );
+    const eyes = spy();
+    using guest = await Session.start(text, {
+      plugins: [eyes.plugin, good],
+      images: new Map([["program.bin", program]]),
+      wallLimitMs: 120_000 + REBOOTS * 10_000,
+    });
+    const snapshot = () => ({ usage: [...guest.machine.memory.usage()], ports: guest.machine.serialPorts });
+    let first: unknown;
+    for (let n = 0; n < REBOOTS; n++) {
+      const { models } = eyes;
+      assertEquals(guest.finish().kind, "reboot");
+      assertEquals(models.devices.map(({ isAlive, frames }) => [isAlive, frames]), [[true, 2]]);
+      await guest.reboot();
+      first ??= snapshot();
+      assertEquals(snapshot(), first);
+      assertEquals(models.devices.map(({ isAlive, frames }) => [isAlive, frames]), [[false, 0]], "the one before");
+      assertEquals([models.servers.all.length, eyes.models.servers.all.length], [0, 1]);
+    }
+    guest.finish();
+    const printed = [...guest.ports.get("good")!].map((letter) => letter.charCodeAt(0));
+    assertEquals(printed, Array.from({ length: REBOOTS + 1 }, (_, n) => n + 1));
+  });
+}
