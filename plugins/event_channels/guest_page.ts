@@ -17,10 +17,10 @@ export class GuestPage {
     readonly host: PageHost,
     /** Who owns the frame. */
     readonly owner: string,
-    /** Its address. */
-    readonly pa: number,
+    /** Its address; `undefined`: it is in no RAM. */
+    readonly pa: number | undefined,
   ) {
-    const bytes = host.memory.view(pa, PAGE_SIZE);
+    const bytes = pa === undefined ? new Uint8Array(PAGE_SIZE) : host.memory.view(pa, PAGE_SIZE);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_SIZE);
   }
 
@@ -43,11 +43,16 @@ export class GuestPage {
     return new GuestPage(host, owner, host.memory.allocate(owner, 0));
   }
 
+  /** A page that is nowhere yet: the guest is to say which of its own it shall be. */
+  static nowhere(host: PageHost): GuestPage {
+    return new GuestPage(host, "", undefined);
+  }
+
   /** Gives the reference back. Once. */
   release(): void {
     if (!this.#isPinned) return;
     this.#isPinned = false;
-    this.host.memory.release(this.owner, this.pa);
+    if (this.pa !== undefined) this.host.memory.release(this.owner, this.pa);
   }
 
   get8(at: number): number {
@@ -90,6 +95,6 @@ export class GuestPage {
 
   /** A guest may execute what it shares. */
   #written(at: number, size: number): void {
-    this.host.engine.memoryWritten(this.pa + at, size);
+    if (this.pa !== undefined) this.host.engine.memoryWritten(this.pa + at, size);
   }
 }

@@ -6,7 +6,7 @@ import type { Physmap } from "./physmap.ts";
 
 const SHARED: Mapping = { read: true, write: true, execute: false, type: "normal-wb" };
 
-/** The frame is the hypervisor's; where addresses aren't translated it becomes the guest's own page, pinned. */
+/** The frame is the hypervisor's; where addresses aren't translated it is nowhere until it becomes a page of the guest's own, pinned. */
 export class SharedFrame {
   #page: GuestPage;
   /** Where the guest has put it; the last place, when there are several. */
@@ -14,7 +14,7 @@ export class SharedFrame {
 
   /** Throws when no frame is free. */
   constructor(readonly host: PageHost, readonly physmap: Physmap, owner: string) {
-    this.#page = GuestPage.allocate(host, owner);
+    this.#page = physmap.isDirect ? GuestPage.nowhere(host) : GuestPage.allocate(host, owner);
   }
 
   /** Where it is now. */
@@ -24,7 +24,7 @@ export class SharedFrame {
 
   /** Puts it at a guest frame. 0 or an error. */
   placeAt(gfn: bigint): number {
-    if (!this.physmap.isDirect) {
+    if (this.#page.pa !== undefined && !this.physmap.isDirect) {
       const placed = this.physmap.place(gfn, this.#page.pa, SHARED, () => {
         if (this.gfn === gfn) this.gfn = undefined;
       });

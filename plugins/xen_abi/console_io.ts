@@ -12,7 +12,7 @@ export const consoleIo: Handler = (xen, vcpu, [cmd, length, buffer]) => {
   const count = low32(length);
   switch (low32(cmd)) {
     case ConsoleOp.write: {
-      for (let done = 0; done < Math.min(count, 64 * MOST); done += MOST) {
+      for (let done = 0; done < Math.min(count, 16 * MOST); done += MOST) {
         const view = xen.args.read(vcpu, buffer + BigInt(done), Math.min(MOST, count - done));
         if (view === undefined) return Errno.EFAULT;
         xen.print(new Uint8Array(view.buffer));

@@ -20,9 +20,9 @@ export class Polls {
     if (untilNs !== undefined && untilNs < Number.MAX_SAFE_INTEGER) this.#timers[vcpu.index].arm(untilNs);
   }
 
-  /** The vCPU runs: whatever it waited for. */
+  /** The vCPU runs, whatever it waited for; a look whether it may isn't a run. */
   runs(vcpu: Vcpu): void {
-    if (this.#waiting.size === 0 || !this.#waiting.delete(vcpu.index)) return;
+    if (this.#waiting.size === 0 || vcpu.power === "blocked" || !this.#waiting.delete(vcpu.index)) return;
     this.#timers[vcpu.index].disarm();
   }
 
