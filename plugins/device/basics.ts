@@ -1,6 +1,6 @@
 /** What a device gets of the host, made from the context of the plugin that runs it. */
 import { Serial } from "../../core/mod.ts";
-import type { BoardContext, Disk, Folder } from "../../core/mod.ts";
+import type { BoardContext, Disk, Domain, Folder } from "../../core/mod.ts";
 import type { CableEnd } from "../network/contract.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import type { DeviceBasics, HostUse } from "./model.ts";
@@ -11,7 +11,7 @@ import type { DeviceBasics, HostUse } from "./model.ts";
  */
 export function deviceBasics<O, S>(
   use: HostUse<O>,
-  context: BoardContext<O, unknown>,
+  context: BoardContext<O, unknown> & { readonly domain?: Domain },
   state: S,
   cables: ReadonlyMap<string, CableEnd> = new Map(),
 ): DeviceBasics<O, S> {
@@ -32,6 +32,7 @@ export function deviceBasics<O, S>(
     port: (name) => declared(ports, name, "ports"),
     disk: (name) => declared(disks, name, "disks"),
     folder: (name) => declared(folders, name, "folders"),
+    ...use.pages && context.domain ? { pages: context.domain } : {},
     ...use.sockets ? { sockets: context.host.sockets } : {},
     cable: (name) => declared(cables, name, "cables"),
     trace,

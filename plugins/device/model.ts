@@ -8,6 +8,7 @@ import type {
   DeviceTreeValue,
   Disk,
   DiskMode,
+  Domain,
   Folder,
   FolderMode,
   HostSockets,
@@ -86,6 +87,8 @@ export interface HostUse<O> {
   readonly disks?: (options: O) => Readonly<Record<string, DiskRequest>>;
   /** Folders of the host that it uses, by name. */
   readonly folders?: (options: O) => Readonly<Record<string, FolderRequest>>;
+  /** It gives guest RAM back to the board, and takes it again, where it can: inline. */
+  readonly pages?: boolean;
   /** It uses sockets of the host: then it runs inline only. */
   readonly sockets?: boolean;
   /** Cables for Ethernet frames, by name: then it runs inline only. */
@@ -108,6 +111,8 @@ export interface DeviceBasics<O, S> {
   disk(name: string): Disk;
   /** A folder of the host that the model's `folders` names. */
   folder(name: string): Folder;
+  /** Guest RAM that it gives back and takes again, when the model's `pages` says that it does; absent where it runs elsewhere. */
+  readonly pages?: Pick<Domain, "giveBack" | "takeBack" | "ram">;
   /** Sockets of the host, when the model's `sockets` says that it uses them. */
   readonly sockets?: HostSockets;
   /** A cable that the model's `cables` names. It is plugged in when the domain boots. */
@@ -191,6 +196,9 @@ export interface DeviceModel<O = any, S = any> extends HostUse<O> {
   readonly state: (options: O) => S;
   /** What outlives a reboot of the domain: the parts of `state` that a battery or a disk keeps. Absent: nothing does. */
   readonly keep?: (state: S) => Partial<S>;
-  /** Brings it to life: wires its state to handlers. `state` may be one that ran before. */
+  /**
+   * Brings it to life: wires its state to handlers. `state` may be one that ran before, in another Worker: then its timers of the same
+   * names are still armed, and its lines are where it left them.
+   */
   readonly create: (context: DeviceContext<O, S>) => Device;
 }

@@ -9,7 +9,7 @@ import type { Random } from "../support/random.ts";
 import { RAM } from "./ram.ts";
 import { attachNeeds } from "./setups.ts";
 import type { Setup } from "./setups.ts";
-import { VirtioGuest } from "./virtio_guest.ts";
+import { mmio, pci, VirtioGuest } from "./virtio_guest.ts";
 
 /** What lies behind it, and belongs to nobody: it must stay as it is. */
 const CANARY = { at: RAM.at + RAM.size, size: RAM.size, byte: 0xa5 };
@@ -29,6 +29,7 @@ export class DeviceWorld {
     readonly state: unknown,
     private readonly random: Random,
     private readonly takesFrames: boolean,
+    isVirtio: boolean,
   ) {
     const { domain, memory } = kit;
     if (!takesFrames) memory.view(CANARY.at, CANARY.size).fill(CANARY.byte);
@@ -40,8 +41,10 @@ export class DeviceWorld {
         return original(ipa, what);
       };
     }
+    // Options of every virtio transport. A look at the registers could change them.
+    if (!isVirtio) return;
     const bar = windows.find(({ name }) => name === "BAR 0");
-    this.#virtio = bar === undefined ? VirtioGuest.find(kit, windows[0].at, "mmio", random) : VirtioGuest.find(kit, bar.at, "pci", random);
+    this.#virtio = new VirtioGuest(kit, bar === undefined ? mmio(kit, windows[0].at) : pci(kit, bar.at), random);
   }
 
   /** One thing that a guest, or the world, may do. */
@@ -67,7 +70,7 @@ export class DeviceWorld {
       const state = await kit.attach(plugin, options);
       await kit.boot();
       const windows = [...(resources.windows ?? []).filter(({ mapping }) => mapping === undefined), ...setup.windows?.(kit) ?? []];
-      return new DeviceWorld(kit, windows, portsOf(plugin, options), state, random, setup.takesFrames ?? false);
+      return new DeviceWorld(kit, windows, portsOf(plugin, options), state, random, setup.takesFrames ?? false, "packed" in plugin.options);
     } catch (error) {
       kit.close();
       if (error instanceof OptionError) return undefined;
@@ -110,6 +113,19 @@ export class DeviceWorld {
       () => random.chance(0.5) ? random.below(16) : Number(interesting(random) & 0xffff_ffffn),
     );
     this.kit.domain.writeMemory(RAM.at + 0x100 * random.below(0x400), new Uint8Array(words.buffer));
+  }
+
+  /** What its registers say now, window by window, and its identification. Reading may change them. */
+  registers(): string[] {
+    return this.windows.map(({ at, size }) =>
+      Array.from({ length: Math.min(size, 0x1000) / 4 }, (_, n) => this.kit.read32(at + 4 * n).toString(16)).join(" ")
+    );
+  }
+
+  /** Makes its clock and the guest's RAM like those of another world. */
+  follow({ kit: { clock, domain } }: DeviceWorld): void {
+    this.kit.clock.skipTo(clock.nowNs);
+    this.kit.domain.writeMemory(RAM.at, domain.readMemory(RAM.at, RAM.size));
   }
 
   /** Somebody types. */

@@ -3,7 +3,6 @@ import type { Bench } from "../../core/testing.ts";
 import type { Random } from "../support/random.ts";
 import { RAM } from "./ram.ts";
 
-const MAGIC = 0x74726976;
 /** Rings of a queue lie here, its buffers behind them. */
 const QUEUE_BYTES = 0x4000;
 const EMPTY = new Uint8Array(0x2100);
@@ -14,7 +13,7 @@ const BUFFERS = RAM.at + QUEUE_BYTES * MOST_QUEUES;
 const [NEXT, WRITE, INDIRECT, AVAIL, USED] = [1, 2, 4, 1 << 7, 1 << 15];
 
 /** Registers of a transport, as far as a driver needs them. */
-interface Transport {
+export interface Transport {
   setStatus(value: number): void;
   status(): number;
   /** Offers and accepts features: what is on offer, in both halves. */
@@ -24,7 +23,8 @@ interface Transport {
   notify(queue: number): void;
 }
 
-function mmio(kit: Bench, at: number): Transport {
+/** "Virtio Over MMIO", both versions. */
+export function mmio(kit: Bench, at: number): Transport {
   const get = (register: number) => kit.read32(at + register);
   const set = (register: number, value: number) => kit.write32(at + register, value);
   return {
@@ -61,7 +61,7 @@ function mmio(kit: Bench, at: number): Transport {
 }
 
 /** "Virtio Over PCI Bus": the common configuration is at the start of the BAR, notifications are at 0x3000. */
-function pci(kit: Bench, at: number): Transport {
+export function pci(kit: Bench, at: number): Transport {
   return {
     setStatus: (value) => kit.write8(at + 20, value),
     status: () => kit.read8(at + 20),
@@ -100,13 +100,7 @@ export class VirtioGuest {
   #queues: Position[] = [];
   #packed = false;
 
-  private constructor(private readonly kit: Bench, private readonly transport: Transport, private readonly random: Random) {}
-
-  /** Undefined when there is no virtio device. `at`: its registers, or its BAR. */
-  static find(kit: Bench, at: number, kind: "mmio" | "pci", random: Random): VirtioGuest | undefined {
-    if (kind === "mmio" && kit.read32(at) !== MAGIC) return undefined;
-    return new VirtioGuest(kit, kind === "mmio" ? mmio(kit, at) : pci(kit, at), random);
-  }
+  constructor(private readonly kit: Bench, private readonly transport: Transport, private readonly random: Random) {}
 
   /** Brings it up with any features that it may take. */
   start(): void {
