@@ -38,7 +38,7 @@ export class Physmap {
 
   /**
    * Maps a frame at a guest frame: in a hole, over the domain's RAM, or over what was placed there. 0, and `removed` is called when it
-   * leaves; or an error, and nothing changed.
+   * leaves; or an error, and at most what had been placed there before is gone.
    */
   place(gfn: bigint, pa: number, mapping: Mapping, removed: () => void): number {
     if (gfn < 0n || gfn >= GFN_LIMIT) return Errno.EINVAL;
