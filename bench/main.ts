@@ -3,12 +3,13 @@ import { parseArgs } from "@std/cli/parse-args";
 import { bootOnOurs, bootOnQemu, prepareImages, startUp } from "./boot.ts";
 import { guestKernels, runOnOurs, runOnQemu } from "./kernels.ts";
 import { qemuVersion } from "./qemu.ts";
-import { bootResult, kernelResult, measures } from "./results.ts";
+import { mmioRoundTrips } from "./mmio.ts";
+import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
-import { bootLine, heading, kernelLine, measureLine, startUpLine } from "./table.ts";
+import { bootLine, heading, kernelLine, measureLine, mmioLine, startUpLine } from "./table.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up"];
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "mmio"];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -67,6 +68,11 @@ if (wanted("start-up")) {
   const runs = await alternate(args.quick ? 1 : 5, startUp);
   results.startUp = medianDuration(runs.ours)!;
   say(startUpLine(results.startUp));
+}
+if (wanted("mmio")) {
+  const runs = await alternate(results.runs, mmioRoundTrips);
+  results.mmio = mmioResult(runs.ours);
+  say(mmioLine(results.mmio));
 }
 
 const found = measures(results);

@@ -2,6 +2,7 @@
 import { GUEST_MIB } from "./boot.ts";
 import type { BootRun } from "./boot.ts";
 import type { GuestKernel, KernelRun } from "./kernels.ts";
+import type { MmioResult } from "./mmio.ts";
 import { median, medianDuration } from "./statistics.ts";
 import type { Duration } from "./process.ts";
 
@@ -33,6 +34,7 @@ export interface Results {
   readonly kernels: KernelResult[];
   boot?: BootResult;
   startUp?: Duration;
+  mmio?: MmioResult;
 }
 
 /** One of issue 2's measures. */
@@ -44,7 +46,7 @@ export interface Measure {
 }
 
 const MIB = 2 ** 20;
-const GOALS = { bootMips: 80, timesQemu: 6, startUp: 0.5, besidesGuestMiB: 200 };
+const GOALS = { bootMips: 80, timesQemu: 6, startUp: 0.5, besidesGuestMiB: 200, inlineUs: 2, ioreqUs: 30 };
 
 /** From runs to medians. */
 export function kernelResult(kernel: GuestKernel, ours: readonly KernelRun[], qemu: readonly KernelRun[]): KernelResult {
@@ -64,6 +66,11 @@ export function bootResult(ours: readonly BootRun[], qemu: readonly BootRun[]): 
   };
 }
 
+/** From runs to medians. */
+export function mmioResult(runs: readonly MmioResult[]): MmioResult {
+  return { inline: median(runs.map(({ inline }) => inline))!, ioreq: median(runs.map(({ ioreq }) => ioreq))! };
+}
+
 /**
  * The time that a speed is computed from: a CPU-bound process on a machine that others use as well
  * gets a share of a core only, and its CPU time says what it would have taken alone.
@@ -78,7 +85,7 @@ export function mips(instructions: number, seconds: number): number {
 }
 
 /** The measures that these results tell of. */
-export function measures({ kernels, boot, startUp }: Results): Measure[] {
+export function measures({ kernels, boot, startUp, mmio }: Results): Measure[] {
   const found: Measure[] = [];
   for (const { name, goal, instructions, ours } of kernels) {
     if (goal === undefined) continue;
@@ -109,6 +116,12 @@ export function measures({ kernels, boot, startUp }: Results): Measure[] {
       found: text,
       met: startUp.wall < GOALS.startUp,
     });
+  }
+  if (mmio) {
+    for (const [name, seconds, goal] of [["inline", mmio.inline, GOALS.inlineUs], ["behind IOREQ", mmio.ioreq, GOALS.ioreqUs]] as const) {
+      const us = seconds * 1e6;
+      found.push({ name: `MMIO round trip, ${name}`, wanted: `under ${goal} µs`, found: `${us.toFixed(2)} µs`, met: us < goal });
+    }
   }
   return found;
 }

@@ -1,5 +1,6 @@
 /** Results for people. */
 import { busy, mips } from "./results.ts";
+import type { MmioResult } from "./mmio.ts";
 import type { BootResult, KernelResult, Measure } from "./results.ts";
 import type { Duration } from "./process.ts";
 
@@ -35,6 +36,11 @@ export function bootLine({ ours, qemu }: BootResult): string {
 /** The start-up in one line. */
 export function startUpLine(ours: Duration): string {
   return row(["start-up", "to the guest's first character", times(ours), "", ""]);
+}
+
+/** Accesses to a device in one line. */
+export function mmioLine({ inline, ioreq }: MmioResult): string {
+  return row(["mmio", "one access, with its exit", `inline ${(inline * 1e6).toFixed(2)} µs, IOREQ ${(ioreq * 1e6).toFixed(1)} µs`, "", ""]);
 }
 
 /** A measure in one line. */
