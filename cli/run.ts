@@ -6,12 +6,14 @@ import type { Board, StopReason } from "../core/mod.ts";
 import { ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
 import { declareBoardOptions, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
+import { ConsoleFiles } from "./console_files.ts";
+import { Consoles } from "./consoles.ts";
 import { describeEnding, EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { Ending } from "./exit_codes.ts";
 import { Watcher } from "./expectations.ts";
 import { load, printFindings } from "./load.ts";
 import type { LoadedBoard } from "./load.ts";
-import { runMachine } from "./runner.ts";
+import { POWER_KEY, runMachine } from "./runner.ts";
 import type { Limits, Surroundings } from "./runner.ts";
 import { runSummary, summary } from "./summary.ts";
 import { Terminal } from "./terminal.ts";
@@ -27,6 +29,8 @@ interface RunOptions extends BoardOptions {
   /** False with --no-reboot. */
   reboot?: boolean;
   port?: string;
+  all?: boolean;
+  console?: string[];
   quiet?: boolean;
 }
 
@@ -42,7 +46,12 @@ export function command(done: Done): Command {
     .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
     .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does and as a terminal as input implies.")
     .option("--no-reboot", "End with 5 when a guest asks for a reboot, or is reset; otherwise it gets it.")
-    .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first.")
+    .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first. C-a c takes the next one.")
+    .option(
+      "--all",
+      "Show all serial ports, each line behind its port's name; so it is without --port when several guests have one and none is called console.",
+    )
+    .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
     .option("--trace", "Print trace events to standard error.")
     .option("-q, --quiet", "Print nothing but the guest's console, and errors.") as unknown as Command;
   return declareBoardOptions(declared).action(async (options: RunOptions, file: string) =>
@@ -67,9 +76,24 @@ async function run(options: RunOptions, file: string): Promise<number> {
 
   const images = await fetchImages(board, loaded, say);
   if (!images) return EXIT.usage;
-  const terminal = new Terminal();
+  let files: ConsoleFiles;
+  try {
+    files = new ConsoleFiles(options.console ?? []);
+  } catch (error) {
+    console.error(`error: ${(error as Error).message}`);
+    return EXIT.usage;
+  }
+  const consoles: Consoles = new Consoles({
+    show: (bytes) => terminal.write(bytes),
+    remark: (text) => terminal.remark(`\n-- ${text} --\n`),
+    file: (name, bytes) => files.write(name, bytes),
+    style: {
+      newline: Deno.stdin.isTerminal() && Deno.stdout.isTerminal() ? "\r\n" : "\n",
+      live: Deno.stdin.isTerminal() && Deno.stdout.isTerminal(),
+    },
+  });
+  const terminal = new Terminal(consoles);
   const watcher = new Watcher({ expect: options.expect ?? [], refuse: options.fail ?? [] });
-  let console_: string | undefined;
   let machine: Machine;
   try {
     machine = await Machine.create(board, {
@@ -78,44 +102,50 @@ async function run(options: RunOptions, file: string): Promise<number> {
       expectsInput: true,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
-        if (port === console_ && !terminal.write(bytes)) terminal.quit ??= {};
+        if (!consoles.write(port, bytes)) terminal.quit ??= {};
       },
       onTrace: options.trace ? (kind, detail) => console.error(`[${kind}] ${detail}\r`) : undefined,
     });
   } catch (error) {
+    files.close();
     if (!(error instanceof OptionError)) throw error;
     printFindings([await loaded.locate("M0702", error.message, error.path ?? [])]);
     return EXIT.usage;
   }
   try {
-    const ports = machine.serialPorts;
-    if (options.port !== undefined && !ports.includes(options.port)) {
-      console.error(`error: no device has a serial port ${options.port}; there is ${ports.join(", ") || "none"}`);
+    const ports = machine.serialPorts.filter((name) => name !== POWER_KEY);
+    for (const name of [...options.port === undefined ? [] : [options.port], ...files.names]) {
+      if (ports.includes(name)) continue;
+      console.error(`error: no device has a serial port ${name}; there is ${ports.join(", ") || "none"}`);
       return EXIT.usage;
     }
-    console_ = options.port ?? (ports.includes("console") ? "console" : ports[0]);
+    const shown = ports.filter((name) => !files.names.has(name));
+    const several = board.domains.length > 1 && shown.length > 1 && !ports.includes("console") && options.port === undefined;
+    consoles.start(ports, { chosen: options.port, all: options.all ?? several, files: files.names });
     say(`run    ${board.time === "host" ? "paced by this machine's clock" : `deterministic, seed ${board.seed}`}; C-a h for keys`);
     const rebooting = options.reboot === false
       ? undefined
       : (reason: StopReason) => say(`\nreboot ${describeEnding({ kind: "stopped", reason })}`);
-    return await runAndReport(machine, { port: console_, terminal, watcher, limits, rebooting }, say);
+    return await runAndReport(machine, { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting }, say);
   } finally {
     machine.dispose();
+    files.close();
   }
 }
 
 async function runAndReport(
   machine: Machine,
-  surroundings: Surroundings & { readonly terminal: Terminal },
+  surroundings: Surroundings & { readonly terminal: Terminal; readonly consoles: Consoles },
   say: (line: string) => void,
 ): Promise<number> {
-  const { terminal, watcher } = surroundings;
+  const { terminal, consoles, watcher } = surroundings;
   const start = performance.now();
   let ending: Ending;
   terminal.open();
   try {
     ending = await runMachine(machine, surroundings);
   } finally {
+    consoles.end();
     terminal.close();
   }
   const wallMs = performance.now() - start;

@@ -8,7 +8,7 @@ import type { Terminal } from "./terminal.ts";
 const SLICE_MS = 20;
 
 /** Any byte on this port presses the power key. */
-const POWER_KEY = "power-key";
+export const POWER_KEY = "power-key";
 
 /** What running needs of a machine. */
 export type Runnable = Pick<
@@ -29,7 +29,7 @@ export interface Limits {
 
 /** Everything around a run. */
 export interface Surroundings {
-  /** The serial port that the terminal is connected to. */
+  /** Where input goes for which the terminal names no console. */
   readonly port: string | undefined;
   readonly terminal: Console;
   readonly watcher: Watcher;
@@ -46,8 +46,10 @@ export async function runMachine(machine: Runnable, { port, terminal, watcher, l
   machine.onHostInput(() => terminal.wake());
   for (;;) {
     if (terminal.quit) return { kind: "quit", ...terminal.quit };
-    const bytes = terminal.take();
-    if (bytes.length && port !== undefined) machine.serialInput(port, bytes);
+    for (const { console = port, bytes } of terminal.take()) {
+      // A domain that was destroyed has taken its console with it.
+      if (console !== undefined && machine.serialPorts.includes(console)) machine.serialInput(console, bytes);
+    }
     if (terminal.powerKey) {
       terminal.powerKey = false;
       if (machine.serialPorts.includes(POWER_KEY)) machine.serialInput(POWER_KEY, Uint8Array.of(1));

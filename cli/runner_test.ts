@@ -49,7 +49,7 @@ function fake(
     take() {
       const bytes = new TextEncoder().encode(typed);
       typed = "";
-      return bytes;
+      return bytes.length > 0 ? [{ bytes }] : [];
     },
     wait: () => Promise.resolve(),
     wake: () => {},

@@ -1,6 +1,7 @@
 /** The user's terminal as a guest's console: raw mode, the escape key, and piped input just the same. */
 
 import { setImmediate } from "node:timers";
+import type { Consoles } from "./consoles.ts";
 
 /** C-a, as in QEMU and screen. */
 const ESCAPE = 0x01;
@@ -12,7 +13,14 @@ C-a x    end the run
 C-a C-a  send C-a to the guest
 `;
 
-/** Standard input. Bytes for the guest are collected until they are taken. */
+/** What was typed to one console. */
+export interface Typed {
+  /** Absent: the terminal knows no consoles. */
+  readonly console?: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Standard input. Bytes for the guests are collected until they are taken. */
 export class Terminal {
   readonly interactive: boolean = Deno.stdin.isTerminal();
   /** True when no more input comes. */
@@ -21,12 +29,15 @@ export class Terminal {
   quit: { readonly signal?: string } | undefined;
   /** The user asked to press the guest's power key; whoever presses it clears this. */
   powerKey = false;
-  #bytes: number[] = [];
+  #typed: { readonly console: string | undefined; readonly bytes: number[] }[] = [];
   #escaped = false;
   #raw = false;
   #wake: (() => void) | undefined;
   readonly #signals: [Deno.Signal, () => void][] = [];
   readonly #restore = () => this.close();
+
+  /** `consoles` tells where input goes, and knows more keys. */
+  constructor(readonly consoles?: Pick<Consoles, "chosen" | "command" | "help">) {}
 
   /** Goes into raw mode and starts to read. */
   open(): void {
@@ -56,17 +67,15 @@ export class Terminal {
     for (const [signal, handler] of this.#signals.splice(0)) Deno.removeSignalListener(signal, handler);
   }
 
-  /** Input for the guest since the last call. */
-  take(): Uint8Array {
-    const bytes = Uint8Array.from(this.#bytes);
-    this.#bytes = [];
-    return bytes;
+  /** Input for the guests since the last call, in order. */
+  take(): Typed[] {
+    return this.#typed.splice(0).map(({ console, bytes }) => ({ console, bytes: Uint8Array.from(bytes) }));
   }
 
   /** Resolves when there is something to do, or after so many milliseconds. */
   wait(ms: number): Promise<void> {
     // A timer takes 2 ms at least; this only lets the event loop turn once.
-    if (ms <= 0 || this.#bytes.length || this.powerKey || this.quit) return new Promise((resolve) => void setImmediate(resolve));
+    if (ms <= 0 || this.#typed.length > 0 || this.powerKey || this.quit) return new Promise((resolve) => void setImmediate(resolve));
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#wake?.(), ms);
       this.#wake = () => {
@@ -107,18 +116,33 @@ export class Terminal {
 
   /** The escape key works where a person types; piped bytes go through as they are. */
   #key(byte: number): void {
-    if (!this.interactive) this.#bytes.push(byte);
+    if (!this.interactive) this.#type(byte);
     else if (this.#escaped) this.#command(byte);
     else if (byte === ESCAPE) this.#escaped = true;
-    else this.#bytes.push(byte);
+    else this.#type(byte);
+  }
+
+  /** What is typed before another console is chosen goes to the one before. */
+  #type(byte: number): void {
+    const console = this.consoles?.chosen;
+    const last = this.#typed.at(-1);
+    if (last !== undefined && last.console === console) last.bytes.push(byte);
+    else this.#typed.push({ console, bytes: [byte] });
   }
 
   #command(byte: number): void {
     this.#escaped = false;
     const key = String.fromCharCode(byte).toLowerCase();
-    if (byte === ESCAPE) this.#bytes.push(ESCAPE);
+    if (byte === ESCAPE) this.#type(ESCAPE);
     else if (key === "x") this.quit = {};
     else if (key === "p") this.powerKey = true;
-    else if (key === "h" || key === "?") Deno.stderr.writeSync(new TextEncoder().encode(HELP.replaceAll("\n", "\r\n")));
+    else if (key === "h" || key === "?") this.remark(HELP + (this.consoles?.help ?? ""));
+    else this.consoles?.command(key);
+  }
+
+  /** A text of ours, beside what guests say. */
+  remark(text: string): void {
+    const bytes = new TextEncoder().encode(this.interactive ? text.replaceAll("\n", "\r\n") : text);
+    Deno.stderr.writeSync(bytes);
   }
 }

@@ -129,3 +129,63 @@ Deno.test("--fail ends with 1 at once, also when what is expected came before", 
     assertEquals(wrongOrder.code, 1);
     assertStringIncludes(wrongOrder.stderr, 'expected and not seen: "*"');
   }));
+
+/** The echo program in two domains of one board, each with a console. */
+const twoGuests = (manifest: string) => {
+  const [head, guest] = manifest.split(/^(?= {2}- name: guest)/m);
+  const named = (name: string) => guest.replace("name: guest", `name: ${name}`).replace("port: console", `port: ${name}`);
+  return head.replace(/^memory:\n.*\n/m, "").replace("scheduler_null", "scheduler_credit2") + named("left") + named("right");
+};
+
+Deno.test("two guests, no terminal: each line behind its console's name; input goes to the first, or to --port", () =>
+  withProgram(PROMPT_AND_ECHO, async (board) => {
+    const run = async (text: string, ...args: string[]) =>
+      (await converse(plugboard(board, "--quiet", "--expect", text.slice(-3), ...args), [{ after: "", text }], { open: true })).text;
+    assertEquals(await run("one\ntwo\nend"), "[left] *one\n[left] two\n[left] end\n[right] *\n");
+    assertEquals(await run("abc", "--port", "right"), "*abc");
+    assertEquals(await run("abc", "--port", "right", "--all"), "[left] *\n[right] *abc\n");
+  }, twoGuests));
+
+Deno.test("--console: a port's bytes go to a file; mistakes are told before anything runs", () =>
+  withProgram(PROMPT_AND_ECHO, async (board, folder) => {
+    const run = (...args: string[]) =>
+      converse(plugboard(board, "--quiet", "--expect", "abc", ...args), [{ after: "", text: "abc" }], { open: true });
+    const { text } = await run("--console", `left=${folder}/left.log`);
+    assertEquals(text, "*abc");
+    assertEquals(await Deno.readTextFile(`${folder}/left.log`), "*");
+    for (
+      const [setting, says] of [
+        [`middle=${folder}/x`, "no device has a serial port middle; there is left, right"],
+        ["left", "want NAME=FILE"],
+        [`left=${folder}/no/such/x`, "left="],
+      ]
+    ) {
+      const { code, stderr } = await run("--console", setting);
+      assertEquals(code, 2);
+      assertStringIncludes(stderr, says);
+    }
+  }, twoGuests));
+
+Deno.test({
+  name: "two guests at a terminal: C-a c and C-a 1 choose who is typed to, C-a ? names them, and no line is in another",
+  ignore: missing(terminal),
+  fn: () =>
+    withProgram(PROMPT_AND_ECHO, async (board) => {
+      const typing = [
+        { after: "[left] *", text: "abc\x01c" },
+        { after: "input goes to right", text: "def" },
+        { after: "def", text: "\x01?" },
+        { after: "C-a 2    console right (chosen)", text: "\x011" },
+        { after: "input goes to left", text: "ghi\n" },
+        { after: "abcghi", text: "\x01m" },
+        { after: "console left alone", text: "jkl" },
+        { after: "jkl", text: "\x01x" },
+      ];
+      const { code, text } = await converse(inTerminal(...plugboard(board)), typing, { open: true });
+      assertEquals(code, 0, text);
+      assertStringIncludes(text, "[right] *def");
+      // deno-lint-ignore no-control-regex -- what the terminal erased
+      const rows = text.replaceAll("\r\n", "\n").replace(/^.*\r\x1b\[K/gm, "").split("\n");
+      assert(rows.every((row) => row.split("[left]").length + row.split("[right]").length <= 3), text);
+    }, twoGuests),
+});
