@@ -66,10 +66,17 @@ export interface Domain {
   readonly ram: readonly { readonly at: Ipa; readonly size: number }[];
   /** How it ended; absent while it lives. */
   readonly outcome?: Outcome;
-  /** Copies bytes into guest RAM. Throws a `RangeError` outside it. */
+  /** Copies bytes into guest RAM; in pages that were given back they vanish. Throws a `RangeError` outside it. */
   writeMemory(ipa: Ipa, bytes: Uint8Array): void;
-  /** Copies guest RAM out. Throws a `RangeError` outside it. */
+  /** Copies guest RAM out; pages that were given back are zeroes. Throws a `RangeError` outside it. */
   readMemory(ipa: Ipa, size: number): Uint8Array;
+  /**
+   * Gives pages of guest RAM back to the board: unmapped, their frames free for others. What was given back before stays so. False, and nothing
+   * changed, where the memory backend can't (an MPU's regions, no frame for a table). Throws a `RangeError` outside guest RAM.
+   */
+  giveBack(ipa: Ipa, sizeBytes: number): boolean;
+  /** The counterpart of {@linkcode giveBack}: pages that are missing are there again, zeroed. False when frames run out: some may still be missing. */
+  takeBack(ipa: Ipa, sizeBytes: number): boolean;
   /** Holds all its vCPUs until as many calls of {@linkcode unpause}. What is pending for them stays pending. */
   pause(): void;
   /** Takes one {@linkcode pause} back. */

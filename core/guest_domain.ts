@@ -71,6 +71,45 @@ export class GuestDomain implements Domain {
     return bytes;
   }
 
+  giveBack(ipa: number, size: number): boolean {
+    this.#checkPages(ipa, size);
+    const { memory, backend, engine } = this.parts;
+    if (backend.directMapOnly) return false;
+    try {
+      this.space.unmap(ipa, size);
+    } catch {
+      return false;
+    }
+    for (let chunk = this.#chunks.overlapping(ipa, size); chunk !== undefined; chunk = this.#chunks.overlapping(ipa, size)) {
+      const { at, value: pa } = chunk;
+      const [end, from, to] = [at + chunk.size, Math.max(at, ipa), Math.min(at + chunk.size, ipa + size)];
+      this.#chunks.remove(at);
+      if (at < from) this.#chunks.add(at, from - at, "RAM", pa);
+      if (to < end) this.#chunks.add(to, end - to, "RAM", pa + (to - at));
+      memory.release(this.name, pa + (from - at), to - from);
+      engine.memoryWritten(pa + (from - at), to - from);
+    }
+    return true;
+  }
+
+  takeBack(ipa: number, size: number): boolean {
+    this.#checkPages(ipa, size);
+    for (let at = ipa; at < ipa + size; at += PAGE_SIZE) {
+      if (this.#chunks.find(at) !== undefined) continue;
+      let pa: number | undefined;
+      try {
+        pa = this.parts.memory.allocate(this.name, 0);
+        this.space.map(at, pa, PAGE_SIZE, GUEST_RAM);
+      } catch {
+        // No frame, or none for a table.
+        if (pa !== undefined) this.parts.memory.release(this.name, pa);
+        return false;
+      }
+      this.#chunks.add(at, PAGE_SIZE, "RAM", pa);
+    }
+    return true;
+  }
+
   pause(): void {
     for (const vcpu of this.vcpus) vcpu.hold();
   }
@@ -151,12 +190,27 @@ export class GuestDomain implements Domain {
     this.space.map(ipa, pa, size, GUEST_RAM);
   }
 
+  #checkPages(ipa: number, size: number): void {
+    const inside = this.ram.some((bank) => ipa >= bank.at && size <= bank.size && ipa - bank.at <= bank.size - size);
+    if (!inside || size <= 0 || ipa % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) {
+      throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not pages of guest RAM`);
+    }
+  }
+
+  /** What is guest RAM and was given back is left out. */
   #pieces(ipa: number, size: number, visit: (pa: number, offset: number, size: number) => void): void {
     // First see that all of it is RAM, so that a bad range changes nothing.
     const pieces: [pa: number, offset: number, size: number][] = [];
     for (let done = 0; done < size;) {
       const chunk = this.#chunks.find(ipa + done);
-      if (chunk === undefined) throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not all of it is guest RAM`);
+      if (chunk === undefined) {
+        const page = Math.floor((ipa + done) / PAGE_SIZE) * PAGE_SIZE;
+        if (!this.ram.some(({ at, size }) => page >= at && page < at + size)) {
+          throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not all of it is guest RAM`);
+        }
+        done += Math.min(size - done, page + PAGE_SIZE - (ipa + done));
+        continue;
+      }
       const count = Math.min(size - done, chunk.at + chunk.size - (ipa + done));
       pieces.push([chunk.value + (ipa + done - chunk.at), done, count]);
       done += count;

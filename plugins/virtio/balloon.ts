@@ -1,14 +1,16 @@
 /**
- * Memory balloon: Virtio 1.2, "Traditional Memory Balloon Device". A domain's frames are its own for life here, so nothing is taken
- * away: the device keeps account of what the guest gave, and the guest has that much less to use.
+ * Memory balloon: Virtio 1.2, "Traditional Memory Balloon Device". What the guest gives goes back to the board, unmapped and free for other
+ * domains, when its driver has agreed to tell before it uses a page again (MUST_TELL_HOST), and where the memory backend can map single
+ * pages; else the device only keeps account.
  *
- * A hostile driver may give any page numbers, as often as it likes: they are looked at only to be counted.
+ * A hostile driver may give any page numbers, as often as it likes: what isn't guest RAM is passed over, and what it still used itself is
+ * its own loss: an access faults, a queue in there breaks. It gets frames back only for pages that it gave.
  */
 import type { Timer } from "../../core/mod.ts";
 import type { Served, VirtioBehaviour, VirtioBuffer, VirtioContext, VirtioModel } from "./model.ts";
 
 /** Feature bits. */
-const Balloon = { STATS_VQ: 1, DEFLATE_ON_OOM: 2 } as const;
+const Balloon = { MUST_TELL_HOST: 0, STATS_VQ: 1, DEFLATE_ON_OOM: 2 } as const;
 const Queue = { INFLATE: 0, DEFLATE: 1, STATISTICS: 2 } as const;
 /** Bytes of a page, whatever the guest's granule. */
 const PAGE = 4096;
@@ -16,8 +18,10 @@ const PAGE = 4096;
 const STATISTIC = 10;
 /** Statistics have 16 tags at most; more is not looked at. */
 const STATISTICS = 32;
-/** Page numbers of one buffer that are counted. */
+/** Page numbers of one buffer that are looked at. */
 const PAGES = 2 ** 16;
+/** How soon frames are asked for again when there were none. */
+const RETRY_NS = 10e6;
 
 /** Options: bytes and nanoseconds. */
 export interface BalloonOptions {
@@ -31,15 +35,24 @@ export interface BalloonState {
   /** Page numbers in inflate buffers, less those in deflate buffers. */
   pages: number;
   statistics: Map<number, bigint>;
+  /** Numbers of the pages that the board has. */
+  readonly given: Set<number>;
+  /** The driver is gone: all of them are to be the guest's again. */
+  restoring: boolean;
   /** The driver may hand in its statistics. */
   asked: boolean;
 }
 
 class BalloonDevice implements VirtioBehaviour {
   readonly #timer: Timer;
+  readonly #retry: Timer;
 
   constructor(private readonly context: VirtioContext<BalloonOptions, BalloonState>) {
     this.#timer = context.clock.timer("statistics", () => this.#ask());
+    this.#retry = context.clock.timer("frames", () => {
+      if (context.state.restoring) this.#restore();
+      context.poke(Queue.DEFLATE);
+    });
   }
 
   config(): Uint8Array {
@@ -62,14 +75,53 @@ class BalloonDevice implements VirtioBehaviour {
   reset(): void {
     this.#timer.disarm();
     Object.assign(this.context.state, { actual: 0, pages: 0, asked: false });
+    // Whoever drives the device next knows of no balloon.
+    this.#restore();
   }
 
   serve(queue: number, buffer: VirtioBuffer): Served {
     if (queue === Queue.STATISTICS) return this.#statistics(buffer);
-    const pages = Math.min(Math.floor(buffer.readable / 4), PAGES);
+    const numbers = new Uint32Array(buffer.read(0, 4 * Math.min(Math.floor(buffer.readable / 4), PAGES)).buffer);
+    if (queue === Queue.INFLATE) this.#give(numbers);
+    else if (!this.#take(numbers)) return "later";
     const { state } = this.context;
-    state.pages = Math.max(0, state.pages + (queue === Queue.INFLATE ? pages : -pages));
+    state.pages = Math.max(0, state.pages + (queue === Queue.INFLATE ? numbers.length : -numbers.length));
     return 0;
+  }
+
+  #give(numbers: Uint32Array): void {
+    const { state: { given }, pages, has } = this.context;
+    if (pages === undefined || !has(Balloon.MUST_TELL_HOST)) return;
+    for (const { at, size } of pages.ram) {
+      const [first, end] = [at / PAGE, (at + size) / PAGE];
+      const fresh = numbers.filter((number) => number >= first && number < end && !given.has(number)).sort();
+      for (let from = 0, to = 1; from < fresh.length; from = to, to++) {
+        // Neighbours go together; the same number twice goes once.
+        while (to < fresh.length && fresh[to] - fresh[to - 1] <= 1) to++;
+        const last = fresh[to - 1];
+        if (!pages.giveBack(fresh[from] * PAGE, (last + 1 - fresh[from]) * PAGE)) continue;
+        for (let page = fresh[from]; page <= last; page++) given.add(page);
+      }
+    }
+  }
+
+  /** False: there aren't enough frames now. */
+  #take(numbers: Iterable<number>): boolean {
+    const { state: { given }, pages, clock } = this.context;
+    for (const number of numbers) {
+      if (!given.has(number)) continue;
+      if (!pages!.takeBack(number * PAGE, PAGE)) {
+        this.#retry.arm(clock.nowNs + RETRY_NS);
+        return false;
+      }
+      given.delete(number);
+    }
+    return true;
+  }
+
+  #restore(): void {
+    const { state } = this.context;
+    state.restoring = !this.#take([...state.given]);
   }
 
   /** The driver hands its buffer in at once, and again with new numbers whenever it gets it back. */
@@ -112,9 +164,10 @@ export const balloon: VirtioModel<BalloonOptions, BalloonState> = {
   },
   shape: ({ statistics }) => ({
     deviceId: 5,
-    features: [Balloon.DEFLATE_ON_OOM, ...statistics === undefined ? [] : [Balloon.STATS_VQ]],
+    features: [Balloon.MUST_TELL_HOST, Balloon.DEFLATE_ON_OOM, ...statistics === undefined ? [] : [Balloon.STATS_VQ]],
     queues: statistics === undefined ? [128, 128] : [128, 128, 128],
   }),
-  state: () => ({ actual: 0, pages: 0, statistics: new Map(), asked: false }),
+  pages: true,
+  state: () => ({ actual: 0, pages: 0, statistics: new Map(), asked: false, given: new Set(), restoring: false }),
   create: (context) => new BalloonDevice(context),
 };
