@@ -20,6 +20,8 @@ const MOST_DMA = 100_000;
 /** A running device. */
 export class DeviceWorld {
   readonly #dma = { count: 0 };
+  /** Offsets of registers that somebody has found. */
+  readonly #registers: number[] = [];
   readonly #virtio: VirtioGuest | undefined;
 
   private constructor(
@@ -78,17 +80,30 @@ export class DeviceWorld {
     }
   }
 
-  /** One random access to one of its windows, any width, mostly where registers are. */
+  /** One random access to one of its windows, any width, often where registers are. */
   #access(): void {
     const { random } = this;
     const { at, size } = random.pick(this.windows);
     const width = random.chance(0.6) ? 4 : random.pick([1, 2, 4, 8]);
-    const near = Math.min(size, random.chance(0.7) ? 0x200 : random.chance(0.5) ? 0x1000 : size);
-    const from = random.chance(0.2) ? size - near : 0;
     // What isn't aligned never reaches a device: core sees to that.
-    const offset = from + width * random.below(Math.floor(near / width));
+    const offset = random.chance(0.6) && this.#registers.length > 0 ? this.#register(size, width) : width * random.below(size / width);
     if (random.chance(0.4)) this.kit.read(at + offset, width);
     else this.kit.write(at + offset, width, BigInt.asUintN(8 * width, interesting(random)));
+  }
+
+  #register(size: number, width: number): number {
+    const offset = this.random.pick(this.#registers);
+    return offset < size ? offset - offset % width : 0;
+  }
+
+  /** Writes ones to every word: where something else than zero can be read then, there is a register. */
+  sweep(): void {
+    for (const { at, size } of this.windows) {
+      for (let offset = 0; offset < Math.min(size, 0x1000); offset += 4) {
+        this.kit.write32(at + offset, 0xffff_ffff);
+        if (this.kit.read32(at + offset) !== 0) this.#registers.push(offset);
+      }
+    }
   }
 
   /** Time passes, some of it. */
@@ -115,7 +130,7 @@ export class DeviceWorld {
     this.kit.domain.writeMemory(RAM.at + 0x100 * random.below(0x400), new Uint8Array(words.buffer));
   }
 
-  /** What its registers say now, window by window, and its identification. Reading may change them. */
+  /** What its registers say now, window by window. Reading may change them. */
   registers(): string[] {
     return this.windows.map(({ at, size }) =>
       Array.from({ length: Math.min(size, 0x1000) / 4 }, (_, n) => this.kit.read32(at + 4 * n).toString(16)).join(" ")

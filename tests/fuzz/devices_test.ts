@@ -32,6 +32,7 @@ for (const plugin of plugins) {
         const world = await DeviceWorld.start(plugin, options, setup, random);
         if (world === undefined) continue;
         worlds++;
+        world.sweep();
         for (; done < OPERATIONS / WORLDS; done++) world.step();
         if ("device" in plugin) await assertIsItsState(plugin, options, setup, world);
         world.close();
