@@ -2,14 +2,14 @@
  * A device in a Worker: creates it, and serves requests until the Worker is ended. Nothing asynchronous happens here: between requests the
  * thread sleeps, so a request's work is all that a device does.
  */
-import { deserialize, serialize } from "node:v8";
 import { deviceIn } from "../../device/contract.ts";
 import type { Device, DeviceWindow } from "../../device/contract.ts";
 import { RingConsumer } from "../buffered.ts";
 import { IoreqPage, RequestType, State } from "../layout.ts";
-import { Area, Double, EventKind, MIRROR_BYTES, Phase, Turn, Word } from "./area.ts";
+import { Area, Double, EventKind, Phase, Turn, Word } from "./area.ts";
 import { Channel, Quit } from "./channel.ts";
 import { Refused, RemoteWorld } from "./context.ts";
+import { PlainWriter, readPlain } from "./plain_data.ts";
 import type { Refusal, WorkerStart } from "./start.ts";
 
 interface Window {
@@ -48,6 +48,7 @@ class Server {
   readonly #page: IoreqPage;
   readonly #ring: RingConsumer;
   readonly #state: unknown;
+  readonly #mirrors: readonly PlainWriter[];
   readonly #world: RemoteWorld;
   readonly #device: Device;
   readonly #windows: readonly Window[];
@@ -56,8 +57,9 @@ class Server {
     area.doubles[Double.NOW] = start.nowNs;
     this.#channel = new Channel(area);
     this.#page = new IoreqPage(area.shared, area.pages.sync);
+    this.#mirrors = area.mirrors.map((mirror) => new PlainWriter(mirror));
     this.#ring = new RingConsumer(area.shared, area.pages.buffered);
-    this.#state = start.mirror === undefined ? start.state : deserialize(start.mirror);
+    this.#state = start.mirror === undefined ? start.state : readPlain(start.mirror);
     this.#world = new RemoteWorld(this.#channel, start, this.#state);
     const model = deviceIn(exported, start.module, start.name);
     this.#device = model.create(this.#world.context);
@@ -144,13 +146,10 @@ class Server {
 
   /** All of a request's effects are posted, and the state after it is in the other mirror. */
   #settle(): void {
-    const { words, mirrors } = this.area;
+    const { words } = this.area;
     this.#world.settle();
-    const bytes = serialize(this.#state);
-    if (bytes.length > MIRROR_BYTES) throw new RangeError(`its state takes ${bytes.length} bytes, at most ${MIRROR_BYTES} can be kept`);
     const next = 1 - words[Word.MIRROR];
-    mirrors[next].set(bytes);
-    words[Word.MIRROR_SIZE] = bytes.length;
+    words[Word.MIRROR_SIZE] = this.#mirrors[next].write(this.#state);
     words[Word.MIRROR] = next;
   }
 }

@@ -2,7 +2,7 @@
  * The framework's copy of a device's state. It is what the Worker wrote with the latest answer, and it is read only when somebody looks:
  * on a reboot, in a snapshot.
  */
-import { deserialize } from "node:v8";
+import { readPlain } from "./plain_data.ts";
 
 /** Keeps the bytes, and shows them as the properties of an object. */
 export class StateMirror {
@@ -33,7 +33,7 @@ export class StateMirror {
     let value: Readonly<Record<string, unknown>> = this.#read?.value ?? this.#initial;
     try {
       // What comes out is whatever the Worker wanted: it counts only where it has the shape that the device declared.
-      const candidate: unknown = deserialize(bytes);
+      const candidate: unknown = readPlain(bytes);
       const isSame = typeof candidate === "object" && candidate !== null &&
         Object.keys(this.#initial).every((key) =>
           Object.hasOwn(candidate, key) && sameKind((candidate as Record<string, unknown>)[key], this.#initial[key])
