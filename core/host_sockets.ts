@@ -12,7 +12,9 @@ export type HostAddress =
 
 /** Where a datagram comes from or goes: a numeric address. */
 export interface DatagramAddress {
+  /** Four octets with dots between. */
   readonly hostname: string;
+  /** 0 to 65535. */
   readonly port: number;
 }
 
@@ -72,6 +74,7 @@ export interface HostListener {
 export interface HostDatagrams {
   /** Sends, or drops when too many wait. */
   send(bytes: Uint8Array, to: DatagramAddress, reach: Reach): void;
+  /** Gives the port back. Nothing more is heard. */
   close(): void;
 }
 
@@ -136,12 +139,15 @@ export type SocketEvent =
 
 /** An event with its stamp: enough to repeat a run without the world. */
 export interface RecordedSocketEvent {
+  /** Virtual nanoseconds since boot. */
   readonly atNs: number;
+  /** What came. */
   readonly event: SocketEvent;
 }
 
 /** The owner's side of one machine's sockets. No method throws but {@linkcode listen}. */
 export interface SocketService {
+  /** Does it, at once or later; what comes of it is posted. */
   do(command: SocketCommand): void;
   /** Returns the port. Throws when it can't listen there. */
   listen(id: number, at: HostAddress): number;

@@ -45,7 +45,7 @@ export { MessageInterrupts } from "./gic/contract.ts";
 export { HypervisorConsole } from "./hypervisor_console/contract.ts";
 export { attributeCodes, AttributeConflictError, DeviceMemory, status as deviceMemoryStatus } from "./mmio_sram/contract.ts";
 export type { MemoryMappingRequest, NodeMapping } from "./mmio_sram/contract.ts";
-export { NetworkSwitch, UserNetwork } from "./network/contract.ts";
+export { cable, MOST_FRAME_BYTES, NetworkSwitch, offloadProblem, plainFrames, UserNetwork } from "./network/contract.ts";
 export type { CableEnd, Frame, FrameReceiver, Network, PartialChecksum, Segmentation } from "./network/contract.ts";
 export { BoardInterrupts } from "./passthrough/contract.ts";
 export { PciBus } from "./pci/contract.ts";

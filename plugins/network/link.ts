@@ -15,13 +15,17 @@ export interface PartialChecksum {
 
 /** A TCP segment that is longer than the link allows, to be cut into frames of `size` bytes of data each. */
 export interface Segmentation {
+  /** TCP over IPv4 or IPv6. */
   readonly kind: "tcp4" | "tcp6";
+  /** Bytes of data in each frame but the last. */
   readonly size: number;
 }
 
 /** An Ethernet frame without its check sequence. Whoever sends it never changes it again. */
 export interface Frame {
+  /** From the destination's address on. */
   readonly bytes: Uint8Array;
+  /** Absent: all checksums are there. */
   readonly checksum?: PartialChecksum;
   /** Only with `checksum`. */
   readonly segmentation?: Segmentation;

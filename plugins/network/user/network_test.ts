@@ -25,6 +25,18 @@ async function network(options: Partial<UserNetworkOptions> = {}): Promise<Setti
   return { kit, guest, sockets };
 }
 
+/** A connection from port 1 to port 2 outside, accepted there: the stream's id, and the number of our first byte. The guest's is `first`. */
+function opened({ guest, kit, sockets }: Setting, first: number, options: readonly number[] = [], window = 0xffff) {
+  guest.segment(OUTSIDE, [1, 2], "S", first - 1, 0, { options });
+  kit.exchange();
+  const { id } = sockets.take("connect")[0];
+  sockets.post({ kind: "connected", id });
+  kit.exchange();
+  const ours = guest.segments()[0].sequence + 1 >>> 0;
+  guest.segment(OUTSIDE, [1, 2], "A", first, ours, { window });
+  return { id, ours };
+}
+
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (words: string) => new TextEncoder().encode(words);
 
@@ -262,7 +274,8 @@ Deno.test("TCP: a connection out, data both ways, half-close, and the end", asyn
 });
 
 Deno.test("TCP: refused, unreachable, broken and reset connections", async () => {
-  const { guest, kit, sockets } = await network();
+  const setting = await network();
+  const { guest, kit, sockets } = setting;
   guest.take();
   for (const [why, answers] of [["refused", ["6 RA"]], ["unreachable", ["1", "6 RA"]], ["denied", ["1", "6 RA"]]] as const) {
     guest.segment(OUTSIDE, [1, 2], "S", 5, 0);
@@ -274,22 +287,12 @@ Deno.test("TCP: refused, unreachable, broken and reset connections", async () =>
     );
     assertEquals(seen, [...answers], why);
   }
-  const open = () => {
-    guest.segment(OUTSIDE, [1, 2], "S", 5, 0);
-    kit.exchange();
-    const { id } = sockets.take("connect")[0];
-    sockets.post({ kind: "connected", id });
-    kit.exchange();
-    const ours = guest.segments()[0].sequence + 1 >>> 0;
-    guest.segment(OUTSIDE, [1, 2], "A", 6, ours);
-    return { id, ours };
-  };
-  const broken = open();
+  const broken = opened(setting, 6);
   sockets.post({ kind: "closed", id: broken.id, broken: true });
   kit.exchange();
   assertEquals(guest.segments().map(({ flags, sequence }) => [flags, sequence]), [["RA", broken.ours]]);
 
-  const reset = open();
+  const reset = opened(setting, 6);
   guest.segment(OUTSIDE, [1, 2], "R", 600, 0);
   kit.exchange();
   assertEquals(sockets.take("close"), [], "a reset that doesn't know the number");
@@ -299,14 +302,9 @@ Deno.test("TCP: refused, unreachable, broken and reset connections", async () =>
 });
 
 Deno.test("TCP: a shut window is asked about, and opens", async () => {
-  const { guest, kit, sockets } = await network();
-  guest.segment(OUTSIDE, [1, 2], "S", 5, 0);
-  kit.exchange();
-  const { id } = sockets.take("connect")[0];
-  sockets.post({ kind: "connected", id });
-  kit.exchange();
-  const ours = guest.segments()[0].sequence + 1 >>> 0;
-  guest.segment(OUTSIDE, [1, 2], "A", 6, ours, { window: 0 });
+  const setting = await network();
+  const { guest, kit, sockets } = setting;
+  const { id, ours } = opened(setting, 6, [], 0);
   sockets.post({ kind: "data", id, bytes: bytes("hello") });
   kit.exchange();
   assertEquals(guest.segments(), []);
@@ -327,14 +325,9 @@ Deno.test("TCP: a shut window is asked about, and opens", async () => {
 });
 
 Deno.test("TCP: a guest sends as much as the host takes, and is told when there is more room", async () => {
-  const { guest, kit, sockets } = await network();
-  guest.segment(OUTSIDE, [1, 2], "S", 0, 0, { options: [2, 4, 5, 180, 1, 3, 3, 2] });
-  kit.exchange();
-  const { id } = sockets.take("connect")[0];
-  sockets.post({ kind: "connected", id });
-  kit.exchange();
-  const ours = guest.segments()[0].sequence + 1 >>> 0;
-  guest.segment(OUTSIDE, [1, 2], "A", 1, ours);
+  const setting = await network();
+  const { guest, kit, sockets } = setting;
+  const { id, ours } = opened(setting, 1, [2, 4, 5, 180, 1, 3, 3, 2]);
   const block = new Uint8Array(32_768).fill(7);
   let at = 1;
   let room = Infinity;
@@ -355,14 +348,9 @@ Deno.test("TCP: a guest sends as much as the host takes, and is told when there 
 });
 
 Deno.test("TCP: what the guest's device has no room for is sent when it has", async () => {
-  const { guest, kit, sockets } = await network();
-  guest.segment(OUTSIDE, [1, 2], "S", 0, 0);
-  kit.exchange();
-  const { id } = sockets.take("connect")[0];
-  sockets.post({ kind: "connected", id });
-  kit.exchange();
-  const ours = guest.segments()[0].sequence + 1 >>> 0;
-  guest.segment(OUTSIDE, [1, 2], "A", 1, ours);
+  const setting = await network();
+  const { guest, kit, sockets } = setting;
+  const { id, ours } = opened(setting, 1);
   guest.room = false;
   sockets.post({ kind: "data", id, bytes: bytes("later") });
   kit.exchange();
