@@ -30,6 +30,7 @@ export { devicePlugin } from "./plugin.ts";
 export type { DeviceLends, DevicePlugin, PlaceOptions, RunsOption } from "./plugin.ts";
 export { PRIMECELL_SIZE, primeCellBytes, primeCellNodes, primeCellRegisters } from "./primecell.ts";
 export type { PrimeCellRegister, PrimeCellRegisters } from "./primecell.ts";
+export { uartPortOption, uartTree } from "./uart.ts";
 // For whoever connects devices by other means: a bus with slots.
 export { deviceBasics } from "./basics.ts";
 export { domainMemory, mergedRam } from "./memory.ts";

@@ -1,6 +1,6 @@
 /** A 16550A as a memory-mapped device. */
 import type { DeviceTreeFragment } from "../../core/mod.ts";
-import { defineDevice, devicePlugin } from "../device/contract.ts";
+import { defineDevice, devicePlugin, uartPortOption, uartTree } from "../device/contract.ts";
 import type { DevicePlaces, DevicePlugin, PlaceOptions } from "../device/contract.ts";
 import { registerWindow } from "./bus.ts";
 import { REGISTERS } from "./registers.ts";
@@ -17,8 +17,6 @@ export interface ChipOptions {
 /** Options. */
 export type Ns16550Options = ChipOptions & PlaceOptions;
 
-/** The port that the terminal shows, and that the guest takes for its standard output. */
-const CONSOLE = "console";
 /** Bytes that it claims, whatever the stride: stage 2 works by pages. */
 const BLOCK_SIZE = 0x1000;
 
@@ -28,7 +26,7 @@ export const ns16550: DevicePlugin<ChipOptions, UartState> = devicePlugin(define
   doc: "16550A UART on a serial port.",
   module: import.meta.url,
   options: {
-    port: { kind: "text", default: CONSOLE, doc: "The serial port; `console` is the terminal, and the guest's stdout-path." },
+    port: uartPortOption,
     reg_shift: { kind: "integer", default: 0, min: 0, max: 3, doc: "Registers are 2 to this power bytes apart." },
     clock_frequency: {
       kind: "integer",
@@ -62,9 +60,8 @@ function deviceTree(
   { unit, at, interrupts }: DevicePlaces,
 ): DeviceTreeFragment[] {
   const name = `serial@${unit}`;
-  const tree: DeviceTreeFragment[] = [{
-    under: "/",
-    nodes: [{
+  return uartTree(
+    [{
       name,
       properties: {
         compatible: { text: "ns16550a" },
@@ -75,12 +72,7 @@ function deviceTree(
         ...reg_shift === 2 ? { "reg-io-width": { cells: [4] } } : {},
       },
     }],
-  }];
-  if (port === CONSOLE) {
-    tree.push(
-      { under: "/chosen", properties: { "stdout-path": { text: `/${name}` } } },
-      { under: "/aliases", properties: { serial0: { text: `/${name}` } } },
-    );
-  }
-  return tree;
+    name,
+    port,
+  );
 }

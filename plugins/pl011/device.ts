@@ -1,7 +1,6 @@
 /** A PL011 as a device: where it is plugged in, and how it shows itself. */
-import type { DeviceTreeFragment } from "../../core/mod.ts";
-import { defineDevice, primeCellNodes } from "../device/contract.ts";
-import type { DeviceModel, DevicePlaces } from "../device/contract.ts";
+import { defineDevice, primeCellNodes, uartPortOption, uartTree } from "../device/contract.ts";
+import type { DeviceModel } from "../device/contract.ts";
 import { BLOCK_SIZE } from "./registers.ts";
 import { resetState, Uart } from "./uart.ts";
 import type { UartState } from "./uart.ts";
@@ -11,21 +10,19 @@ export interface UartOptions {
   readonly port: string;
 }
 
-/** The port that the terminal shows, and that the guest takes for its standard output. */
-const CONSOLE = "console";
+/** Two inputs of the one clock. */
+const clocks = { clocks: { cells: ["&clk24mhz", "&clk24mhz"] }, "clock-names": { text: ["uartclk", "apb_pclk"] } } as const;
 
 /** The device. */
 export const uart: DeviceModel<UartOptions, UartState> = defineDevice<UartOptions, UartState>({
   name: "pl011",
   doc: "Arm PL011 UART on a serial port.",
   module: import.meta.url,
-  options: {
-    port: { kind: "text", default: CONSOLE, doc: "The serial port; `console` is the terminal, and the guest's stdout-path." },
-  },
+  options: { port: uartPortOption },
   windows: { registers: { size: BLOCK_SIZE, default: 0x0900_0000, doc: "IPA of the register block, 4 KiB." } },
   interrupts: { combined: { default: 33, doc: "Its combined interrupt, level-sensitive." } },
   ports: ({ port }) => [port],
-  deviceTree,
+  deviceTree: ({ port }, places) => uartTree(primeCellNodes("pl011", places, clocks), `pl011@${places.unit}`, port),
   state: resetState,
   create({ options, state, clock, port: open, interrupt }) {
     const port = open(options.port);
@@ -34,16 +31,3 @@ export const uart: DeviceModel<UartOptions, UartState> = defineDevice<UartOption
     return { windows: { registers: chip } };
   },
 });
-
-function deviceTree({ port }: UartOptions, places: DevicePlaces): DeviceTreeFragment[] {
-  const clocks = { clocks: { cells: ["&clk24mhz", "&clk24mhz"] }, "clock-names": { text: ["uartclk", "apb_pclk"] } };
-  const tree: DeviceTreeFragment[] = [{ under: "/", nodes: primeCellNodes("pl011", places, clocks) }];
-  if (port === CONSOLE) {
-    const path = { text: `/pl011@${places.unit}` };
-    tree.push(
-      { under: "/chosen", properties: { "stdout-path": path } },
-      { under: "/aliases", properties: { serial0: path } },
-    );
-  }
-  return tree;
-}
