@@ -1,6 +1,6 @@
 /** The pools of a running board: who asks which policy. */
 import type { Board } from "./board.ts";
-import { poolsOf } from "./cpu_pool.ts";
+import { parseCpus, poolsOf } from "./cpu_pool.ts";
 import type { CpuPool } from "./cpu_pool.ts";
 import type { GuestVcpu } from "./guest_vcpu.ts";
 import { PluginError } from "./plugin_errors.ts";
@@ -46,6 +46,27 @@ export class CpuPools {
     const { policy, name } = this.#poolOf(domain).guard;
     if (policy.adjust === undefined) throw new RangeError(`${name} has nothing to change while it runs`);
     policy.adjust(domain, settings);
+  }
+
+  /** Gives a vCPU, which has no CPU at the moment, others of its pool. Throws a `RangeError` when it can't be; then it has those it had. */
+  move(vcpu: GuestVcpu, affinity: unknown): void {
+    const { cpus: all, guard } = this.#poolOf(vcpu.domain.name);
+    const named = parseCpus(affinity);
+    if (named === undefined) throw new RangeError(`the affinity is ${JSON.stringify(affinity)}; want physical CPUs such as 2 or 0-3,5`);
+    const cpus = all.filter((cpu) => named.includes(cpu));
+    if (cpus.length === 0) throw new RangeError(`the affinity leaves no CPU of the pool, which has ${all.join(", ")}`);
+    const before = vcpu.cpus;
+    guard.remove(vcpu);
+    try {
+      vcpu.cpus = cpus;
+      guard.insert(vcpu);
+    } catch (error) {
+      vcpu.cpus = before;
+      guard.insert(vcpu);
+      throw error;
+    } finally {
+      if (vcpu.power === "runnable") guard.wake(vcpu);
+    }
   }
 
   #poolOf(domain: string): GuardedPool {

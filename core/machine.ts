@@ -22,6 +22,7 @@ import type { RunHooks } from "./context.ts";
 import { memoryBeside, Ram } from "./ram.ts";
 import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "./scheduler.ts";
+import type { Scheduling } from "./scheduler.ts";
 import { SerialHub } from "./serial_hub.ts";
 import { SocketHub } from "./socket_hub.ts";
 import { Tracer } from "./trace.ts";
@@ -224,9 +225,9 @@ export class Machine {
     }
   }
 
-  /** Changes what the scheduling policy of a domain's pool knows of it: weights, budgets. Throws a `RangeError` that says what is wrong. */
-  adjustScheduling(domain: string, settings: Readonly<Record<string, unknown>>): void {
-    this.#scheduler.adjust(domain, settings);
+  /** What can be changed of scheduling while it runs: weights, budgets, affinities. */
+  get scheduling(): Scheduling {
+    return this.#scheduler;
   }
 
   /** Gives everything back that a domain holds. */

@@ -35,6 +35,7 @@ export * from "./serial.ts";
 export { openHostFolder } from "./host_folder.ts";
 export { Machine } from "./machine.ts";
 export type { MachineEnvironment, MachineStats, StopReason } from "./machine.ts";
+export type { Scheduling } from "./scheduler.ts";
 export { denoSockets } from "./deno_sockets.ts";
 export { replaySockets } from "./replay_sockets.ts";
 export { PluginError } from "./plugin_errors.ts";

@@ -8,7 +8,7 @@
 import type { CpuPools } from "./cpu_pools.ts";
 import type { CpuEngine, Exit, FaultOrigin } from "./cpu_engine.ts";
 import type { RunHooks } from "./context.ts";
-import type { Domain, Outcome } from "./domain.ts";
+import type { Domain, Outcome, Vcpu } from "./domain.ts";
 import type { Next } from "./dispatch.ts";
 import type { GuestVcpu, VcpuListener } from "./guest_vcpu.ts";
 import type { Hooked } from "./plugin_host.ts";
@@ -37,6 +37,17 @@ export interface SchedulerEnvironment {
   crashed(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Outcome;
 }
 
+/** What can be changed of scheduling while a machine runs. */
+export interface Scheduling {
+  /** Changes what a domain's policy knows of it: weights, budgets. Throws a `RangeError` that says what is wrong; nothing is changed then. */
+  adjust(domain: string, settings: Readonly<Record<string, unknown>>): void;
+  /**
+   * Changes where a vCPU may run, of its pool's CPUs, as a manifest's `affinity` says it: `2`, `0-3,5`. Its policy takes it for a new one.
+   * Throws a `RangeError` that says what is wrong; then it stays where it was.
+   */
+  move(vcpu: Vcpu, cpus: unknown): void;
+}
+
 /** A physical CPU. */
 interface Pcpu {
   readonly index: number;
@@ -50,7 +61,7 @@ interface Pcpu {
 }
 
 /** Runs vCPUs. */
-export class Scheduler implements VcpuListener {
+export class Scheduler implements VcpuListener, Scheduling {
   /** Instructions retired by all vCPUs. */
   instructions = 0;
   readonly #pcpus: Pcpu[];
@@ -86,9 +97,17 @@ export class Scheduler implements VcpuListener {
     this.#wakes++;
   }
 
-  /** Changes what a policy knows of a domain. Throws a `RangeError` that says what is wrong. */
   adjust(domain: string, settings: Readonly<Record<string, unknown>>): void {
     this.environment.pools.adjust(domain, settings);
+    this.#wakes++;
+  }
+
+  move(vcpu: Vcpu, cpus: unknown): void {
+    const moved = vcpu as GuestVcpu;
+    if (!this.#vcpus.has(moved)) throw new RangeError(`vCPU ${vcpu.index} of ${vcpu.domain.name} is gone`);
+    const pcpu = this.#pcpus.find((candidate) => candidate.vcpu === moved);
+    if (pcpu) this.#release(pcpu);
+    this.environment.pools.move(moved, cpus);
     this.#wakes++;
   }
 

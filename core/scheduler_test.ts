@@ -337,7 +337,41 @@ Deno.test("settings reach the policy of the domain's pool; one that has none say
       { policy: roundRobin(), options: {} },
     ],
   });
-  machine.adjustScheduling("a", { weight: 3 });
+  machine.scheduling.adjust("a", { weight: 3 });
   assertEquals(said, ["a", { weight: 3 }]);
-  assertThrows(() => machine.adjustScheduling("b", {}), RangeError, "scheduler_1 has nothing to change while it runs");
+  assertThrows(() => machine.scheduling.adjust("b", {}), RangeError, "scheduler_1 has nothing to change while it runs");
+});
+
+Deno.test("an affinity that changes while the vCPU runs moves it; what is wrong leaves it where it is", async () => {
+  let place: number | undefined;
+  const policy = roundRobin();
+  const fussy: SchedulerPolicy = {
+    ...policy,
+    insert(vcpu) {
+      if (vcpu.cpus[0] === 3) throw new RangeError("not there");
+      policy.insert(vcpu);
+    },
+    decide: (cpu) => policy.decide(cpu, 0).vcpu?.cpus.includes(cpu) ? policy.decide(cpu, 0) : { vcpu: undefined, sliceNs: 1_000_000 },
+  };
+  const { machine, traced } = await machineOf({
+    pcpus: 4,
+    policy: fussy,
+    plugins: [
+      startAll,
+      plugin("spy", ({ onRun }) => onRun({ entry: (vcpu) => void (place = (vcpu as unknown as { pcpu: number }).pcpu) })),
+    ],
+  });
+  const [vcpu] = machine.domains[0].vcpus;
+  for (const cpus of [1, "2", [0], "1-2"]) {
+    machine.scheduling.move(vcpu, cpus);
+    machine.runFor(1_000_000, Infinity);
+    assertEquals(place, Array.isArray(cpus) ? cpus[0] : Number(String(cpus)[0]));
+  }
+  for (const [cpus, message] of [[7, "leaves no CPU of the pool"], ["here", "want physical CPUs"], [3, "not there"]] as const) {
+    assertThrows(() => machine.scheduling.move(vcpu, cpus), RangeError, message);
+    machine.runFor(1_000_000, Infinity);
+    assertEquals(place, 1);
+  }
+  assertEquals(vcpu.state.retired, 7_000_000);
+  assertEquals(traced, []);
 });
