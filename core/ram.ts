@@ -96,7 +96,8 @@ export class Ram implements PhysicalMemory {
       offset += Math.ceil(size / WASM_PAGE) * WASM_PAGE;
     }
     this.banks = list.map(({ base, size, hostOffset }) => ({ base, size, hostOffset }));
-    this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: WASM_PAGES, shared: true });
+    // It never grows: with a maximum that says so, generated code needn't look its size up at each access.
+    this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
   }
 
   reserve(bytes: number): number {

@@ -49,7 +49,7 @@ export const PAGE_END = 1;
 export const ENTER_REGION = 2;
 const FIRST = 3;
 /** Handlers that one machine may make; record ids have 16 bits. Behind them in the table are regions. */
-const MAX_HANDLERS = 8192;
+export const MAX_HANDLERS = 8192;
 
 /** Where regions of tier 1 are entered from. */
 export interface RegionTable {
@@ -110,6 +110,11 @@ export class Interpreter {
       }, inline);
     }, "run");
     this.run = this.#instantiate(module).run as () => number;
+  }
+
+  /** Handlers, and regions behind them: what a module that chains regions imports as `env.table`. */
+  get table(): WebAssembly.Table {
+    return this.#table;
   }
 
   /** Puts a region into its place, or takes it away. */

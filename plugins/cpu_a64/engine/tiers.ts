@@ -11,9 +11,6 @@ import { Interpreter } from "./interpreter.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
 
-/** Pages of the shared memory that an import may name. */
-const MAX_PAGES = 65536;
-
 /** What they are made of. */
 export interface TierParts {
   readonly mode: Tier1Mode;
@@ -43,8 +40,10 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
     },
     watchesBarriers,
   };
-  // A true minimum spares the bounds checks of constant addresses, which the state block's are.
-  const limits = { minimum: memory.buffer.byteLength / 65536, maximum: MAX_PAGES };
+  // A true minimum spares the bounds checks of constant addresses, which the state block's are; a maximum that equals it has the others look
+  // the size up once a function.
+  const pages = memory.buffer.byteLength / 65536;
+  const limits = { minimum: pages, maximum: pages };
   const functions = {
     slowLoad: (size: number, flags: number) => accesses.load(size, flags),
     slowStore: (size: number, flags: number) => accesses.store(size, flags),

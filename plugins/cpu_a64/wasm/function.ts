@@ -32,6 +32,10 @@ export class FunctionBuilder {
   #free = new Map<Type, Local[]>();
   #scopes: Local[][] = [];
   #depth = 0;
+  /** Where the branches of {@linkcode ifUnlikely} are. */
+  readonly #unlikely: number[] = [];
+  #hints: readonly number[] = [];
+  readonly #later: { readonly at: number; readonly body: () => void }[] = [];
 
   constructor(readonly paramTypes: readonly Type[], readonly result: Type | undefined) {
     this.params = paramTypes.map((type, index) => new Local(type, index));
@@ -100,6 +104,17 @@ export class FunctionBuilder {
     if (callee.result) this.code.u8(0x1a);
   }
 
+  /** `if` for what hardly ever happens: the engine keeps such code, and its spills, out of the way. */
+  ifUnlikely(condition: I32, yes: () => void): void {
+    emit(this.code, condition);
+    this.#unlikely.push(this.code.length);
+    this.code.u8(0x04).u8(0x40);
+    this.#depth++;
+    yes();
+    this.#depth--;
+    this.code.u8(0x0b);
+  }
+
   if(condition: I32, yes: () => void, no?: () => void): void {
     emit(this.code, condition);
     this.code.u8(0x04).u8(0x40);
@@ -142,20 +157,37 @@ export class FunctionBuilder {
     this.code.u8(0x0f);
   }
 
+  /** Leaves for a function of a table, whose results are this one's. */
+  returnCallIndirect(signature: { readonly index: number }, table: number, index: I32, ...args: Value[]): void {
+    for (const arg of [...args, index]) emit(this.code, arg);
+    this.code.u8(0x13).u32(signature.index).u32(table);
+  }
+
   unreachable(): void {
     this.code.u8(0x00);
   }
 
-  /** Emits code that runs before all that was emitted so far. */
-  prepend(body: () => void): void {
-    const rest = this.code;
-    this.code = new Bytes();
-    body();
-    this.code.raw(rest.view());
+  /** Has `body` emit code for this place when all else is emitted: statements only, no branches. */
+  later(body: () => void): void {
+    this.#later.push({ at: this.code.length, body });
   }
 
   /** The body with its locals, as the code section wants it. */
   finish(): Uint8Array {
+    const early = this.code.view();
+    const code = new Bytes();
+    const hints: number[] = [];
+    const copy = (from: number, to: number) => {
+      for (let at = this.#unlikely[hints.length]; at < to; at = this.#unlikely[hints.length]) hints.push(at - from + code.length);
+      code.raw(early.subarray(from, to));
+    };
+    let done = 0;
+    for (const { at, body } of this.#later) {
+      copy(done, done = at);
+      this.code = code;
+      body();
+    }
+    copy(done, early.length);
     const head = new Bytes();
     const runs: [Type, number][] = [];
     for (const type of this.#locals) {
@@ -165,8 +197,14 @@ export class FunctionBuilder {
     }
     head.u32(runs.length);
     for (const [type, count] of runs) head.u32(count).u8(typeCode[type]);
-    const body = this.code.view();
+    this.#hints = hints.map((at) => at + head.length);
+    const body = code.view();
     return new Bytes().u32(head.length + body.length + 1).raw(head.view()).raw(body).u8(0x0b).view();
+  }
+
+  /** Where unlikely branches are in the finished body. */
+  get hints(): readonly number[] {
+    return this.#hints;
   }
 
   #structure(code: number, body: (label: Label) => void): void {

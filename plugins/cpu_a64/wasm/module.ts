@@ -66,8 +66,24 @@ export class ModuleBuilder {
     section(out, 3, this.#functions, (s, f) => s.u32(f.signature.index));
     const exported = this.#functions.flatMap((f, i) => f.export ? [{ name: f.export, index: this.#imports.length + i }] : []);
     section(out, 7, exported, (s, e) => s.name(e.name).u8(0).u32(e.index));
-    section(out, 10, this.#functions, (s, f) => s.raw(f.builder.finish()));
+    const bodies = this.#functions.map(({ builder }) => builder.finish());
+    this.#branchHints(out);
+    section(out, 10, bodies, (s, body) => s.raw(body));
     return out.view().slice();
+  }
+
+  /** Tells which branches are unlikely (WebAssembly, "Branch Hinting"). */
+  #branchHints(out: Bytes): void {
+    const hinted = this.#functions.flatMap(({ builder }, i) =>
+      builder.hints.length > 0 ? [{ index: this.#imports.length + i, hints: builder.hints }] : []
+    );
+    if (hinted.length === 0) return;
+    const body = new Bytes().name("metadata.code.branch_hint").u32(hinted.length);
+    for (const { index, hints } of hinted) {
+      body.u32(index).u32(hints.length);
+      for (const at of hints) body.u32(at).u8(1).u8(0);
+    }
+    out.u8(0).u32(body.length).raw(body.view());
   }
 }
 

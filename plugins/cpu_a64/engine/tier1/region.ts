@@ -1,12 +1,26 @@
 /** Compiles a region: basic blocks become a function that runs until it must leave. */
 import type { Decoder } from "../../isa/decoder.ts";
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
-import { type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
+import {
+  type Callable,
+  type FunctionBuilder,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  type Label,
+  type Local,
+  type Signature,
+} from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE, Status } from "../layout.ts";
+import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
 import type { Imports } from "../place.ts";
 import type { Block, Graph } from "./discover.ts";
-import { type RegionPlace, RegionSemantics } from "./semantics.ts";
+import { type Held, Loop, NOTHING } from "./held.ts";
+import type { RegionPlace } from "./region_place.ts";
+import { RegionSemantics } from "./semantics.ts";
+import { Kind } from "./flags.ts";
 import { writeStructure } from "./structure.ts";
 
 /** Fewest instructions that a region is entered with: one alone is a step, which the interpreter takes. */
@@ -27,11 +41,13 @@ export interface RegionSource {
   readonly decoder: Decoder;
   readonly environment: DecodeEnvironment;
   readonly imports: Imports & { readonly fill: Callable };
+  /** How other regions are entered: their signature, addresses of the first record and of the table beside the records. */
+  readonly chain: { readonly signature: Signature; readonly records: number; readonly sideTable: number };
 }
 
 /**
- * Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left. Returns where in the page it
- * may leave to by direct branches, as numbers of instructions.
+ * Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left, or another region did that it
+ * went on in. Returns where it may leave to by direct branches, as numbers of instructions.
  */
 export function writeRegion(f: FunctionBuilder, source: RegionSource): ReadonlySet<number> {
   const writer = new RegionWriter(f, source);
@@ -39,16 +55,24 @@ export function writeRegion(f: FunctionBuilder, source: RegionSource): ReadonlyS
   return writer.exits;
 }
 
+/** Where to leave by: before an instruction that the interpreter must execute, and for a target elsewhere. */
+interface Exits {
+  readonly bail: Label;
+  readonly leave: Label;
+}
+
 class RegionWriter {
   readonly #budget: { value: I32 };
   readonly #code;
-  readonly #status;
   readonly #pageVa;
   readonly #target;
   readonly #fpEnabled;
   readonly #semantics: RegionSemantics;
-  #bail!: Label;
-  #leave!: Label;
+  /** Where to leave by, from the present place: a loop has its own. */
+  #exits!: Exits;
+  readonly #loops = new Map<number, { readonly loop: Loop; readonly exits: Exits }>();
+  /** At the end of each block. */
+  readonly #heldAfter = new Map<number, Held>();
   /** Of the present block: what is left of its instructions, the present one included. */
   #left = 0;
   #index = 0;
@@ -60,7 +84,6 @@ class RegionWriter {
   constructor(readonly f: FunctionBuilder, readonly source: RegionSource) {
     this.#budget = f.params[0] as { value: I32 };
     this.#code = f.local("i32");
-    this.#status = f.local("i32");
     this.#pageVa = f.local("i64");
     this.#target = f.local("i64");
     this.#fpEnabled = f.local("i32");
@@ -94,51 +117,129 @@ class RegionWriter {
     const semantics = this.#semantics;
     const budget = f.params[0] as Local<"i32">;
     this.#pageNumber(0);
+    f.set(this.#pageVa, i64.load(i32.const(0), base + at.PAGE_VA));
+    f.later(() => {
+      if (this.#usesFp) f.set(this.#fpEnabled, i32.load(i32.const(0), base + at.FP_ENABLED));
+    });
+    semantics.prepare();
     f.block((leave) => {
-      this.#leave = leave;
       f.block((bail) => {
-        this.#bail = bail;
+        const outside = this.#exits = { bail, leave };
         writeStructure(f, source.graph, {
+          begin: (dominator, isMerge, loop) => {
+            const inside = loop === undefined ? undefined : this.#loops.get(loop)!;
+            this.#exits = inside?.exits ?? outside;
+            semantics.enter(dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!, inside?.loop);
+            if (isMerge) semantics.flags.known = undefined;
+            else if (dominator === undefined) semantics.flags.known = Kind.block;
+          },
+          loop: (header, dominator, body) => this.#loop(header, dominator, outside, body),
+          leaveLoop: () => semantics.storeFor(semantics.loop!),
           check: (block, path) => this.#check(block, path),
           body: (block, edge) => this.#body(source.graph.blocks.get(block)!, edge),
           cross: (from, to) => this.#cross(from, to),
-          leave: (from, target) => this.#leaveTo(from, target),
+          leave: (_from, target) => this.#leaveTo(target),
         });
       });
       // By how much the budget is to be corrected.
       f.set(budget, i32.add(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
-      f.set(this.#status, i32.const(Status.bail));
+      semantics.flags.finish((value) => f.store("i32", i32.const(0), value, base + at.NZCV));
+      this.#storePlace();
+      this.#return(Status.bail);
     });
     semantics.flags.finish((value) => f.store("i32", i32.const(0), value, base + at.NZCV));
-    semantics.storeRegisters();
-    this.#storePlace();
+    this.#chain();
+    f.unreachable();
+  }
+
+  /** An outermost loop, with exits that store what it wrote. */
+  #loop(header: number, dominator: number | undefined, outside: Exits, body: () => void): void {
+    const { f } = this;
+    const semantics = this.#semantics;
+    const loop = new Loop(dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!);
+    semantics.loadFor(loop);
+    f.block((leave) => {
+      f.block((bail) => {
+        this.#loops.set(header, { loop, exits: { bail, leave } });
+        body();
+        f.unreachable();
+      });
+      semantics.storeFor(loop);
+      f.br(outside.bail);
+    });
+    semantics.storeFor(loop);
+    f.br(outside.leave);
+  }
+
+  /** Back to the interpreter. */
+  #return(status: number): void {
+    const { f } = this;
+    const { base } = this.source;
     f.store("i32", i32.const(0), this.#budget.value, base + at.BUDGET);
     f.store("i32", i32.const(0), this.#budget.value, base + at.REGION_BUDGET);
-    f.return(this.#status.value);
-    f.unreachable();
-    f.prepend(() => {
-      f.set(this.#pageVa, i64.load(i32.const(0), base + at.PAGE_VA));
-      if (this.#usesFp) f.set(this.#fpEnabled, i32.load(i32.const(0), base + at.FP_ENABLED));
-      semantics.loadRegisters();
-      semantics.clearWindows();
+    f.return(i32.const(status));
+  }
+
+  /** Goes on at a target: in the region that begins there, or in the interpreter. */
+  #chain(): void {
+    const { f } = this;
+    const { base, chain } = this.source;
+    const target = this.#target.value;
+    const records = f.local("i32"), record = f.local("i32");
+    const word = (offset: number) => i32.load(i32.const(0), base + offset);
+    f.set(records, word(at.RECORDS));
+    const within = i64.rotr(i64.xor(target, this.#pageVa.value), i64.const(2n));
+    f.if(i64.ge_u(within, i64.const(BigInt(RECORDS_PER_PAGE))), () => {
+      const entry = f.let(this.#fetchEntry(target));
+      f.if(i64.ne(i64.and(target, i64.const(-4093n)), i64.load(entry, DTLB_SIZE + ITLB_TAG)), () => {
+        f.store("i64", i32.const(0), target, base + at.TARGET);
+        this.#return(Status.branch);
+      });
+      f.set(records, i32.load(entry, DTLB_SIZE + ITLB_RECORDS));
+      f.store("i32", i32.const(0), records.value, base + at.RECORDS);
+      f.store("i64", i32.const(0), i64.and(target, i64.const(-4096n)), base + at.PAGE_VA);
     });
+    f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
+    f.if(i32.eq(i32.load16_u(record.value), i32.const(ENTER_REGION)), () => {
+      const beside = i32.add(i32.shr_u(i32.sub(record.value, i32.const(chain.records)), i32.const(2)), i32.const(chain.sideTable));
+      const handler = i32.add(i32.load16_u(beside, 2), i32.const(MAX_HANDLERS));
+      f.returnCallIndirect(chain.signature, 0, handler, this.#budget.value);
+    });
+    f.store("i32", i32.const(0), record.value, base + at.IP);
+    this.#return(Status.next);
+  }
+
+  /** Entry of the instruction TLB for a VA. */
+  #fetchEntry(va: I64): I32 {
+    const index = i32.and(
+      i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
+      i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
+    );
+    return i32.add(i32.load(i32.const(0), this.source.base + at.TLB), index);
   }
 
   /** Enough instructions for all that comes before the next check, or the interpreter goes on. */
   #check(block: number, path: number): void {
     const { f } = this;
-    f.if(i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET))), () => {
+    f.ifUnlikely(i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET))), () => {
       f.set(this.#code, i32.const(this.#codeOf(block)));
-      f.br(this.#bail);
+      f.br(this.#exits.bail);
     });
   }
 
-  #body(block: Block, edge: (target: number) => void): void {
+  #body(block: Block, take: (target: number) => void): void {
     const { f, source } = this;
     const semantics = this.#semantics;
     const budget = f.params[0] as Local<"i32">;
-    // Blocks are written after those that come before them, but for the heads of loops.
-    semantics.flags.known = undefined;
+    const exits = this.#exits, { loop } = semantics;
+    // What comes behind an edge may be written within it.
+    const edge = (target: number) => {
+      const held = semantics.held, flags = semantics.flags.known;
+      take(target);
+      this.#exits = exits;
+      semantics.enter(held, loop);
+      semantics.flags.known = flags;
+    };
     f.set(budget, i32.sub(budget.value as I32, i32.const(block.count)));
     let fpChecked = false;
     for (let i = 0; i < block.count; i++) {
@@ -148,19 +249,18 @@ class RegionWriter {
       if (decoded === undefined) return this.#bailHere();
       if (decoded.declaration.fp && !fpChecked) {
         this.#usesFp = fpChecked = true;
-        f.if(i32.eqz(this.#fpEnabled.value), () => this.#bailHere());
+        f.ifUnlikely(i32.eqz(this.#fpEnabled.value), () => this.#bailHere());
       }
       semantics.instruction(decoded, this.#index * 4);
       if (semantics.ending?.kind === "left") return;
     }
+    this.#heldAfter.set(block.first, semantics.held);
     const { ending } = semantics;
     const { ending: known } = block;
     if (known.kind === "next") return edge(block.first + block.count);
     if (known.kind === "branch") return edge(known.target);
     if (known.kind === "conditional" && ending?.kind === "conditional") {
-      const flags = semantics.flags.known;
       f.if(ending.condition, () => edge(known.target));
-      semantics.flags.known = flags;
       return edge(block.first + block.count);
     }
     if (ending?.kind !== "indirect") throw new Error("a block of a region ends in no known way");
@@ -180,10 +280,10 @@ class RegionWriter {
 
   #bailHere(): void {
     this.f.set(this.#code, i32.const(this.#codeOf(this.#index) | (this.#left << 16)));
-    this.f.br(this.#bail);
+    this.f.br(this.#exits.bail);
   }
 
-  /** Where the region leaves to: a page and an instruction in it. A branch brings its own target. */
+  /** Where the region bails out: a page and an instruction in it. */
   #storePlace(): void {
     const { f } = this;
     const { base } = this.source;
@@ -215,15 +315,10 @@ class RegionWriter {
     const { records, found } = this.#pages[this.#pageNumber(page)];
     if (found === undefined) return;
     const { f } = this;
-    const { base } = this.source;
-    f.if(i32.eqz(found.value), () => {
+    f.ifUnlikely(i32.eqz(found.value), () => {
       f.scope(() => {
         const va = f.let(this.#va(page * RECORDS_PER_PAGE));
-        const index = i32.and(
-          i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
-          i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
-        );
-        const entry = f.let(i32.add(i32.load(i32.const(0), base + at.TLB), index));
+        const entry = f.let(this.#fetchEntry(va));
         const isThere = i32.and(
           i64.eq(va, i64.load(entry, DTLB_SIZE + ITLB_TAG)),
           i32.eq(i32.load(entry, DTLB_SIZE + ITLB_RECORDS), i32.const(records)),
@@ -244,21 +339,14 @@ class RegionWriter {
     return this.#pageNumber(page) << PAGE_SHIFT | index - page * RECORDS_PER_PAGE;
   }
 
-  /** To another place of a page of the region, or elsewhere. */
-  #leaveTo(from: number, target: number): void {
-    const { f } = this;
-    const page = Math.floor(target / RECORDS_PER_PAGE);
+  #leaveTo(target: number): void {
     this.exits.add(target);
-    if (page !== Math.floor(from / RECORDS_PER_PAGE)) return this.#leaveToVa(this.#va(target));
-    f.set(this.#code, i32.const(this.#codeOf(target)));
-    f.set(this.#status, i32.const(Status.next));
-    f.br(this.#leave);
+    this.#leaveToVa(this.#va(target));
   }
 
   #leaveToVa(target: I64): void {
     const { f } = this;
-    f.store("i64", i32.const(0), target, this.source.base + at.TARGET);
-    f.set(this.#status, i32.const(Status.branch));
-    f.br(this.#leave);
+    f.set(this.#target, target);
+    f.br(this.#exits.leave);
   }
 }

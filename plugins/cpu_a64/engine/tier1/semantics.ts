@@ -7,38 +7,21 @@
  */
 import type { DecodeEnvironment, Field, IntegerOps, Raw, Register, SystemOp } from "../../isa/dsl.ts";
 import type { Decoded } from "../../isa/decoder.ts";
-import { call, type Callable, type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
+import { call, type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { DTLB_ADDEND, DTLB_READ, DTLB_WRITE } from "../layout.ts";
-import type { Place, Slot } from "../place.ts";
+import type { Slot } from "../place.ts";
 import { Tier0 } from "../tier0.ts";
 import { pageOf } from "../tier0_memory.ts";
 import { Flags, Kind } from "./flags.ts";
+import type { RegionPlace } from "./region_place.ts";
+import { type Held, LAST_WINDOW, type Loop, members, type Window } from "./held.ts";
 
 /** Access kinds of {@linkcode RegionPlace.fill}: what goes into bits 1 and 2 of its second argument. */
 export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
 
-/** Where a region's code sits. */
-export interface RegionPlace extends Place {
-  /** (size, flags) → host address of RAM for an access at ADDRESS, 0: the interpreter must look. Flags: 1 unprivileged, 2 times the access kind. */
-  readonly fill: Callable;
-  /** VA of the page. */
-  readonly pageVa: I64;
-  /** TLB bank. */
-  readonly bank: I32;
-  /** Leaves before the present instruction. */
-  bail(): void;
-}
-
 /** SP among the registers; XZR has the number too, by the other accessors. */
 const SP = 31;
-
-/** A page: its tags for reads and writes as in the TLB, and host address minus VA. */
-interface Window {
-  readonly read: Local<"i64">;
-  readonly write: Local<"i64">;
-  readonly addend: Local<"i32">;
-}
 
 /** How an instruction goes on, when not at the next one. */
 export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {
@@ -59,8 +42,8 @@ export class RegionSemantics extends Tier0 {
   readonly #fpsr: Local<"i32">;
   #usesFp = false;
   readonly #windows = new Map<number, Window>();
-  readonly read = new Set<number>();
-  readonly written = new Set<number>();
+  #held: Held = { registers: 0, windows: 0 };
+  #loop: Loop | undefined;
 
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, any.declaration, {}, environment);
@@ -82,24 +65,64 @@ export class RegionSemantics extends Tier0 {
     this.place.f.scope(() => declaration.emit(this, values as Readonly<Record<string, number & Field>>));
   }
 
-  /** A general register's local, 31 is SP. */
-  local(n: number): Local<"i64"> {
-    this.read.add(n);
-    return this.#locals[n];
+  /** A block begins, in a loop or none. */
+  enter(held: Held, loop: Loop | undefined): void {
+    this.#held = { ...held };
+    this.#loop = loop;
   }
 
-  /** Loads the registers that the region uses. */
-  loadRegisters(): void {
+  /** The outermost loop that the present place is in. */
+  get loop(): Loop | undefined {
+    return this.#loop;
+  }
+
+  /** What the present place's locals hold. */
+  get held(): Held {
+    const { registers, windows } = this.#held;
+    const loop = this.#loop;
+    return { registers: registers | (loop?.used ?? 0), windows: windows | (loop?.windows ?? 0) };
+  }
+
+  /** Before anything else: loads what floating point uses. */
+  prepare(): void {
     const { f } = this.place;
-    for (const n of new Set([...this.read, ...this.written])) f.set(this.#locals[n], this.load64(offsetOf(n)));
-    if (!this.#usesFp) return;
-    f.set(this.#fpcr, this.load32(at.FPCR));
-    f.set(this.#fpsr, this.load32(at.FPSR));
+    f.later(() => {
+      if (!this.#usesFp) return;
+      f.set(this.#fpcr, this.load32(at.FPCR));
+      f.set(this.#fpsr, this.load32(at.FPSR));
+    });
   }
 
-  /** Stores those that it may have written. */
-  storeRegisters(): void {
-    for (const n of this.written) this.store64(offsetOf(n), this.#locals[n].value);
+  /** Before a loop: loads what it uses. */
+  loadFor(loop: Loop): void {
+    const { f } = this.place;
+    f.later(() => {
+      for (const n of members(loop.used & ~loop.before.registers)) f.set(this.#locals[n], this.load64(offsetOf(n)));
+      for (const { bit, read, write } of this.#windows.values()) {
+        if (loop.windows & ~loop.before.windows & bit) {
+          f.set(read, i64.const(-1n));
+          f.set(write, i64.const(-1n));
+        }
+      }
+    });
+  }
+
+  /** After a loop: stores what it wrote. */
+  storeFor(loop: Loop): void {
+    this.place.f.later(() => {
+      for (const n of members(loop.written)) this.store64(offsetOf(n), this.#locals[n].value);
+    });
+  }
+
+  /** A general register's value, 31 is SP. */
+  #value(n: number): I64 {
+    const bit = 1 << n;
+    if (this.#loop) this.#loop.used |= bit;
+    else if (!(this.#held.registers & bit)) {
+      this.place.f.set(this.#locals[n], this.load64(offsetOf(n)));
+      this.#held.registers |= bit;
+    }
+    return this.#locals[n].value;
   }
 
   #number(register: Register): number {
@@ -107,8 +130,16 @@ export class RegionSemantics extends Tier0 {
   }
 
   #write(n: number, value: I64): void {
-    this.written.add(n);
+    const bit = 1 << n;
     this.place.f.set(this.#locals[n], value);
+    if (this.#loop) {
+      // Where it leaves, all that it may have written is stored.
+      this.#loop.used |= bit;
+      this.#loop.written |= bit;
+    } else {
+      this.store64(offsetOf(n), this.#locals[n].value);
+      this.#held.registers |= bit;
+    }
   }
 
   // ---- operands
@@ -138,11 +169,11 @@ export class RegionSemantics extends Tier0 {
     bits: 32,
     const: (value) => i32.const(Number(value)),
     not: (a) => i32.xor(a, i32.const(-1)),
-    read: (r) => this.#number(r) === 31 ? i32.const(0) : i32.wrap(this.local(this.#number(r)).value),
+    read: (r) => this.#number(r) === 31 ? i32.const(0) : i32.wrap(this.#value(this.#number(r))),
     write: (r, value) => {
       if (this.#number(r) !== 31) this.#write(this.#number(r), i64.extend_u(value));
     },
-    readSp: (r) => i32.wrap(this.local(this.#number(r)).value),
+    readSp: (r) => i32.wrap(this.#value(this.#number(r))),
     writeSp: (r, value) => this.#write(this.#number(r), i64.extend_u(value)),
     immediate: (compute) => i32.const(Number(compute(this.#fields))),
     from64: (value) => i32.wrap(value),
@@ -156,11 +187,11 @@ export class RegionSemantics extends Tier0 {
     bits: 64,
     const: (value) => i64.const(BigInt(value)),
     not: (a) => i64.xor(a, i64.const(-1n)),
-    read: (r) => this.#number(r) === 31 ? i64.const(0n) : this.local(this.#number(r)).value,
+    read: (r) => this.#number(r) === 31 ? i64.const(0n) : this.#value(this.#number(r)),
     write: (r, value) => {
       if (this.#number(r) !== 31) this.#write(this.#number(r), value);
     },
-    readSp: (r) => this.local(this.#number(r)).value,
+    readSp: (r) => this.#value(this.#number(r)),
     writeSp: (r, value) => this.#write(this.#number(r), value),
     immediate: (compute) => i64.const(BigInt(compute(this.#fields))),
     from64: (value) => value,
@@ -244,7 +275,7 @@ export class RegionSemantics extends Tier0 {
   }
 
   protected override checkAligned(va: I64, size: number): void {
-    if (size > 1) this.place.f.if(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
+    if (size > 1) this.place.f.ifUnlikely(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
   }
 
   /**
@@ -253,19 +284,26 @@ export class RegionSemantics extends Tier0 {
    */
   #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
     const { f, fill } = this.place;
-    const { read, write, addend } = this.#window(unprivileged);
-    // With the low bits a misaligned access never hits, or one that crosses into the next page might.
-    const misses = i64.ne(i64.and(va, i64.const(-4096n | BigInt(size - 1))), (access === READ_ACCESS ? read : write).value);
-    f.if(misses, () => {
+    const { bit, read, write, addend } = this.#window(unprivileged);
+    const lookUp = () => {
       const entry = this.entry(va, unprivileged);
-      f.if(i64.ne(pageOf(va, size), i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
+      f.ifUnlikely(i64.ne(pageOf(va, size), i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
         this.store64(at.ADDRESS, va);
         f.if(i32.eqz(call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1)))), () => this.place.bail());
       });
       f.set(read, i64.load(entry, DTLB_READ));
       f.set(write, i64.load(entry, DTLB_WRITE));
       f.set(addend, i32.load(entry, DTLB_ADDEND));
-    });
+    };
+    if (this.#loop) this.#loop.windows |= bit;
+    if (this.#loop || this.#held.windows & bit) {
+      // With the low bits a misaligned access never hits, or one that crosses into the next page might.
+      const tag = i64.and(va, i64.const(-4096n | BigInt(size - 1)));
+      f.ifUnlikely(i64.ne(tag, (access === READ_ACCESS ? read : write).value), lookUp);
+    } else {
+      lookUp();
+      if (bit !== 1 << LAST_WINDOW) this.#held.windows |= bit;
+    }
     return this.let(i32.add(addend.value, i32.wrap(va)));
   }
 
@@ -275,18 +313,12 @@ export class RegionSemantics extends Tier0 {
     let window = this.#windows.get(key);
     if (window === undefined) {
       const { f } = this.place;
-      this.#windows.set(key, window = f.unscoped(() => ({ read: f.local("i64"), write: f.local("i64"), addend: f.local("i32") })));
+      // Those that have no bit left share the last one's: it is never held outside of loops, and emptied before any.
+      const bit = 1 << Math.min(this.#windows.size, LAST_WINDOW);
+      const make = () => ({ bit, read: f.local("i64"), write: f.local("i64"), addend: f.local("i32") });
+      this.#windows.set(key, window = f.unscoped(make));
     }
     return window;
-  }
-
-  /** Empties the windows, where a region begins. */
-  clearWindows(): void {
-    const { f } = this.place;
-    for (const { read, write } of this.#windows.values()) {
-      f.set(read, i64.const(-1n));
-      f.set(write, i64.const(-1n));
-    }
   }
 
   // ---- control
@@ -328,27 +360,35 @@ export class RegionSemantics extends Tier0 {
   /** What `body` emits may be skipped. */
   #sometimes(body: () => void): void {
     this.#depth++;
+    const held = { ...this.#held };
     body();
+    this.#held = held;
     this.#depth--;
   }
 
   override if(condition: I32, yes: () => void, no?: () => void): void {
     const { flags } = this;
     const before = flags.known;
-    this.#depth++;
     let afterYes: number | undefined;
-    super.if(condition, () => {
-      yes();
-      afterYes = flags.known;
-      flags.known = before;
-    }, no);
-    this.#depth--;
+    this.#sometimes(() =>
+      super.if(
+        condition,
+        () => {
+          const held = { ...this.#held };
+          yes();
+          afterYes = flags.known;
+          flags.known = before;
+          this.#held = held;
+        },
+        no,
+      )
+    );
     if (afterYes !== flags.known) flags.known = undefined;
   }
 
   override repeatWhile(body: () => I32): void {
     const before = this.flags.known;
-    super.repeatWhile(body);
+    this.#sometimes(() => super.repeatWhile(body));
     if (this.flags.known !== before) this.flags.known = undefined;
   }
 }

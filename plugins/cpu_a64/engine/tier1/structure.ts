@@ -7,6 +7,16 @@ import type { Graph } from "./discover.ts";
 
 /** What writes the blocks. Edges are taken through the structure. */
 export interface BlockWriter {
+  /**
+   * What comes next is a block's. Its dominator's code is complete; the head has none.
+   * @param isMerge several edges lead here
+   * @param loop head of the outermost loop that it is in
+   */
+  begin(dominator: number | undefined, isMerge: boolean, loop: number | undefined): void;
+  /** A loop in no other loop: `body` writes it, and what it dominates. */
+  loop(header: number, dominator: number | undefined, body: () => void): void;
+  /** Before an edge that leaves the outermost loop that `from` is in, after {@linkcode cross}. */
+  leaveLoop(from: number): void;
   /** Before anything else of a block, inside of its loop if it heads one. `path`: most instructions before the next such check. */
   check(block: number, path: number): void;
   /** The block's instructions and its ending. `edge` goes on at another instruction: a block's, or outside. */
@@ -42,6 +52,8 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
     if (list) list.push(block);
     else children.set(parent.get(block)!, [block]);
   }
+  const outermost = outermostLoops(graph, order, loops, dominates);
+  const dominatorOf = (block: number) => block === graph.head ? undefined : parent.get(block);
   const labels = new Map<number, Label>();
   const loopLabels = new Map<number, Label>();
 
@@ -50,12 +62,14 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
     const isBackward = number.get(to)! <= number.get(from)!;
     if (isBackward && !dominates(to, from)) return writer.leave(from, to);
     writer.cross(from, to);
+    if (outermost.has(from) && outermost.get(from) !== outermost.get(to)) writer.leaveLoop(from);
     if (isBackward) return f.br(loopLabels.get(to)!);
     if (isMerge(to)) return f.br(labels.get(to)!);
     tree(to);
   };
   const within = (block: number, merges: readonly number[]): void => {
     if (merges.length === 0) {
+      writer.begin(dominatorOf(block), isMerge(block) || loops.has(block), outermost.get(block));
       if (block === graph.head || loops.has(block)) writer.check(block, paths.get(block)!);
       return writer.body(block, edge(block));
     }
@@ -70,10 +84,13 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
     // In reverse postorder: the one that comes last has the outermost label.
     const merges = children.get(block) ?? [];
     if (!loops.has(block)) return within(block, merges);
-    f.loop((start) => {
-      loopLabels.set(block, start);
-      within(block, merges);
-    });
+    const loop = () =>
+      f.loop((start) => {
+        loopLabels.set(block, start);
+        within(block, merges);
+      });
+    if (outermost.get(block) === block) writer.loop(block, dominatorOf(block), loop);
+    else loop();
   };
   tree(graph.head);
 }
@@ -99,8 +116,7 @@ function reversePostorder(graph: Graph): { order: number[]; number: Map<number, 
   return { order, number: new Map(order.map((block, i) => [block, i])) };
 }
 
-/** The immediate dominator of each block (K. Cooper, T. Harvey, K. Kennedy, "A Simple, Fast Dominance Algorithm"). */
-function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
+function predecessorsOf(graph: Graph, order: readonly number[]): Map<number, number[]> {
   const predecessors = new Map<number, number[]>();
   for (const from of order) {
     for (const to of graph.blocks.get(from)!.successors) {
@@ -109,6 +125,12 @@ function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<
       else predecessors.set(to, [from]);
     }
   }
+  return predecessors;
+}
+
+/** The immediate dominator of each block (K. Cooper, T. Harvey, K. Kennedy, "A Simple, Fast Dominance Algorithm"). */
+function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
+  const predecessors = predecessorsOf(graph, order);
   const parent = new Map([[graph.head, graph.head]]);
   for (let changed = true; changed;) {
     changed = false;
@@ -132,6 +154,30 @@ function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<
     }
   }
   return parent;
+}
+
+/** For each block in a loop the head of the outermost one that it is in. */
+function outermostLoops(
+  graph: Graph,
+  order: readonly number[],
+  loops: ReadonlySet<number>,
+  dominates: (a: number, b: number) => boolean,
+): ReadonlyMap<number, number> {
+  const predecessors = predecessorsOf(graph, order);
+  const found = new Map<number, number>();
+  for (const header of order) {
+    if (!loops.has(header) || found.has(header)) continue;
+    // Backwards from the edges that close the loop: its head dominates all that is met.
+    const members = new Set([header]);
+    const stack = predecessors.get(header)!.filter((from) => dominates(header, from));
+    for (let block = stack.pop(); block !== undefined; block = stack.pop()) {
+      if (members.has(block)) continue;
+      members.add(block);
+      stack.push(...predecessors.get(block) ?? []);
+    }
+    for (const block of members) found.set(block, header);
+  }
+  return found;
 }
 
 /** Most instructions from a block's start to the next head of a loop, or out. */

@@ -197,18 +197,22 @@ export class Tier1 {
       softFloat: module.importFunction("env", "softFloat", ["i32"]),
       fill: module.importFunction("env", "fill", ["i32", "i32"], "i32"),
     };
+    module.importTable("env", "table");
+    const chain = { signature: module.signature(["i32"], "i32"), records: code.address, sideTable: parts.sideTable };
     const { decoder, environment } = parts;
     const { memory, address: base } = block;
     let exits: ReadonlySet<number> = new Set();
     module.function(
       ["i32"],
       "i32",
-      (f) => exits = writeRegion(f, { graph, wordAt, recordsOf, base, decoder, environment, imports }),
+      (f) => exits = writeRegion(f, { graph, wordAt, recordsOf, base, decoder, environment, imports, chain }),
       "region",
     );
     const bytes = module.finish();
     const { fill, softFloat } = parts;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, fill, softFloat } });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory, fill, softFloat, table: parts.interpreter.table },
+    });
     parts.interpreter.setRegion(number, instance.exports.region as () => number);
     const side = (parts.sideTable + ((record - code.address) >>> 2)) >>> 1;
     block.halves[side] = handler;

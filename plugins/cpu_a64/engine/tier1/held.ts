@@ -1,0 +1,41 @@
+/** What a region's locals hold of the CPU's state, and where. */
+import type { Local } from "../../wasm/mod.ts";
+
+/**
+ * Which locals hold what they stand for. Outside of loops a register is loaded before its first use, and stored when written; in a loop, and
+ * the loops inside of it, it is loaded before and stored after.
+ */
+export interface Held {
+  /** Registers whose locals are true, as a bit set. */
+  registers: number;
+  /** Windows that have been filled, or emptied, by their numbers. */
+  windows: number;
+}
+
+/** An outermost loop: what is to be loaded before and stored after it is known when it is complete. */
+export class Loop {
+  used = 0;
+  written = 0;
+  windows = 0;
+  constructor(readonly before: Held) {}
+}
+
+/** Nothing is held where a region begins. */
+export const NOTHING: Held = { registers: 0, windows: 0 };
+
+/** A page: its tags for reads and writes as in the TLB, and host address minus VA. */
+export interface Window {
+  /** Bit in {@linkcode Held}. */
+  readonly bit: number;
+  readonly read: Local<"i64">;
+  readonly write: Local<"i64">;
+  readonly addend: Local<"i32">;
+}
+
+/** Number of the bit for windows that have none of their own. */
+export const LAST_WINDOW = 31;
+
+/** Numbers of the bits that are set. */
+export function members(set: number): number[] {
+  return Array.from({ length: 32 }, (_, n) => n).filter((n) => set >>> n & 1);
+}
