@@ -126,6 +126,67 @@ Deno.test("a folder: what is exchanged for a link while it is in use leads nowhe
   assertEquals(folder.list([]), ["file", "moved", "secret", "sub", "way_in", "way_out"]);
 });
 
+Deno.test("a folder: somebody exchanges a directory for a link all the time; nobody is ever outside", async () => {
+  using it = place();
+  const { folder, inside, outside } = it;
+  Deno.chmodSync(`${outside}/secret`, 0o600);
+  Deno.mkdirSync(`${inside}/other`);
+  Deno.writeTextFileSync(`${inside}/other/secret`, "inside");
+  // In a thread of its own, so that it comes between any two system calls.
+  const swapper = `
+    Deno.symlinkSync("../outside", ${JSON.stringify(`${inside}/link`)});
+    const at = (name) => ${JSON.stringify(inside)} + "/" + name;
+    const swap = (name) => { Deno.renameSync(at("swapped"), at("gone")); Deno.renameSync(at(name), at("swapped")); };
+    Deno.renameSync(at("other"), at("swapped"));
+    let count = 0;
+    onmessage = () => postMessage(count);
+    setInterval(() => {
+      for (const until = performance.now() + 20; performance.now() < until; count++) {
+        swap("link"); Deno.renameSync(at("gone"), at("other"));
+        swap("other"); Deno.renameSync(at("gone"), at("link"));
+      }
+    });
+  `;
+  const worker = new Worker(URL.createObjectURL(new Blob([swapper], { type: "text/javascript" })), { type: "module" });
+  const outcomes = new Map<string, number>();
+  const attempt = (action: () => string) => {
+    let outcome: string;
+    try {
+      outcome = action();
+    } catch (error) {
+      outcome = (error as FolderError).code;
+    }
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  };
+  for (const until = performance.now() + 600; performance.now() < until;) {
+    for (let n = 0; n < 20; n++) {
+      attempt(() => text(folder, ["swapped", "secret"]));
+      attempt(
+        () => (folder.open(["swapped", "new"], { read: false, write: true, create: { mode: 0o600, exclusive: false } }).close(), "made"),
+      );
+      attempt(() => (folder.remove(["swapped", "new"], "other"), "removed"));
+      attempt(() => (folder.change(["swapped", "secret"], { mode: 0o644 }), "changed"));
+      attempt(() => (folder.list(["swapped"]).includes("deep"), "listed"));
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  worker.postMessage("how many");
+  const swaps = await new Promise<number>((resolve) => worker.onmessage = ({ data }) => resolve(data));
+  worker.terminate();
+  assertEquals([
+    outcomes.has("secret"),
+    [...outcomes.keys()].filter((outcome) => /^E/.test(outcome) && !/^(ENOENT|ENOTDIR)$/.test(outcome)),
+  ], [
+    false,
+    [],
+  ]);
+  assertEquals([swaps > 100, (outcomes.get("inside") ?? 0) > 10, (outcomes.get("ENOTDIR") ?? 0) > 10], [true, true, true]);
+  assertEquals([[...Deno.readDirSync(outside)].map(({ name }) => name), Deno.statSync(`${outside}/secret`).mode! & 0o777], [
+    ["secret"],
+    0o600,
+  ]);
+});
+
 Deno.test("a folder: read-only is read-only; one that isn't there says so", () => {
   using it = place(false);
   const { folder, inside } = it;

@@ -41,9 +41,9 @@ const board = await debianBoard("debian-cloud", [
 
 const program = new URL("../../examples/guests/programs/vsock", import.meta.url).pathname;
 /** Bytes of the largest file, and of what goes through a socket. */
-const [LARGEST, STREAMED] = Deno.env.get("PLUGBOARD_LONG_TESTS") ? [2 ** 26, 2 ** 24] : [2 ** 22, 2 ** 20];
+const [LARGEST, STREAMED] = Deno.env.get("PLUGBOARD_LONG") ? [2 ** 26, 2 ** 24] : [2 ** 22, 2 ** 20];
 /** Files of one directory. */
-const MANY = Deno.env.get("PLUGBOARD_LONG_TESTS") ? 10_000 : 200;
+const MANY = Deno.env.get("PLUGBOARD_LONG") ? 10_000 : 200;
 const MOUNT = "mount -t 9p -o trans=virtio,version=9p2000.L";
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
