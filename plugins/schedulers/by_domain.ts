@@ -12,6 +12,15 @@ export function checkMap(value: unknown, each: (entry: unknown, domain: string) 
   return undefined;
 }
 
+/** The line of a pool in what `check` prints, where there are several. */
+export function poolLines(board: Board, options: object, more: readonly string[] = []): string[] {
+  const pool = poolOf(board, options);
+  const domains = board.domains.filter(({ name }) => pool.has(name)).map(({ name }) => name);
+  const isWhole = pool.cpus.length === board.pcpus;
+  const line = `${pool.use.plugin.name}: CPU ${pool.cpus.join(", ")}: ${domains.join(", ") || "no domain"}`;
+  return isWhole && more.length === 0 ? [] : [line, ...more.map((text) => `  ${text}`)];
+}
+
 /** What such an option says of a domain: a domain may be called `constructor`. */
 export function entryOf<T>(map: Readonly<Record<string, T>> | undefined, domain: string): T | undefined {
   return map !== undefined && Object.hasOwn(map, domain) ? map[domain] : undefined;

@@ -168,3 +168,25 @@ for (const [name, schedulers, ...wanted] of rows) {
     for (const part of wanted) assertStringIncludes(found, part);
   });
 }
+
+Deno.test("check prints the pools, the windows and what is promised", async () => {
+  const { board } = await checkBoard(
+    manifest(
+      "- use: scheduler_rtds\n  cpus: 0\n  domains: [rtos]\n  reservations: { rtos: { budget: 1ms, extratime: false } }\n- use: scheduler_arinc653\n  cpus: 1-2\n" +
+        "  windows: [{ domain: linux, time: 5ms }, { cpu: 2, time: 1ms }, { domain: linux, vcpu: 1, cpu: 2, time: 9ms }]\n" +
+        "- { use: scheduler_null, cpus: 3, domains: [] }",
+    ),
+    "board.yaml",
+    { plugins },
+  );
+  assertEquals(board!.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board: board! }).report ?? []), [
+    "scheduler_rtds: CPU 0: rtos",
+    "  rtos, vCPU 0: 1 ms of each 10 ms",
+    "scheduler_arinc653: CPU 1, 2: linux",
+    "  frame of 10 ms",
+    "  CPU 1, 0 to 5 ms: linux, vCPU 0",
+    "  CPU 2, 0 to 1 ms: nobody",
+    "  CPU 2, 1 to 10 ms: linux, vCPU 1",
+    "scheduler_null: CPU 3: no domain",
+  ]);
+});

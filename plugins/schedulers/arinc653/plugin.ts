@@ -6,6 +6,7 @@
  */
 import { definePlugin, poolOf, poolOptions, SchedulerPolicy } from "../../../core/mod.ts";
 import type { Board, Plugin, PoolOptions, ResourceFinding } from "../../../core/mod.ts";
+import { poolLines } from "../by_domain.ts";
 import { arinc653Policy } from "./policy.ts";
 import type { Arinc653State } from "./policy.ts";
 import { placeWindows, readWindows, scheduleFindings } from "./schedule.ts";
@@ -38,7 +39,11 @@ export const schedulerArinc653: Plugin<Arinc653Options, Arinc653State> = defineP
     },
   },
   provides: [SchedulerPolicy],
-  resources: (options, { board, domain }) => domain ? {} : { findings: findings(options, board) },
+  resources(options, { board, domain }) {
+    if (domain) return {};
+    const found = findings(options, board);
+    return { findings: found, report: found.every(({ severity }) => severity === "warning") ? report(options, board) : [] };
+  },
   // The board's set-up puts the schedule in: only it knows the pool.
   state: () => ({ schedule: { frameNs: 1, windows: [] }, originNs: 0, next: undefined, lastNs: 0 }),
   setup({ options, state, board, provide }) {
@@ -67,6 +72,16 @@ function findings(options: Arinc653Options, board: Board): ResourceFinding[] {
     const places = [{ path: [...path, "windows"] }, ...(options.frame === undefined ? [] : [{ path: [...path, "frame"] }])];
     return [{ title: (error as Error).message, places }];
   }
+}
+
+/** The table of windows. */
+function report(options: Arinc653Options, board: Board): string[] {
+  const { frameNs, windows } = placeWindows(readWindows(options.windows), options.frame, poolOf(board, options).cpus[0]);
+  const ms = (ns: number) => `${ns / 1e6}`;
+  const lines = windows.map(({ cpu, startNs, endNs, domain, vcpu }) =>
+    `CPU ${cpu}, ${ms(startNs)} to ${ms(endNs)} ms: ${domain === undefined ? "nobody" : `${domain}, vCPU ${vcpu}`}`
+  );
+  return poolLines(board, options, [`frame of ${ms(frameNs)} ms`, ...lines]);
 }
 
 /** A schedule that comes at run time, checked as the manifest's is. */

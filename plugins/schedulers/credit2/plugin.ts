@@ -7,7 +7,7 @@
  */
 import { definePlugin, poolOptions, SchedulerPolicy } from "../../../core/mod.ts";
 import type { Plugin, PoolOptions } from "../../../core/mod.ts";
-import { checkMap, entryOf, foreignDomains, inRange } from "../by_domain.ts";
+import { checkMap, entryOf, foreignDomains, inRange, poolLines } from "../by_domain.ts";
 import { credit2Policy, credit2State, DEFAULT_WEIGHT } from "./policy.ts";
 import type { Credit2State } from "./policy.ts";
 
@@ -41,8 +41,11 @@ export const schedulerCredit2: Plugin<Credit2Options, Credit2State> = definePlug
     rate_limit: { kind: "duration", doc: "Whoever runs isn't preempted for so long.", default: 1_000_000, min: 0, max: 500_000_000 },
   },
   provides: [SchedulerPolicy],
-  resources: (options, { board, domain }) =>
-    domain ? {} : { findings: [...foreignDomains(board, options, "weights"), ...foreignDomains(board, options, "caps")] },
+  resources(options, { board, domain }) {
+    if (domain) return {};
+    const findings = [...foreignDomains(board, options, "weights"), ...foreignDomains(board, options, "caps")];
+    return { findings, report: poolLines(board, options) };
+  },
   state: () => credit2State(),
   setup({ options: { weights, caps, rate_limit }, state, provide }) {
     const settingsOf = (domain: string) => ({ weight: entryOf(weights, domain), cap: entryOf(caps, domain) });

@@ -6,7 +6,7 @@
  */
 import { definePlugin, poolOptions, SchedulerPolicy } from "../../../core/mod.ts";
 import type { Plugin } from "../../../core/mod.ts";
-import { checkMap, foreignDomains, inRange } from "../by_domain.ts";
+import { checkMap, foreignDomains, inRange, poolLines } from "../by_domain.ts";
 import { fairPolicy } from "./policy.ts";
 import type { FairOptions, FairState } from "./policy.ts";
 
@@ -25,7 +25,8 @@ export const schedulerFair: Plugin<FairOptions, FairState> = definePlugin<FairOp
     },
   },
   provides: [SchedulerPolicy],
-  resources: (options, { board, domain }) => domain ? {} : { findings: foreignDomains(board, options, "weights") },
+  resources: (options, { board, domain }) =>
+    domain ? {} : { findings: foreignDomains(board, options, "weights"), report: poolLines(board, options) },
   state: () => ({ accounts: {} }),
   setup: ({ options, state, provide }) => provide(SchedulerPolicy, fairPolicy(state, options)),
 });

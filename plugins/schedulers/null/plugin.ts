@@ -6,6 +6,7 @@
  */
 import { definePlugin, poolOptions, SchedulerPolicy } from "../../../core/mod.ts";
 import type { Plugin, PoolOptions } from "../../../core/mod.ts";
+import { poolLines } from "../by_domain.ts";
 import { nullPolicy } from "./policy.ts";
 import type { NullState } from "./policy.ts";
 
@@ -15,6 +16,7 @@ export const schedulerNull: Plugin<PoolOptions, NullState> = definePlugin<PoolOp
   doc: "Gives each vCPU a physical CPU of its own; vCPUs beyond the number of CPUs wait until one is free.",
   options: poolOptions,
   provides: [SchedulerPolicy],
+  resources: (options, { board, domain }) => domain ? {} : { report: poolLines(board, options) },
   state: () => ({ assigned: {}, waiting: [] }),
   setup({ state, provide, trace }) {
     provide(

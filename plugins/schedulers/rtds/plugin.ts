@@ -6,7 +6,7 @@
  */
 import { definePlugin, poolOf, poolOptions, SchedulerPolicy } from "../../../core/mod.ts";
 import type { Board, Plugin, PoolOptions, ResourceFinding } from "../../../core/mod.ts";
-import { checkMap, entryOf, foreignDomains } from "../by_domain.ts";
+import { checkMap, entryOf, foreignDomains, poolLines } from "../by_domain.ts";
 import { rtdsPolicy } from "./policy.ts";
 import type { RtdsState } from "./policy.ts";
 import { readReservation, reservationOf } from "./reservation.ts";
@@ -39,7 +39,11 @@ export const schedulerRtds: Plugin<RtdsOptions, RtdsState> = definePlugin<RtdsOp
     },
   },
   provides: [SchedulerPolicy],
-  resources: (options, { board, domain }) => domain ? {} : { findings: findings(options, board) },
+  resources(options, { board, domain }) {
+    if (domain) return {};
+    const found = findings(options, board);
+    return { findings: found, report: found.every(({ severity }) => severity === "warning") ? report(options, board) : [] };
+  },
   state: () => ({ accounts: {} }),
   setup({ options, state, provide }) {
     provide(SchedulerPolicy, rtdsPolicy(state, ({ domain, index }) => promised(options, domain, index)));
@@ -58,6 +62,19 @@ function checkEntry(entry: unknown, domain: string): string | undefined {
   } catch (error) {
     return `${domain}: ${(error as Error).message}`;
   }
+}
+
+/** What each domain is promised. */
+function report(options: RtdsOptions, board: Board): string[] {
+  const pool = poolOf(board, options);
+  const ms = (ns: number) => `${ns / 1e6} ms`;
+  const lines = board.domains.filter(({ name }) => pool.has(name)).flatMap(({ name, vcpus }) =>
+    Array.from({ length: vcpus }, (_, vcpu) => {
+      const { period, budget, extratime } = promised(options, name, vcpu);
+      return `${name}, vCPU ${vcpu}: ${ms(budget)} of each ${ms(period)}${extratime ? ", and what is left over" : ""}`;
+    })
+  );
+  return poolLines(board, options, lines);
 }
 
 function findings(options: RtdsOptions, board: Board): ResourceFinding[] {
