@@ -140,6 +140,7 @@ Deno.test("a folder: somebody exchanges a directory for a link all the time; nob
     Deno.renameSync(at("other"), at("swapped"));
     let count = 0;
     onmessage = () => postMessage(count);
+    postMessage("ready");
     setInterval(() => {
       for (const until = performance.now() + 20; performance.now() < until; count++) {
         swap("link"); Deno.renameSync(at("gone"), at("other"));
@@ -148,6 +149,7 @@ Deno.test("a folder: somebody exchanges a directory for a link all the time; nob
     });
   `;
   const worker = new Worker(URL.createObjectURL(new Blob([swapper], { type: "text/javascript" })), { type: "module" });
+  await new Promise((resolve) => worker.onmessage = resolve);
   const outcomes = new Map<string, number>();
   const attempt = (action: () => string) => {
     let outcome: string;
@@ -159,16 +161,13 @@ Deno.test("a folder: somebody exchanges a directory for a link all the time; nob
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   };
   for (const until = performance.now() + 600; performance.now() < until;) {
-    for (let n = 0; n < 20; n++) {
-      attempt(() => text(folder, ["swapped", "secret"]));
-      attempt(
-        () => (folder.open(["swapped", "new"], { read: false, write: true, create: { mode: 0o600, exclusive: false } }).close(), "made"),
-      );
-      attempt(() => (folder.remove(["swapped", "new"], "other"), "removed"));
-      attempt(() => (folder.change(["swapped", "secret"], { mode: 0o644 }), "changed"));
-      attempt(() => (folder.list(["swapped"]).includes("deep"), "listed"));
-    }
-    await new Promise((resolve) => setTimeout(resolve));
+    for (let n = 0; n < 20; n++) attempt(() => text(folder, ["swapped", "secret"]));
+    attempt(
+      () => (folder.open(["swapped", "new"], { read: false, write: true, create: { mode: 0o600, exclusive: false } }).close(), "made"),
+    );
+    attempt(() => (folder.remove(["swapped", "new"], "other"), "removed"));
+    attempt(() => (folder.change(["swapped", "secret"], { mode: 0o644 }), "changed"));
+    attempt(() => (folder.list(["swapped"]).includes("deep"), "listed"));
   }
   worker.postMessage("how many");
   const swaps = await new Promise<number>((resolve) => worker.onmessage = ({ data }) => resolve(data));
