@@ -4,8 +4,8 @@
  */
 import { definePlugin, Serial } from "../../core/mod.ts";
 import type { MmioHandler, Plugin } from "../../core/mod.ts";
-import { parseSlot, PciBus } from "../pci/contract.ts";
-import type { PciFunction, PciFunctionSpec } from "../pci/contract.ts";
+import { PciBus, plugAtSlot, slotOption } from "../pci/contract.ts";
+import type { PciFunctionSpec } from "../pci/contract.ts";
 import { registerWindow } from "./bus.ts";
 import { REGISTERS } from "./registers.ts";
 import { resetState, Uart16550 } from "./uart16550.ts";
@@ -30,21 +30,14 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
   name: "pci_serial",
   doc: "16550A UART on the PCI bus (MCS9900), with INTA#, MSI or MSI-X.",
   options: {
-    slot: {
-      kind: "text",
-      optional: true,
-      doc: "Device, or device.function, on bus 0; the first free device when absent.",
-      check(value) {
-        const slot = parseSlot(String(value));
-        return typeof slot === "string" ? slot : undefined;
-      },
-    },
+    slot: slotOption,
     port: { kind: "text", default: "pci-serial", doc: "The serial port." },
     signalling: { kind: "choice", choices: ["intx", "msi", "msix"], default: "msi", doc: "What it offers besides INTA#." },
   },
   needs: [PciBus, Serial],
   state: resetState,
-  attach({ options, state, get, clock, fail }) {
+  attach(context) {
+    const { options, state, get, clock } = context;
     const port = get(Serial).open(options.port);
     const uart = new Uart16550(state, {
       interrupt: (level) => bus.setLevel(level),
@@ -69,13 +62,7 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
       ...options.signalling === "msi" ? { msi: { vectors: 1 } } : {},
       ...options.signalling === "msix" ? { msix: { vectors: 1, bar: 5 } } : {},
     };
-    const slot = options.slot === undefined ? undefined : parseSlot(options.slot);
-    let bus: PciFunction;
-    try {
-      bus = get(PciBus).plug(spec, typeof slot === "string" ? undefined : slot);
-    } catch (error) {
-      fail("slot", error instanceof Error ? error.message : String(error));
-    }
+    const bus = plugAtSlot(context, spec);
     port.onInput((byte) => uart.input(byte));
   },
 });

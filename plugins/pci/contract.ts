@@ -1,6 +1,6 @@
 /** What a device on the PCI bus declares, and what it gets: the transport of virtio-pci as well as of a plain chip. */
 import { capability } from "../../core/mod.ts";
-import type { Capability, Ipa, MmioHandler } from "../../core/mod.ts";
+import type { Capability, DomainContext, Ipa, MmioHandler, OptionSpec } from "../../core/mod.ts";
 
 /** A base address register, and who answers behind it. */
 export interface PciBar {
@@ -98,4 +98,28 @@ export function parseSlot(text: string): PciSlot | string {
   const device = Number(match?.[1]);
   if (match === null || device < 1 || device > 31) return "want DEVICE or DEVICE.FUNCTION: 1 to 31, and 0 to 7";
   return { device, function: Number(match[2] ?? 0) };
+}
+
+/** The option that says where a function sits: `slot`. */
+export const slotOption: OptionSpec = {
+  kind: "text",
+  optional: true,
+  doc: "Device, or device.function, on bus 0; the first free device when absent.",
+  check(value) {
+    const slot = parseSlot(String(value));
+    return typeof slot === "string" ? slot : undefined;
+  },
+};
+
+/** Plugs a function in where the option `slot` says; a slot that it can't have is a mistake of that option. */
+export function plugAtSlot<O extends { readonly slot?: string }, S>(
+  { options, get, fail }: DomainContext<O, S>,
+  spec: PciFunctionSpec,
+): PciFunction {
+  const slot = options.slot === undefined ? undefined : parseSlot(options.slot);
+  try {
+    return get(PciBus).plug(spec, typeof slot === "string" ? undefined : slot);
+  } catch (error) {
+    return fail("slot", error instanceof Error ? error.message : String(error));
+  }
 }
