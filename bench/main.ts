@@ -4,12 +4,13 @@ import { bootOnOurs, bootOnQemu, prepareImages, startUp } from "./boot.ts";
 import { guestKernels, runOnOurs, runOnQemu } from "./kernels.ts";
 import { qemuVersion } from "./qemu.ts";
 import { mmioRoundTrips } from "./mmio.ts";
+import { downloadOnOurs, downloadOnQemu, netResult, prepareNet, serveDownload } from "./net.ts";
 import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
-import { bootLine, heading, kernelLine, measureLine, mmioLine, startUpLine } from "./table.ts";
+import { bootLine, heading, kernelLine, measureLine, mmioLine, netLine, startUpLine } from "./table.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "mmio"];
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "mmio", "net"];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -73,6 +74,20 @@ if (wanted("mmio")) {
   const runs = await alternate(results.runs, mmioRoundTrips);
   results.mmio = mmioResult(runs.ours);
   say(mmioLine(results.mmio));
+}
+if (wanted("net")) {
+  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
+  const { append, close } = serveDownload();
+  try {
+    const images = await prepareNet(directory);
+    const ours = () => downloadOnOurs(images, append, args.tier1);
+    const runs = await alternate(results.runs, ours, qemu ? () => downloadOnQemu(images, append) : undefined);
+    results.net = netResult(runs.ours, runs.other);
+    say(netLine(results.net));
+  } finally {
+    await close();
+    await Deno.remove(directory, { recursive: true });
+  }
 }
 
 const found = measures(results);

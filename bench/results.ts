@@ -3,6 +3,7 @@ import { GUEST_MIB } from "./boot.ts";
 import type { BootRun } from "./boot.ts";
 import type { GuestKernel, KernelRun } from "./kernels.ts";
 import type { MmioResult } from "./mmio.ts";
+import type { NetResult } from "./net.ts";
 import { median, medianDuration } from "./statistics.ts";
 import type { Duration } from "./process.ts";
 
@@ -35,6 +36,7 @@ export interface Results {
   boot?: BootResult;
   startUp?: Duration;
   mmio?: MmioResult;
+  net?: NetResult;
 }
 
 /** One of issue 2's measures. */

@@ -1,6 +1,7 @@
 /** Results for people. */
 import { busy, mips } from "./results.ts";
 import type { MmioResult } from "./mmio.ts";
+import type { NetResult } from "./net.ts";
 import type { BootResult, KernelResult, Measure } from "./results.ts";
 import type { Duration } from "./process.ts";
 
@@ -41,6 +42,18 @@ export function startUpLine(ours: Duration): string {
 /** Accesses to a device in one line. */
 export function mmioLine({ inline, ioreq }: MmioResult): string {
   return row(["mmio", "one access, with its exit", `inline ${(inline * 1e6).toFixed(2)} µs, IOREQ ${(ioreq * 1e6).toFixed(1)} µs`, "", ""]);
+}
+
+/** A download in one line. */
+export function netLine({ bytes, ours, qemu }: NetResult): string {
+  const speed = (time: Duration) => `${(bytes / 2 ** 20 / busy(time)).toFixed(0)} MiB/s (wall ${(bytes / 2 ** 20 / time.wall).toFixed(0)})`;
+  return row([
+    "net",
+    `a download of ${bytes / 2 ** 20} MiB`,
+    speed(ours),
+    qemu ? speed(qemu) : NO_QEMU,
+    qemu ? significant(busy(qemu) / busy(ours)) : "",
+  ]);
 }
 
 /** A measure in one line. */
