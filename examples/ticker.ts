@@ -4,7 +4,8 @@
  *
  * A hostile guest can write any register at any time: there is one timer and one line, and nothing grows.
  */
-import { definePlugin, Interrupts, type Plugin, registers } from "../mod.ts";
+import { defineDevice, devicePlugin, registers } from "../mod.ts";
+import type { DevicePlugin } from "../mod.ts";
 
 /** Offsets in bytes. CTRL bit 0 starts the ticks, ACK lowers the line. */
 const block = registers(32, {
@@ -13,12 +14,8 @@ const block = registers(32, {
   ACK: { at: 0x8, access: "wo" },
 }, { size: 0x1000 });
 
-/** What a manifest may say. */
+/** What a manifest may say, besides where the device is and where it runs. */
 export interface TickerOptions {
-  /** IPA of the registers. */
-  readonly at: number;
-  /** INTID. */
-  readonly interrupt: number;
   /** Nanoseconds between two ticks. */
   readonly period: number;
 }
@@ -27,48 +24,34 @@ export interface TickerOptions {
 type State = ReturnType<typeof block.reset>;
 
 /** The plugin. */
-export const ticker: Plugin<TickerOptions, State> = definePlugin<TickerOptions, State>({
+export const ticker: DevicePlugin<TickerOptions, State> = devicePlugin(defineDevice<TickerOptions, State>({
   name: "ticker",
   doc: "Raises an interrupt every period; write ACK to lower it.",
-  options: {
-    at: { kind: "address", align: 0x1000, doc: "IPA of the registers, 4 KiB." },
-    interrupt: { kind: "interrupt", doc: "Its interrupt, level-sensitive." },
-    period: { kind: "duration", default: 1_000_000, min: 1000, doc: "Time between two ticks." },
-  },
-  needs: [Interrupts],
-  resources: ({ at, interrupt }) => ({
-    windows: [{ name: "registers", at, size: 0x1000 }],
-    interrupts: [{ name: "tick", intid: interrupt, trigger: "level" }],
-    deviceTree: [{
-      under: "/",
-      nodes: [{
-        name: `ticker@${at.toString(16)}`,
-        properties: {
-          compatible: { text: "example,ticker" },
-          reg: { reg: [[at, 0x1000]] },
-          interrupts: { interrupts: [{ intid: interrupt, trigger: "level" }] },
-        },
-      }],
-    }],
-  }),
+  module: import.meta.url,
+  options: { period: { kind: "duration", default: 1_000_000, min: 1000, doc: "Time between two ticks." } },
+  windows: { registers: { size: 0x1000 } },
+  interrupts: { tick: {} },
+  deviceTree: (_, { unit, reg, interrupts }) => [{
+    under: "/",
+    nodes: [{ name: `ticker@${unit}`, properties: { compatible: { text: "example,ticker" }, reg, interrupts } }],
+  }],
   state: () => block.reset(),
-  attach({ get, options, state, clock, exceptions }) {
-    const line = get(Interrupts).spi(options.interrupt);
+  create({ options: { period }, state, clock, interrupt }) {
+    const line = interrupt("tick");
     const timer = clock.timer("tick", () => {
       state.TICKS = (state.TICKS + 1) >>> 0;
       line.set(true);
-      timer.arm(clock.nowNs + options.period);
+      timer.arm(clock.nowNs + period);
     });
-    exceptions.claimMmio(
-      options.at,
-      0x1000,
-      "registers",
-      block.handler(state, {
-        CTRL: { write: (value) => value & 1 ? timer.arm(clock.nowNs + options.period) : timer.disarm() },
-        ACK: { write: () => line.set(false) },
-      }),
-    );
+    return {
+      windows: {
+        registers: block.handler(state, {
+          CTRL: { write: (value) => value & 1 ? timer.arm(clock.nowNs + period) : timer.disarm() },
+          ACK: { write: () => line.set(false) },
+        }),
+      },
+    };
   },
-});
+}));
 
 export default ticker;
