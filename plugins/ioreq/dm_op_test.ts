@@ -8,7 +8,7 @@ import { ioreq } from "./mod.ts";
 
 async function operations(): Promise<{ by(owner: string): DeviceModelOperations; level(irq: number): boolean; models: DeviceModels }> {
   const kit = bench({ vcpus: 2 });
-  await kit.attach(ioreq, { on_failure: "bus_error", order: "strict", deadline: 2e9, virtual_deadline: 1e9 });
+  await kit.attach(ioreq, { on_failure: "bus_error", order: "strict", deadline: 2e9, virtual_deadline: 1e9, buffered: false });
   const models = kit.get(DeviceModels);
   const make = () => ({
     backend: { notify() {}, lied() {} },

@@ -11,7 +11,7 @@ const AT = 0x0900_0000;
 
 async function started(options: Partial<IoreqOptions> = {}): Promise<Bench> {
   const kit = bench({ vcpus: 2 });
-  await kit.attach(ioreq, { on_failure: "restart", order: "free", deadline: 5e8, virtual_deadline: 1e12, ...options });
+  await kit.attach(ioreq, { on_failure: "restart", order: "free", deadline: 5e8, virtual_deadline: 1e12, buffered: false, ...options });
   await kit.attach(good, { at: AT, interrupt: 40, runs: "ioreq", fails: false });
   await kit.boot();
   kit.vcpu(1).start(0n, 0n);

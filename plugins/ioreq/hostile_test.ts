@@ -26,6 +26,7 @@ for (const style of styles) {
         order: "strict",
         deadline: DEADLINE_MS * 1e6,
         virtual_deadline: 1e9,
+        buffered: false,
         frames: [{ at: RAM + 0x1000, size: 0x1000 }],
       });
       const state = await kit.attach(hostile, { at: AT, interrupt: 40, runs: "ioreq", style, seed });

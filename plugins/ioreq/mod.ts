@@ -22,6 +22,7 @@ export interface IoreqOptions {
   readonly deadline: number;
   readonly virtual_deadline: number;
   readonly frames?: readonly FrameRange[];
+  readonly buffered: boolean;
 }
 
 const PAGE = 4096;
@@ -58,6 +59,12 @@ export const ioreq: Plugin<IoreqOptions> = definePlugin<IoreqOptions, undefined>
       optional: true,
       doc: "Guest memory that devices may reach, a list of { at, size }; all of the domain's RAM when absent.",
       check: wrongFrames,
+    },
+    buffered: {
+      kind: "boolean",
+      default: false,
+      doc:
+        "Guests don't wait for writes to devices below 1 MiB: they go through a ring, and are served within 10 µs or before anything else.",
     },
   },
   needs: [CpuEngine],
@@ -130,6 +137,7 @@ function partsOf(
   const runner: RunnerOptions = {
     onFailure: options.on_failure,
     order: options.order,
+    buffered: options.buffered,
     deadlineMs: options.deadline / 1e6,
     virtualDeadlineNs: options.virtual_deadline,
   };
@@ -140,7 +148,7 @@ function partsOf(
     servers,
     frames,
     domain,
-    timer: (callback) => clock.timer(owner, callback),
+    timer: (name, callback) => clock.timer(`${owner} ${name}`, callback),
     report: (what) => trace("device behind IOREQ", () => what),
     start: {
       name: device.name,

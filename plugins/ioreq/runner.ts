@@ -32,6 +32,8 @@ export interface RunnerOptions {
   readonly virtualDeadlineNs: number;
   /** `strict`: the board waits; `free`: only the domain does. */
   readonly order: "strict" | "free";
+  /** Writes go through the ring where they fit, and nobody waits for them. */
+  readonly buffered: boolean;
 }
 
 /** What a runner works with. */
@@ -44,7 +46,7 @@ export interface RunnerParts {
   readonly frames: ForeignFrames;
   readonly domain: Domain;
   /** A timer of the runner's own. */
-  timer(callback: () => void): Timer;
+  timer(name: string, callback: () => void): Timer;
   /** A device failed. */
   report(what: string): void;
 }
@@ -57,6 +59,8 @@ const FAILURES = 3;
 const LOOK_NS = 10_000;
 /** Host time that such a look may wait. */
 const LOOK_MS = 0.05;
+/** Virtual time that buffered writes may wait for company. */
+const RING_NS = 10_000;
 
 /** A request under way: the slot of a vCPU, or an event. */
 type Job = { readonly vcpu: number } | LinkEvent;
@@ -68,6 +72,7 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
   readonly #mirror: StateMirror;
   readonly #initial: unknown;
   readonly #look: Timer;
+  readonly #ringDue: Timer;
   #link: WorkerLink | undefined;
   #page!: IoreqPage;
   #server = -1;
@@ -88,7 +93,8 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
       (port, byte) => this.#submit({ kind: EventKind.SERIAL, a: port, b: 1, bytes: Uint8Array.of(byte) }),
     );
     this.#mirror = new StateMirror(request.context.state as Record<string, unknown>, (why) => this.#say(why));
-    this.#look = parts.timer(() => this.#lookAgain());
+    this.#look = parts.timer("look", () => this.#lookAgain());
+    this.#ringDue = parts.timer("ring", () => this.#submit(RING));
     this.windows = Object.fromEntries(Object.entries(request.windows).map(([name, { at }]) => [name, this.#handler(at)]));
   }
 
@@ -141,6 +147,7 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
     if (this.#link !== undefined && this.#server >= 0) this.#submit(STOPPED, true);
     this.#isOver = true;
     this.#look.disarm();
+    this.#ringDue.disarm();
     this.#link?.close();
     this.#link = undefined;
     if (this.#server >= 0) this.parts.servers.destroy(this.parts.request.owner, this.#server);
@@ -150,7 +157,8 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
   }
 
   notify(vcpu: number | "ring"): void {
-    this.#submit(vcpu === "ring" ? RING : { vcpu });
+    if (vcpu !== "ring") this.#submit({ vcpu });
+    else if (this.#ringDue.deadlineNs === undefined) this.#ringDue.arm(this.parts.request.context.clock.nowNs + RING_NS);
   }
 
   holds(vcpu: number): boolean {
@@ -199,7 +207,7 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
     if (this.#server >= 0) return servers.get(owner, this.#server).reset(pages);
     this.#server = servers.create({ owner, buffering: Buffering.ATOMIC, backend: this, pages });
     for (const { at, size } of Object.values(windows)) {
-      servers.mapRange(owner, this.#server, RangeType.MEMORY, BigInt(at), BigInt(at + size - 1));
+      servers.mapRange(owner, this.#server, RangeType.MEMORY, BigInt(at), BigInt(at + size - 1), this.parts.options.buffered);
     }
     servers.setState(owner, this.#server, true);
   }
@@ -218,6 +226,11 @@ export class IoreqRunner implements RemoteDevice, RemoteDeviceModel, Backend {
   /** Begins a request, or queues it behind the one under way. */
   #submit(job: Job, isLast = false): void {
     if (this.#link === undefined || this.#isOver) return;
+    if (job !== RING && this.#ringDue.deadlineNs !== undefined) {
+      // What was written before comes before.
+      this.#ringDue.disarm();
+      this.#submit(RING);
+    }
     if (this.#job !== undefined) {
       this.#queue.push(job);
       return;

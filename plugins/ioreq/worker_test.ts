@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { bench } from "../../core/testing.ts";
 import type { Bench, BenchOptions } from "../../core/testing.ts";
-import { DeviceModels } from "./contract.ts";
+import { DeviceModels, ForeignFrames } from "./contract.ts";
 import { ioreq } from "./mod.ts";
 import type { IoreqOptions } from "./mod.ts";
 import { Crime, good, Register } from "./tests/devices.ts";
@@ -20,7 +20,7 @@ interface Started {
 
 async function started(options: Partial<IoreqOptions> = {}, file?: string, world: BenchOptions = {}): Promise<Started> {
   const kit = bench(world);
-  await kit.attach(ioreq, { on_failure: "bus_error", order: "strict", deadline: 3e8, virtual_deadline: 1e9, ...options });
+  await kit.attach(ioreq, { on_failure: "bus_error", order: "strict", deadline: 3e8, virtual_deadline: 1e9, buffered: false, ...options });
   const state = await kit.attach(good, { at: AT, interrupt: 40, runs: "ioreq", fails: false, file });
   await kit.boot();
   return { kit, state, [Symbol.dispose]: () => kit.close() };
@@ -175,9 +175,96 @@ Deno.test("a disk that is no file of the host is read and written by the hypervi
   assertEquals([bytes[100], flushes, failures(run.kit)], [0x5a, 1, []]);
 });
 
+Deno.test("buffered writes: nobody waits, the next request or 10 µs bring them, and a Worker that dies takes none along", async () => {
+  const at = 0x8_0000;
+  const kit = bench();
+  await kit.attach(ioreq, { on_failure: "restart", order: "strict", deadline: 3e8, virtual_deadline: 1e9, buffered: true });
+  const state = await kit.attach(good, { at, interrupt: 40, runs: "ioreq", fails: false });
+  await kit.boot();
+  for (let n = 1; n <= 20; n++) kit.write32(at + Register.SUM, n);
+  assertEquals({ ...state }.sum, 0);
+  assertEquals(kit.read32(at + Register.SUM), 210);
+  kit.write64(at + Register.SUM, 2 ** 40);
+  kit.advance(10_000);
+  assertEquals({ ...state }.sum, 2 ** 40 + 210);
+  kit.write32(at + Register.SUM, 1);
+  kit.write32(at + Register.SUM, 1);
+  kit.get(DeviceModels).devices[0].kill();
+  assertEquals(Number(kit.read64(at + Register.SUM)), 2 ** 40 + 212);
+  for (let n = 0; n < 2000; n++) kit.write32(at + Register.SUM, 1);
+  assertEquals(Number(kit.read64(at + Register.SUM)), 2 ** 40 + 2212, "the ring is full now and then");
+  kit.write32(at + Register.SUM, 1);
+  kit.close();
+  assertEquals(state.sum, 2 ** 40 + 2213, "what was written comes before the end");
+});
+
+Deno.test("pages that leave the domain: references go, what isn't there isn't reached, and the device is told", async () => {
+  using run = await started();
+  const { kit } = run;
+  const pa = kit.domain.space.lookup(RAM)!.pa;
+  kit.write64(FROM, RAM);
+  kit.write64(TO, RAM + 0x1000);
+  kit.write32(COPY, 8);
+  assertEquals(kit.memory.ownerOf(pa)?.references, 2);
+  kit.domain.space.unmap(RAM, 0x1000);
+  assertEquals(kit.memory.ownerOf(pa)?.references, 2, "nobody else gets it yet");
+  const models = kit.get(DeviceModels);
+  models.pagesLeft(RAM, 0x1000);
+  assertEquals([kit.memory.ownerOf(pa)?.references, models.devices[0].frames, kit.vcpu().power], [1, 1, "runnable"]);
+  kit.write32(COPY, 8);
+  assertEquals([kit.read32(COPY), failures(kit)], [0, []]);
+  kit.write64(FROM, RAM + 0x1000);
+  kit.write64(TO, RAM);
+  kit.write32(COPY, 8);
+  assertEquals(failures(kit), []);
+});
+
+Deno.test("a frame that a back-end holds outlives its domain, and goes with the back-end", async () => {
+  const run = await started();
+  const { kit } = run;
+  const pa = kit.domain.space.lookup(RAM)!.pa;
+  const frames = new ForeignFrames(kit.domain, kit.memory, kit.engine, [{ at: RAM, size: 0x1000 }]);
+  assertEquals([frames.read(RAM, new Uint8Array(8)), frames.read(RAM + 0xfff, new Uint8Array(2))], ["done", "outside"]);
+  kit.close();
+  assertEquals([kit.memory.ownerOf(pa), [...kit.memory.usage()]], [{ owner: "guest", references: 1 }, [["guest", 1]]]);
+  frames.close();
+  assertEquals(kit.memory.usage().size, 0);
+});
+
+Deno.test("set_irq_level: a line that another device has is refused", async () => {
+  using run = await started();
+  const make = () => ({ backend: { notify() {}, lied() {} }, pages: { buffer: new SharedArrayBuffer(8192), sync: 0 } });
+  const operations = run.kit.get(DeviceModels).operations("dom1", make);
+  assertThrows(() => operations.setIrqLevel(40, 1), Error, "EINVAL");
+  assertEquals(run.kit.interrupts.level(40), false);
+});
+
+Deno.test("a program that doesn't say that Workers have permissions is told which line to add", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const launch = new URL("worker/launch.ts", import.meta.url).href;
+    const text =
+      `import { launch } from ${
+        JSON.stringify(launch)
+      };\ntry { launch({ name: "x", module: "data:,", shared: new SharedArrayBuffer(0) }, ` +
+      `{ read: [], write: [] }).terminate(); console.log("started"); } catch (error) { console.log(error.message); }\n`;
+    await Deno.writeTextFile(`${directory}/program.ts`, text);
+    const outcome = async () => {
+      const args = ["run", "-A", "--no-check", "program.ts"];
+      const { stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: directory, stderr: "null" }).output();
+      return new TextDecoder().decode(stdout);
+    };
+    assertMatch(await outcome(), /add "unstable": \["worker-options"\] to deno.json/);
+    await Deno.writeTextFile(`${directory}/deno.json`, '{ "unstable": ["worker-options"] }');
+    assertEquals(await outcome(), "started\n");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("a device that refuses to start says so at its option", async () => {
   const kit = bench();
-  await kit.attach(ioreq, { on_failure: "bus_error", order: "strict", deadline: 3e8, virtual_deadline: 1e9 });
+  await kit.attach(ioreq, { on_failure: "bus_error", order: "strict", deadline: 3e8, virtual_deadline: 1e9, buffered: false });
   await kit.attach(good, { at: AT, interrupt: 40, runs: "ioreq", fails: true });
   await assertRejects(() => kit.boot(), Error, "it was told to");
   kit.close();

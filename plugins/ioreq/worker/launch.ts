@@ -45,9 +45,9 @@ function commandLineHas(): boolean {
   }
 }
 
-/** In a configuration file beside or above the program, the working directory, or this file. */
+/** In a configuration file beside or above the program or the working directory. */
 function configurationHas(): boolean {
-  const starts = [`file://${Deno.cwd()}/`, Deno.mainModule, import.meta.url].filter((url) => url.startsWith("file:"));
+  const starts = [`file://${Deno.cwd()}/`, Deno.mainModule].filter((url) => url.startsWith("file:"));
   for (const start of starts) {
     for (let at = new URL(".", start);; at = new URL("..", at)) {
       for (const name of ["deno.json", "deno.jsonc"]) {
