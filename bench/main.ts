@@ -16,7 +16,7 @@ const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel 
   --quick         one run of each in place of three
   --no-qemu       ours only
   --kernel IMAGE  boots this kernel in place of the one in boards/debian.yaml
-  --tier1 MODE    off, on or force: whether hot code is compiled; off when not given
+  --tier1 MODE    off, on or force: whether hot code is compiled; on when not given
   --json          results on standard output as JSON`;
 
 const args = parseArgs(Deno.args, {
@@ -24,7 +24,7 @@ const args = parseArgs(Deno.args, {
   negatable: ["qemu"],
   string: ["only", "kernel", "tier1"],
   collect: ["only"],
-  default: { qemu: true, tier1: "off" },
+  default: { qemu: true, tier1: "on" },
   unknown: (argument) => usage(`unknown: ${argument}`),
 });
 

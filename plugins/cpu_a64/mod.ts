@@ -56,7 +56,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       kind: "choice",
       doc: "Compiles hot code: guests see no difference. `force` compiles all code at its first execution, for tests.",
       choices: ["off", "on", "force"],
-      default: "off",
+      default: "on",
     },
     el3: {
       kind: "choice",
