@@ -11,6 +11,7 @@ import { SchedulerPolicy } from "./scheduler_policy.ts";
 export interface PoolOptions {
   /** `0-3,5`, a number or a list of them. */
   readonly cpus?: unknown;
+  /** Names of its domains. */
   readonly domains?: readonly string[];
   /** By domain: the CPUs of all its vCPUs, or a list with one entry for each vCPU. */
   readonly affinity?: Readonly<Record<string, unknown>>;

@@ -16,6 +16,8 @@ interface Account {
   budgetNs: number;
   /** How often its budget was used up in this period; lower goes first. */
   level: number;
+  /** It runs or wants to. */
+  awake: boolean;
 }
 
 /** State: the accounts by vCPU id. */
@@ -26,7 +28,6 @@ export interface RtdsState {
 /** Makes the policy. `reservationOf` tells what the board promises a vCPU. */
 export function rtdsPolicy(state: RtdsState, reservationOf: (vcpu: Schedulable) => Reservation): SchedulerPolicy {
   const vcpus = new Map<number, Schedulable>();
-  const awake = new Set<number>();
   const { accounts } = state;
 
   /** Begins the period that `nowNs` lies in. */
@@ -43,15 +44,14 @@ export function rtdsPolicy(state: RtdsState, reservationOf: (vcpu: Schedulable) 
   return {
     insert(vcpu) {
       vcpus.set(vcpu.id, vcpu);
-      accounts[vcpu.id] = { reservation: reservationOf(vcpu), deadlineNs: 0, budgetNs: 0, level: 0 };
+      accounts[vcpu.id] = { reservation: reservationOf(vcpu), deadlineNs: 0, budgetNs: 0, level: 0, awake: false };
     },
     remove(vcpu) {
       vcpus.delete(vcpu.id);
-      awake.delete(vcpu.id);
       delete accounts[vcpu.id];
     },
-    wake: (vcpu) => void awake.add(vcpu.id),
-    sleep: (vcpu) => void awake.delete(vcpu.id),
+    wake: (vcpu) => void (accounts[vcpu.id].awake = true),
+    sleep: (vcpu) => void (accounts[vcpu.id].awake = false),
     yield() {},
     ran(vcpu, ns) {
       const account = accounts[vcpu.id];
@@ -64,9 +64,9 @@ export function rtdsPolicy(state: RtdsState, reservationOf: (vcpu: Schedulable) 
     decide(pcpu, nowNs): Decision {
       let best: Schedulable | undefined;
       let untilNs = Infinity;
-      for (const id of awake) {
-        const vcpu = vcpus.get(id)!;
-        const account = accounts[id];
+      for (const vcpu of vcpus.values()) {
+        const account = accounts[vcpu.id];
+        if (!account.awake) continue;
         renew(account, nowNs);
         // A budget that is made new may preempt.
         untilNs = Math.min(untilNs, account.deadlineNs - nowNs);
