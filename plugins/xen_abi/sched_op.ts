@@ -26,7 +26,8 @@ export const schedOp: Handler = (xen, vcpu, [cmd, arg]) => {
   }
 };
 
-function shutdown({ domain }: XenDomain, reason: number): Result {
+function shutdown({ domain, trace }: XenDomain, reason: number): Result {
+  trace("SCHEDOP_shutdown", () => `reason ${reason}`);
   const end = (outcome: Outcome): Result => {
     domain.end(outcome);
     return "stopped";
