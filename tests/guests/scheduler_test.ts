@@ -152,6 +152,30 @@ Deno.test("null: a CPU of its own is exclusive; who has none waits until one is 
   assert(loopsOf(measured.get("late")) <= 1);
 });
 
+const tour = await Deno.readTextFile(new URL("boards/tour.yaml", root));
+const TOUR = "../examples/guests/tour/tour.bin";
+const tourKernel = await Deno.readFile(new URL("examples/guests/tour/tour.bin", root));
+
+/** Two windows for each of four vCPUs on two CPUs, which they change. */
+const windows = [0, 1, 2, 3, 1, 0, 3, 2].map((vcpu, n) => `{ domain: tour, vcpu: ${vcpu}, cpu: ${Math.floor(n % 4 / 2)}, time: 300us }`);
+const schedulers: Readonly<Record<string, string>> = {
+  fair: "scheduler_fair\n    slice: 100us",
+  credit2: "scheduler_credit2\n    rate_limit: 0",
+  rtds: "scheduler_rtds\n    period: 1ms\n    budget: 400us\n    extratime: false",
+  "ARINC 653": `scheduler_arinc653\n    windows: [${windows.join(", ")}]`,
+  "affinities, two pools": "scheduler_credit2\n    cpus: 1\n    affinity: { tour: 1 }\n  - { use: scheduler_null, domains: [] }",
+};
+
+for (const [name, scheduler] of Object.entries(schedulers)) {
+  Deno.test(`the tour, timer ticks, PSCI and calls between four vCPUs on two CPUs: ${name}`, async () => {
+    const manifest = changed(tour, [["scheduler_fair", scheduler]]);
+    using session = await Session.start(manifest, { images: new Map([[TOUR, tourKernel]]) });
+    assertEquals(session.finish(5e9).kind, "power-off");
+    assertStringIncludes(session.console, "Tour complete: 4 CPUs");
+    assertEquals(session.machine.stats.traced.get("scheduler policy"), undefined);
+  });
+}
+
 const debian = await debianBoard("partitioned");
 
 Deno.test({
