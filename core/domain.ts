@@ -36,6 +36,8 @@ export interface Vcpu {
   readonly state: VcpuState;
   /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt, for a device's answer, or because its domain is paused. */
   readonly power: "off" | "runnable" | "blocked";
+  /** It doesn't run, whatever is pending: a device owes it an answer, or its domain is paused. */
+  readonly isHeld: boolean;
   /** Virtual nanoseconds for which it could run and had no physical CPU, since its domain was built. */
   readonly stolenNs: number;
   /** What it does and what it did, for whoever tells its guest. */
@@ -75,6 +77,8 @@ export interface Domain {
    * changed, where the memory backend can't (an MPU's regions, no frame for a table). Throws a `RangeError` outside guest RAM.
    */
   giveBack(ipa: Ipa, sizeBytes: number): boolean;
+  /** Called when pages were given back, before their frames are free: whoever holds references drops them. */
+  onGivenBack(hook: (ipa: Ipa, sizeBytes: number) => void): void;
   /** The counterpart of {@linkcode giveBack}: pages that are missing are there again, zeroed. False when frames run out: some may still be missing. */
   takeBack(ipa: Ipa, sizeBytes: number): boolean;
   /** Holds all its vCPUs until as many calls of {@linkcode unpause}. What is pending for them stays pending. */

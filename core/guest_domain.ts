@@ -33,6 +33,7 @@ export class GuestDomain implements Domain {
   readonly space: AddressSpace;
   readonly ram: readonly { readonly at: number; readonly size: number }[];
   readonly #chunks = new WindowTable<number>("guest RAM");
+  readonly #givenBack: ((ipa: number, size: number) => void)[] = [];
   #outcome: Outcome | undefined;
   #destroyed = false;
 
@@ -80,6 +81,7 @@ export class GuestDomain implements Domain {
     } catch {
       return false;
     }
+    for (const hook of this.#givenBack) hook(ipa, size);
     for (let chunk = this.#chunks.overlapping(ipa, size); chunk !== undefined; chunk = this.#chunks.overlapping(ipa, size)) {
       const { at, value: pa } = chunk;
       const [end, from, to] = [at + chunk.size, Math.max(at, ipa), Math.min(at + chunk.size, ipa + size)];
@@ -90,6 +92,10 @@ export class GuestDomain implements Domain {
       engine.memoryWritten(pa + (from - at), to - from);
     }
     return true;
+  }
+
+  onGivenBack(hook: (ipa: number, size: number) => void): void {
+    this.#givenBack.push(hook);
   }
 
   takeBack(ipa: number, size: number): boolean {

@@ -97,6 +97,11 @@ export const ioreq: Plugin<IoreqOptions> = definePlugin<IoreqOptions, undefined>
         return runner;
       },
     });
+    const pagesLeft = (ipa: number, size: number) => {
+      for (const runner of runners) runner.leave(ipa, size);
+      servers.pageLeft();
+    };
+    domain.onGivenBack(pagesLeft);
     provide(DeviceModels, {
       servers,
       devices: runners,
@@ -110,10 +115,7 @@ export const ioreq: Plugin<IoreqOptions> = definePlugin<IoreqOptions, undefined>
         destroyServer: (id) => servers.destroy(owner, id),
         setIrqLevel: (irq, level) => (own ??= lines()).set(irq, level),
       }),
-      pagesLeft(ipa, size) {
-        for (const runner of runners) runner.leave(ipa, size);
-        servers.pageLeft();
-      },
+      pagesLeft,
     });
   },
 });

@@ -28,8 +28,8 @@ import type { VsockOptions, VsockState } from "./vsock/mod.ts";
 const mmio = <O, S>(model: VirtioModel<O, S>): Plugin<O & MmioOptions, MmioDeviceState<S>> =>
   virtioPlugin({ ...model, module: import.meta.url });
 
-/** A folder of the host. */
-export const virtio9p: Plugin<NinepOptions & MmioOptions, MmioDeviceState<NinepState>> = mmio(ninep);
+/** A folder of the host, which is open in this thread: so the device is here as well. */
+export const virtio9p: Plugin<NinepOptions & MmioOptions, MmioDeviceState<NinepState>> = virtioPlugin(ninep);
 /** A folder of the host, on the PCI bus. */
 export const virtio9pPci: Plugin<NinepOptions & PciDeviceOptions, PciDeviceState<NinepState>> = virtioPciPlugin(ninep);
 /** Memory balloon. */
