@@ -40,7 +40,8 @@ function instructionAt(vcpu: Vcpu, va: bigint): string {
 /** One line: where it is and what it does. */
 export function vcpuLine(vcpu: Vcpu): string {
   const { state } = vcpu;
-  const power = vcpu.power === "blocked" ? "waits for an interrupt" : vcpu.power;
+  const waits = vcpu.isHeld ? "held, by a pause or for a device's answer" : "waits for an interrupt";
+  const power = vcpu.power === "blocked" ? waits : vcpu.power;
   if (vcpu.power === "off" && state.retired === 0) return `vCPU ${vcpu.index} of ${vcpu.domain.name}: never started`;
   return `vCPU ${vcpu.index} of ${vcpu.domain.name}: ${power}, PC ${hex(state.pc)} (${instructionAt(vcpu, state.pc)}), ${
     describePstate(guestPstate(vcpu))

@@ -137,12 +137,8 @@ const program = new Uint8Array(
 
 for (const order of ["strict", "free"]) {
   Deno.test(`${REBOOTS} reboots with a device behind IOREQ, ${order}: what it keeps is kept, and nothing else is left`, async () => {
-    const text = BOARD.replace(
-      "      - use: fdt\n",
-      `      - { use: ioreq, order: ${order} }\n      - { use: spy }\n      - { use: good, at: 0x0a00_0000, interrupt: spi 16, runs: ioreq }\n      - use: fdt\n`,
-    );
     const eyes = spy();
-    using guest = await Session.start(text, {
+    using guest = await Session.start(withGood(`order: ${order}`), {
       plugins: [eyes.plugin, good],
       images: new Map([["program.bin", program]]),
       wallLimitMs: 120_000 + REBOOTS * 10_000,
@@ -164,3 +160,75 @@ for (const order of ["strict", "free"]) {
     assertEquals(printed, Array.from({ length: REBOOTS + 1 }, (_, n) => n + 1));
   });
 }
+
+/** A board with the program and the device of the tests. */
+function withGood(ioreq: string): string {
+  const devices =
+    `      - { use: ioreq, ${ioreq} }\n      - { use: spy }\n      - { use: good, at: 0x0a00_0000, interrupt: spi 16, runs: ioreq }\n`;
+  return BOARD.replace("      - use: fdt\n", `${devices}      - use: fdt\n`);
+}
+
+Deno.test("the same board twice is the same run, to the instruction, also when a Worker dies at the same point", async () => {
+  const run = async (point: number) => {
+    const eyes = spy();
+    using guest = await Session.start(withGood("on_failure: restart"), {
+      plugins: [eyes.plugin, good],
+      images: new Map([["program.bin", program]]),
+    });
+    if (point > 0) eyes.models.devices[0].kill(point);
+    guest.finish();
+    const { instructions, exits, traced } = guest.machine.stats;
+    assertEquals(traced.get("device behind IOREQ"), point > 0 ? 2 : undefined);
+    return [guest.ports.get("good"), guest.machine.nowNs, instructions, [...exits]];
+  };
+  const plain = await run(0);
+  assertEquals(await run(0), plain);
+  assertEquals(await run(5), plain, "what dies at the answer to an access leaves no trace in the run");
+});
+
+Deno.test("one domain's device hangs: the domain is paused, and its neighbour runs to its end", async () => {
+  const hangs = new Uint32Array([
+    0xd2a14001, // mov x1, #0x0a000000
+    0x52800042, // mov w2, #2: hang
+    0xb9005822, // str w2, [x1, #0x58]
+    0x14000000, // b .
+  ]);
+  const counts = new Uint32Array([
+    0xd2a14001, // mov x1, #0x0a000000
+    0x52800022, // mov w2, #1
+    0xb9000022, // str w2, [x1]
+    0xb9400023, // ldr w3, [x1]
+    0x3900e023, // strb w3, [x1, #0x38]
+    0x71000c7f, // cmp w3, #3
+    0x54ffff81, // b.ne -4
+    0x52800100, // mov w0, #8
+    0x72b08000, // movk w0, #0x8400, lsl #16
+    0xd4000002, // hvc #0: SYSTEM_OFF
+  ]);
+  const domain = (name: string) =>
+    `  - name: ${name}
+    vcpus: 1
+    memory: [{ at: 0x4000_0000, size: 16MiB }]
+    plugins:
+      - { use: ioreq, on_failure: pause, deadline: 200ms }
+      - { use: good, at: 0x0a00_0000, interrupt: spi 16, runs: ioreq, port: ${name} }
+      - use: fdt
+      - { use: linux_boot, kernel: ${name}.bin, format: raw, load: 0x4008_0000, entry: 0x4008_0000 }
+`;
+  const board = BOARD.slice(0, BOARD.indexOf("  - name: guest")).replace("pcpus: 1", "pcpus: 2") + domain("hangs") + domain("counts");
+  const reports: string[] = [];
+  using guest = await Session.start(board, {
+    plugins: [good],
+    images: new Map(
+      [["hangs.bin", hangs], ["counts.bin", counts]].map((
+        [name, words],
+      ) => [name as string, new Uint8Array((words as Uint32Array).buffer)]),
+    ),
+    onTrace: (kind, detail) => kind === "device behind IOREQ" && reports.push(detail),
+  });
+  const reason = guest.finish();
+  assertEquals(guest.ports.get("counts"), "\x01\x02\x03");
+  assertEquals(reason.kind, "idle-forever");
+  assert(reason.report!.includes("held, by a pause"), reason.report);
+  assertEquals(reports.map((text) => text.split(": ").slice(2).join(": ")), ["it didn't answer in 200 ms", "hangs is paused"]);
+});

@@ -49,6 +49,8 @@ export interface GoodState {
 export interface GoodOptions {
   readonly file?: string;
   readonly fails: boolean;
+  /** Of its serial port. */
+  readonly port?: string;
 }
 
 function commit(crime: number): void {
@@ -73,6 +75,8 @@ function commit(crime: number): void {
   }
 }
 
+const portOf = ({ port }: GoodOptions) => port ?? "good";
+
 /** The good device. */
 export const good: DevicePlugin<GoodOptions, GoodState> = devicePlugin(defineDevice<GoodOptions, GoodState>({
   name: "good",
@@ -81,10 +85,11 @@ export const good: DevicePlugin<GoodOptions, GoodState> = devicePlugin(defineDev
   options: {
     file: { kind: "text", optional: true, doc: "A disk." },
     fails: { kind: "boolean", default: false, doc: "Refuses to start." },
+    port: { kind: "text", default: "good", doc: "Its serial port." },
   },
   windows: { registers: { size: 0x1000 } },
   interrupts: { interrupt: {} },
-  ports: () => ["good"],
+  ports: (options) => [portOf(options)],
   disks: ({ file }): Record<string, DiskRequest> =>
     file === undefined ? {} : { disk: { option: "file", path: file, mode: { write: true } } },
   state: () => ({ sum: 0, from: 0, to: 0, copied: 0, got: 0 }),
@@ -92,7 +97,7 @@ export const good: DevicePlugin<GoodOptions, GoodState> = devicePlugin(defineDev
   create({ options, state, clock, dma, interrupt, port, disk, random, fail }) {
     if (options.fails) fail("fails", "it was told to");
     const line = interrupt("interrupt");
-    const serial = port("good");
+    const serial = port(portOf(options));
     serial.onInput((byte) => state.got = byte);
     const timer = clock.timer("alarm", () => line.set(true));
     const window: DeviceWindow = {
