@@ -16,7 +16,9 @@ import type {
   ResourceFinding,
   SerialPort,
 } from "../../core/mod.ts";
-import type { CableEnd } from "../network/contract.ts";
+import type { CableEnd, CableRequest } from "../network/contract.ts";
+
+export type { CableRequest } from "../network/contract.ts";
 
 /** A window of registers that a device has. */
 export interface DeviceWindowSpec<O> {
@@ -69,14 +71,6 @@ export interface FolderRequest {
   readonly path: string;
   /** How it is opened. */
   readonly mode: FolderMode;
-}
-
-/** A cable that a device wants: to the board's switch, or to the user-mode network of its domain. */
-export interface CableRequest {
-  /** The option that names it, for errors. */
-  readonly option: string;
-  /** A segment of the board's switch; absent: the domain's own network. */
-  readonly segment?: string;
 }
 
 /** What a device uses of the host, as data: seen without running it. */

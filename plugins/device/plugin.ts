@@ -9,7 +9,7 @@ import type {
   ResourceContext,
   ResourceFinding,
 } from "../../core/mod.ts";
-import { networkCables } from "../network/contract.ts";
+import { cableFindings, networkCables } from "../network/contract.ts";
 import { deviceContext } from "./device_context.ts";
 import { DeviceHost } from "./host.ts";
 import { domainMemory } from "./memory.ts";
@@ -22,10 +22,14 @@ export interface RunsOption {
   readonly runs?: "inline" | "ioreq";
 }
 
-/** Options of a device with one window and one interrupt. */
-export interface PlaceOptions extends RunsOption {
+/** Options of a device with one window. */
+export interface AtOption extends RunsOption {
   /** IPA of its registers. */
   readonly at: number;
+}
+
+/** Options of a device with one window and one interrupt. */
+export interface PlaceOptions extends AtOption {
   /** INTID, an SPI. */
   readonly interrupt: number;
 }
@@ -65,7 +69,11 @@ export function devicePlugin<O, S, P = PlaceOptions>(device: DeviceModel<O, S>, 
     resources: (options, context) => ({
       ...placeResources(device, options as Record<string, unknown>),
       deviceTree: device.deviceTree?.(options, devicePlaces(device, options as Record<string, unknown>)) ?? [],
-      findings: [...device.findings?.(options) ?? [], ...remoteFindings(device, options, context)],
+      findings: [
+        ...device.findings?.(options) ?? [],
+        ...remoteFindings(device, options, context),
+        ...cableFindings(device.cables?.(options) ?? {}, context),
+      ],
     }),
     state: device.state,
     ...device.keep === undefined ? {} : { keep: device.keep },

@@ -1,5 +1,6 @@
 /** Plugs a device's cables in when its domain boots: by then every network is there, whatever the order of the manifest. */
-import type { DomainContext } from "../../core/mod.ts";
+import { nearest } from "../../core/mod.ts";
+import type { DomainContext, PluginUse, ResourceContext, ResourceFinding } from "../../core/mod.ts";
 import { NetworkSwitch, UserNetwork } from "./link.ts";
 import type { CableEnd, Frame, FrameReceiver, Network } from "./link.ts";
 
@@ -32,9 +33,42 @@ class LooseEnd implements CableEnd {
   }
 }
 
+/** A cable that a device asks for. */
+export interface CableRequest {
+  /** The option that names it, for errors. */
+  readonly option: string;
+  /** A segment of the board's switch; absent: the domain's own network. */
+  readonly segment?: string;
+}
+
+type Requests = Readonly<Record<string, CableRequest>>;
+
+/** What keeps cables from being plugged in, seen without running anything. */
+export function cableFindings(requests: Requests, { board, domain }: ResourceContext): ResourceFinding[] {
+  const offers = (uses: readonly PluginUse[], name: string) =>
+    uses.filter(({ plugin }) => plugin.provides?.some((key) => key.name === name));
+  return Object.values(requests).flatMap(({ segment }): ResourceFinding[] => {
+    if (segment === undefined) {
+      const own = offers([...board.plugins, ...domain?.plugins ?? []], UserNetwork.name);
+      return own.length > 0
+        ? []
+        : [{ title: "the device has no network", help: "add - use: user_network, or name a segment: switch: lan" }];
+    }
+    const [found] = offers(board.plugins, NetworkSwitch.name);
+    if (found === undefined) return [{ title: "the board has no switch", help: "add - use: network_switch to the board's plugins" }];
+    const { segments } = found.options as { readonly segments?: readonly string[] };
+    if (segments === undefined || segments.includes(segment)) return [];
+    const close = nearest(segment, segments);
+    return [{
+      title: `the switch has no segment ${JSON.stringify(segment)}; there is ${segments.join(", ")}`,
+      ...close === undefined ? {} : { help: `did you mean ${close}?` },
+    }];
+  });
+}
+
 /** The cables that a device asks for, by name; unplugged when its domain goes. */
 export function networkCables<O>(
-  requests: Readonly<Record<string, { readonly option: string; readonly segment?: string }>>,
+  requests: Requests,
   context: DomainContext<O, unknown>,
 ): Map<string, CableEnd> {
   const cables = new Map<string, CableEnd>();

@@ -1,6 +1,7 @@
 /** What whoever builds a device or a network plugs together. */
 export { cable } from "./cable.ts";
-export { networkCables } from "./connect.ts";
+export { cableFindings, networkCables } from "./connect.ts";
+export type { CableRequest } from "./connect.ts";
 export { NetworkSwitch, UserNetwork } from "./link.ts";
 export type { CableEnd, Frame, FrameReceiver, Network, PartialChecksum, Segmentation } from "./link.ts";
 export { formatMac, parseMac } from "./mac.ts";

@@ -2,7 +2,7 @@
 import { definePlugin, Serial } from "../../core/mod.ts";
 import type { Plugin } from "../../core/mod.ts";
 import { deviceBasics, mergedRam } from "../device/contract.ts";
-import { networkCables } from "../network/contract.ts";
+import { cableFindings, networkCables } from "../network/contract.ts";
 import { PciBus, plugAtSlot, slotOption } from "../pci/contract.ts";
 import { bringUp, ringOptions } from "./bring_up.ts";
 import type { RingOptions, VirtioState } from "./bring_up.ts";
@@ -28,7 +28,9 @@ export function virtioPciPlugin<O, S>(model: VirtioModel<O, S>): Plugin<O & PciD
     doc: `${model.doc.replace(/\.$/, "")}, on the PCI bus.`,
     options: { ...model.options, slot: slotOption, ...ringOptions },
     needs: [PciBus, Serial],
-    resources: (options) => ({ findings: model.findings?.(options) ?? [] }),
+    resources: (options, context) => ({
+      findings: [...model.findings?.(options) ?? [], ...cableFindings(model.cables?.(options) ?? {}, context)],
+    }),
     state(options) {
       const shape = model.shape(options);
       return { core: resetCore(shape), transport: resetPci(shape), model: model.state(options) };

@@ -350,7 +350,7 @@ Deno.test("TCP: a guest sends as much as the host takes, and is told when there 
 Deno.test("TCP: what the guest's device has no room for is sent when it has", async () => {
   const setting = await network();
   const { guest, kit, sockets } = setting;
-  const { id, ours } = opened(setting, 1);
+  const { id } = opened(setting, 1);
   guest.room = false;
   sockets.post({ kind: "data", id, bytes: bytes("later") });
   kit.exchange();
