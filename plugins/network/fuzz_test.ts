@@ -6,7 +6,7 @@ import type { Frame } from "./contract.ts";
 import { networkSwitch, userNetwork } from "./mod.ts";
 import type { UserNetworkOptions } from "./mod.ts";
 import { NetworkSwitch } from "./contract.ts";
-import { TestGuest } from "./tests/guest.ts";
+import { TestGuest } from "../../tests/support/net_guest.ts";
 import type { StackState } from "./user/stack.ts";
 
 const GATEWAY_MAC = Uint8Array.of(0x52, 0x55, 10, 0, 2, 2);

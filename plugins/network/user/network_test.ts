@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { bench, FakeSockets } from "../../../core/testing.ts";
 import type { Bench } from "../../../core/testing.ts";
 import { UserNetwork } from "../contract.ts";
-import { BROADCAST, GUEST_MAC, ip, TestGuest } from "../tests/guest.ts";
+import { BROADCAST, GUEST_MAC, ip, TestGuest } from "../../../tests/support/net_guest.ts";
 import { userNetwork } from "./plugin.ts";
 import type { UserNetworkOptions } from "./plugin.ts";
 

@@ -4,7 +4,7 @@ import { bench } from "../../../core/testing.ts";
 import type { Bench } from "../../../core/testing.ts";
 import { cable, UserNetwork } from "../../network/contract.ts";
 import type { CableEnd, Frame } from "../../network/contract.ts";
-import { checksum, GUEST_MAC, TestGuest } from "../../network/tests/guest.ts";
+import { checksum, GUEST_MAC, TestGuest } from "../../../tests/support/net_guest.ts";
 import { virtioNet } from "../mod.ts";
 import { AT, BUFFERS, INTID, MmioDriver, NEEDS_RESET, PACKED_BIT, R, VERSION_BIT } from "../tests/mmio_driver.ts";
 import type { NetOptions } from "./mod.ts";

@@ -1,6 +1,6 @@
 /** A guest at the end of a cable, for tests: it speaks ARP, IPv4, UDP and a little TCP, written apart from the network under test. */
-import type { CableEnd, Frame } from "../contract.ts";
-import { plainFrames } from "../contract.ts";
+import type { CableEnd, Frame } from "../../plugins/network/contract.ts";
+import { plainFrames } from "../../plugins/network/contract.ts";
 
 export const GUEST_MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
 export const BROADCAST = new Uint8Array(6).fill(0xff);
