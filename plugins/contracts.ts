@@ -14,6 +14,7 @@ export {
   primeCellRegisters,
 } from "./device/contract.ts";
 export type {
+  AtOption,
   BoardPlaceOptions,
   CableRequest,
   Device,

@@ -27,7 +27,7 @@ export type {
   HostUse,
 } from "./model.ts";
 export { devicePlugin } from "./plugin.ts";
-export type { DeviceLends, DevicePlugin, PlaceOptions, RunsOption } from "./plugin.ts";
+export type { AtOption, DeviceLends, DevicePlugin, PlaceOptions, RunsOption } from "./plugin.ts";
 export { PRIMECELL_SIZE, primeCellBytes, primeCellNodes, primeCellRegisters } from "./primecell.ts";
 export type { PrimeCellRegister, PrimeCellRegisters } from "./primecell.ts";
 export { uartPortOption, uartTree } from "./uart.ts";

@@ -10,28 +10,36 @@ const module = (path: string) =>
 
 const example = (name: string) => new URL(`../../examples/${name}.ts`, import.meta.url).href;
 
-const board = (use: string) =>
+const both = (runs: string) => ["sp805", "led_bank"].map((name) => `      - { use: ${example(name)}, runs: ${runs} }\n`).join("");
+
+const board = (runs: string, more: string) =>
   debianBoard("debian-cloud", [
     ["deb:linux-image-6.1.0-*-cloud-arm64#", GENERIC],
-    [busybox, busybox + module("watchdog/sp805_wdt.ko")],
+    [busybox, busybox + module("watchdog/sp805_wdt.ko") + module("leds/leds-gpio.ko")],
     ["vcpus: 2", "vcpus: 1"],
-    ["      - use: fdt\n", `${use}      - use: fdt\n`],
+    ["      - use: fdt\n", `${both(runs)}${more}      - use: fdt\n`],
   ]);
 
 /** One source, two places where it runs: the guest can't tell them apart. */
 const places = [
-  { where: "inline", ...await board(`      - use: ${example("sp805")}\n`) },
-  { where: "behind IOREQ", ...await board(`      - { use: ${example("sp805")}, runs: ioreq }\n      - use: ioreq\n`) },
+  { where: "inline", ...await board("inline", "") },
+  { where: "behind IOREQ", ...await board("ioreq", "      - use: ioreq\n") },
 ];
 
 for (const { where, manifest, images } of places) {
   Deno.test({
-    name: `Linux drives examples/sp805.ts ${where}: counts down, is refreshed, and resets the guest that stops refreshing it`,
+    name:
+      `Linux drives examples/led_bank.ts and sp805.ts ${where}: LEDs shine; the watchdog counts down, is refreshed, and resets the guest that stops refreshing it`,
     ignore: images === undefined,
     async fn() {
-      using guest = await Session.start(manifest, { images, set: { pcpus: "1" } });
+      using guest = await Session.start(manifest, { images, console: "console", set: { pcpus: "1" } });
       guest.until("\n# ");
-      guest.command("stty columns 300; insmod /lib/modules/sp805_wdt.ko");
+      guest.command("stty columns 300; insmod /lib/modules/sp805_wdt.ko; insmod /lib/modules/leds-gpio.ko");
+
+      const shine = (led: number, on: number) => `echo ${on} > /sys/class/leds/bank:${led}/brightness`;
+      guest.command([shine(0, 1), shine(7, 1), shine(0, 0)].join("; "));
+      assertEquals(guest.ports.get("leds"), "*.......\r\n*......*\r\n.......*\r\n");
+
       const show = (name: string) => guest.command(`cat /sys/class/watchdog/watchdog0/${name}`);
       assertEquals([show("identity"), show("state")], ["sp805-wdt", "inactive"]);
 
