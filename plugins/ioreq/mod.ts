@@ -4,7 +4,7 @@
  * @module
  */
 import { CpuEngine, definePlugin, Interrupts } from "../../core/mod.ts";
-import type { DomainContext, Plugin } from "../../core/mod.ts";
+import type { DomainContext, DomainSpec, Plugin, ResourceFinding } from "../../core/mod.ts";
 import { DeviceHost, mergedRam } from "../device/contract.ts";
 import type { DeviceStart } from "../device/contract.ts";
 import { DeviceModels } from "./contract.ts";
@@ -33,6 +33,26 @@ function wrongFrames(value: unknown): string | undefined {
     return [at, size].every((number) => Number.isSafeInteger(number) && number! >= 0 && number! % PAGE === 0);
   };
   return Array.isArray(value) && value.every(isRange) ? undefined : "want a list of { at, size }, multiples of 4 KiB";
+}
+
+function misplaced({ frames = [] }: IoreqOptions, domain: DomainSpec | undefined): ResourceFinding[] {
+  const ram = mergedRam({ ram: domain?.memory ?? [] });
+  return frames.filter(({ at, size }) => !ram.some((bank) => at >= bank.at && at - bank.at <= bank.size - size))
+    .map(({ at }) => ({ title: `the frames at 0x${at.toString(16)} are not all RAM of the domain` }));
+}
+
+/** Disks that hold more than their state says: a new Worker couldn't go on from it. */
+function notMirrored({ on_failure }: IoreqOptions, domain: DomainSpec | undefined): ResourceFinding[] {
+  return (domain?.plugins ?? []).flatMap(({ plugin, options }) => {
+    const { runs, snapshot, format } = options as Readonly<Record<string, unknown>>;
+    if (runs !== "ioreq") return [];
+    if (snapshot === true) {
+      return [{ title: `${plugin.name} behind IOREQ can't keep a snapshot: it is more state than crosses with each answer` }];
+    }
+    if (format !== "qcow2" || on_failure !== "restart") return [];
+    const title = `${plugin.name} with a qcow2 image can't go on in a new Worker: its tables are written when the guest flushes`;
+    return [{ title, help: "take a raw image, or on_failure: bus_error or pause" }];
+  });
 }
 
 /** The plugin. */
@@ -69,12 +89,7 @@ export const ioreq: Plugin<IoreqOptions> = definePlugin<IoreqOptions, undefined>
   },
   needs: [CpuEngine],
   provides: [DeviceHost, DeviceModels],
-  resources: ({ frames = [] }, { domain }) => ({
-    findings: frames.filter(({ at, size }) =>
-      !mergedRam({ ram: domain?.memory ?? [] }).some((ram) => at >= ram.at && at - ram.at <= ram.size - size)
-    )
-      .map(({ at }) => ({ title: `the frames at 0x${at.toString(16)} are not all RAM of the domain` })),
-  }),
+  resources: (options, { domain }) => ({ findings: [...misplaced(options, domain), ...notMirrored(options, domain)] }),
   attach(context) {
     const { domain, exceptions, provide, find, onStop } = context;
     const servers = new IoreqServers(domain);

@@ -121,7 +121,8 @@ const program = new Uint8Array(
     0x52800022, // mov w2, #1
     0xb9000022, // str w2, [x1]
     0xb9400023, // ldr w3, [x1]
-    0x3900e023, // strb w3, [x1, #0x38]
+    0x12001865, // and w5, w3, #0x7f: what comes out is text
+    0x3900e025, // strb w5, [x1, #0x38]
     0xd2a80104, // mov x4, #0x40080000
     0xf9000424, // str x4, [x1, #8]
     0x91440085, // add x5, x4, #0x100000
@@ -157,7 +158,7 @@ for (const order of ["strict", "free"]) {
     }
     guest.finish();
     const printed = [...guest.ports.get("good")!].map((letter) => letter.charCodeAt(0));
-    assertEquals(printed, Array.from({ length: REBOOTS + 1 }, (_, n) => n + 1));
+    assertEquals(printed, Array.from({ length: REBOOTS + 1 }, (_, n) => n + 1 & 0x7f));
   });
 }
 
