@@ -70,6 +70,21 @@ Deno.test("a read that is answered later: no interrupt ends the wait, PC and reg
   assertEquals(kit.vcpu().hasAnswer, false, "there is nothing to resume");
 });
 
+Deno.test("an answer for an address that is nobody's by then is an abort, and nothing waits any more", async () => {
+  const ranges = new Set([WINDOW]);
+  const kit = bench();
+  const attach = ({ exceptions }: DomainContext<unknown, unknown>) =>
+    exceptions.claimOtherMmio({ holds: (ipa) => ranges.has(ipa), read: () => "later" as const, write: () => "later" as const });
+  await kit.attach(definePlugin({ name: "owner", doc: "", options: {}, attach }), {});
+  kit.vcpu().start(0x8000n, 0n);
+  kit.state().write("HPFAR_EL2", BigInt(WINDOW / 4096) << 4n);
+  assertEquals(kit.trap(0x24, READ), "later");
+  ranges.clear();
+  kit.vcpu().resumeAccess();
+  assertEquals(kit.trap(0x24, READ), "run");
+  assertEquals([kit.vcpu().hasAnswer, kit.vcpu().isHeld, kit.state().injected.length], [false, false, 1]);
+});
+
 Deno.test("a write may be answered later as well, and more than once", async () => {
   const own = await owner();
   const { kit } = own;

@@ -240,6 +240,8 @@ function systemRegister(trap: Trap, environment: DispatchEnvironment): Next {
 /** A stage 2 data abort: a virtual device, or nothing. Arm ARM DDI 0487, "ISS encoding for an exception from a Data Abort". */
 function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Next {
   const { state } = vcpu;
+  // Whatever comes of it, it is deferred no longer: who was to answer may be gone, and nobody may have the address now.
+  const loaded = vcpu.takeAccess();
   const info = dataAbort(trap.iss);
   const direction = info.write ? "write" : "read";
   const refuse = (why: string, ipa?: number, status = EXTERNAL_ABORT): Next => {
@@ -280,7 +282,6 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
   const bits = size * 8;
   try {
     // Nothing is written to a register before every part is there.
-    const loaded = vcpu.takeAccess();
     while (loaded.length < described.transfers.length) {
       const { register } = described.transfers[loaded.length];
       const at = offset + loaded.length * size;

@@ -142,9 +142,9 @@ export class IoreqServers {
     return this.#default?.enabled ? { server: this.#default, buffered: false } : undefined;
   }
 
-  /** True when somebody would get an access there. */
+  /** True when somebody would get an access there, or somebody waits whose server is gone. */
   holds(at: number): boolean {
-    return this.select(RangeType.MEMORY, at, 1) !== undefined;
+    return this.#orphans.size > 0 || this.select(RangeType.MEMORY, at, 1) !== undefined;
   }
 
   /** An access of a vCPU. Called again after "later", when {@linkcode answered} has resumed the vCPU. `undefined`: it is nobody's. */
