@@ -41,6 +41,8 @@ interface Endpoint {
 /** Core's implementation of {@linkcode HostSockets}. */
 export class SocketHub {
   readonly #endpoints = new Map<number, Endpoint>();
+  /** Sockets with an address that were closed since the last flush: who wants the same one again, as after a reboot, gets it back. */
+  readonly #spare = new Map<string, { readonly id: number; readonly port: number }>();
   #service: SocketService | undefined;
   #arrived: { readonly event: SocketEvent; readonly atNs: number | undefined }[] = [];
   #commands: SocketCommand[] = [];
@@ -76,7 +78,9 @@ export class SocketHub {
       this.clock.arm(
         queuedEvent(`host ${event.kind}`, () => {
           this.record({ atNs: this.clock.nowNs, event });
-          this.#endpoints.get(event.id)?.event(event);
+          const endpoint = this.#endpoints.get(event.id);
+          if (endpoint !== undefined) endpoint.event(event);
+          else if (event.kind === "accepted") this.#commands.push({ kind: "close", id: event.stream });
         }),
         atNs,
       );
@@ -86,6 +90,8 @@ export class SocketHub {
   /** What plugins asked for goes out. */
   flush(): void {
     this.#loose = 0;
+    for (const { id } of this.#spare.values()) this.#service?.do({ kind: "close", id });
+    this.#spare.clear();
     for (const command of this.#commands.splice(0)) this.#service?.do(command);
   }
 
@@ -93,6 +99,7 @@ export class SocketHub {
   close(): void {
     this.#closed = true;
     this.#service?.close();
+    this.#spare.clear();
     this.#endpoints.clear();
     this.#arrived = [];
     this.#commands = [];
@@ -109,7 +116,7 @@ export class SocketHub {
       connect: (to, reach, handlers) => this.#connect(place(to), reach, handlers, guard, open),
       listen: (at, accept) => this.#listen(place(at), accept, guard, open),
       datagrams: (received, options) => this.#datagrams(received, options ?? {}, guard, open),
-      resolve: (name, type, nameServer, answered) => this.#resolve(name, type, nameServer, answered, guard),
+      resolve: (name, type, nameServer, answered) => this.#resolve(name, type, nameServer, answered, guard, open),
     };
   }
 
@@ -148,8 +155,8 @@ export class SocketHub {
     guard: Guard,
     open: Open,
   ): HostListener {
-    const id = ++this.#ids;
-    const port = this.#serve().listen(id, at);
+    const name = `listen ${JSON.stringify(at)}`;
+    const { id, port } = this.#take(name, (id) => this.#serve().listen(id, at));
     const accepted: Endpoint = {
       expecting: false,
       event: (event) => {
@@ -161,15 +168,25 @@ export class SocketHub {
       },
     };
     this.#endpoints.set(id, accepted);
-    const close = this.#closer(id, open);
+    const close = this.#closer(id, open, { name, port });
     return { port, close };
   }
 
-  /** At once, not with the other commands: whoever reboots wants the same port again before anything is flushed. */
-  #closer(id: number, open: Open): () => void {
+  /** One that was closed a moment ago, or a new one. */
+  #take(name: string, make: (id: number) => number): { readonly id: number; readonly port: number } {
+    const spare = this.#spare.get(name);
+    this.#spare.delete(name);
+    if (spare !== undefined) return spare;
+    const id = ++this.#ids;
+    return { id, port: make(id) };
+  }
+
+  #closer(id: number, open: Open, spare?: { readonly name: string; readonly port: number }): () => void {
     const close = () => {
       open.delete(close);
-      if (this.#endpoints.delete(id)) this.#service?.do({ kind: "close", id });
+      if (!this.#endpoints.delete(id)) return;
+      if (spare !== undefined && !this.#spare.has(spare.name)) this.#spare.set(spare.name, { id, port: spare.port });
+      else this.#commands.push({ kind: "close", id });
     };
     open.add(close);
     return close;
@@ -181,8 +198,12 @@ export class SocketHub {
     guard: Guard,
     open: Open,
   ): HostDatagrams {
-    const id = ++this.#ids;
-    this.#serve().datagrams(id, at);
+    const name = `datagrams ${JSON.stringify(at)}`;
+    const make = (id: number) => {
+      this.#serve().datagrams(id, at);
+      return at?.port ?? 0;
+    };
+    const { id, port } = this.#take(name, make);
     const { clock } = this;
     let untilNs = -1;
     this.#endpoints.set(id, {
@@ -194,7 +215,7 @@ export class SocketHub {
         else if (event.kind === "failed") guard("failed", () => failed?.());
       },
     });
-    const close = this.#closer(id, open);
+    const close = this.#closer(id, open, at && { name, port });
     return {
       send: (bytes, to, { local }) => {
         if (!this.#endpoints.has(id) || ++this.#loose > WAITING_COMMANDS) return;
@@ -211,14 +232,20 @@ export class SocketHub {
     nameServer: DatagramAddress | undefined,
     answered: (resolution: Resolution) => void,
     guard: Guard,
+    open: Open,
   ): void {
     this.#serve();
     const id = ++this.#ids;
+    const forget = () => {
+      this.#endpoints.delete(id);
+      open.delete(forget);
+    };
+    open.add(forget);
     this.#endpoints.set(id, {
       expecting: true,
       event: (event) => {
         if (event.kind !== "resolved") return;
-        this.#endpoints.delete(id);
+        forget();
         guard("resolved", () => answered(event.resolution));
       },
     });

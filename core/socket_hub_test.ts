@@ -109,12 +109,35 @@ Deno.test("host sockets: an answer is expected while a stream, a question or a r
 
 Deno.test("host sockets: what a plugin had open closes with it", () => {
   const fake = new FakeSockets();
-  const { sockets, close } = setUp(fake);
+  const { sockets, turn, close } = setUp(fake);
   sockets.connect(TCP, { local: false }, {});
   sockets.listen(TCP, () => ({}));
   sockets.datagrams(() => {});
+  const left: unknown[] = [];
+  sockets.resolve("a.example", "A", undefined, () => left.push("an answer"));
+  turn();
   close();
   assertEquals([fake.take("close").map(({ id }) => id).sort(), fake.closed], [[1, 2, 3], true]);
+});
+
+Deno.test("host sockets: a port that is given back and wanted again at once stays open", () => {
+  const fake = new FakeSockets();
+  const { sockets, turn, hub } = setUp(fake);
+  const heard: string[] = [];
+  const first = sockets.listen(TCP, () => ({}));
+  first.close();
+  const second = sockets.listen(TCP, () => heard.push("second") ? {} : {});
+  turn();
+  assertEquals([fake.commands.map(({ kind }) => kind), second.port], [["listen"], first.port]);
+  fake.post({ kind: "accepted", id: fake.commands[0].id, stream: -1, from: "" });
+  turn();
+  assertEquals(heard, ["second"]);
+  second.close();
+  fake.post({ kind: "accepted", id: fake.commands[0].id, stream: -2, from: "" });
+  turn();
+  turn();
+  assertEquals(fake.take("close").map(({ id }) => id), [fake.commands[0].id, -2], "who called too late is turned away");
+  assertEquals(hub.open, true, "the first caller is still there");
 });
 
 Deno.test("the real sockets: an echo over TCP, ended by both", async () => {

@@ -87,10 +87,27 @@ const device = (options: string) => `      - { use: virtio_net, at: 0x0a00_0000,
 const ways: readonly (readonly [name: string, device: string])[] = [
   ["packed rings", device("")],
   ["time as the host's", device("")],
+  ["two pairs of queues, and a reboot", device(", queues: 2")],
   ["legacy", device(", legacy: true")],
   ["no offloads, split rings", device(", offloads: false, packed: false")],
   ["PCI", "      - use: pci\n      - use: virtio_net_pci\n"],
 ];
+
+/** Both pairs of queues are used; after a reboot the network is there again, and so is the forwarded port. */
+async function again(online: Online, page: (path: string) => Promise<Uint8Array>): Promise<void> {
+  const { guest } = online;
+  assertEquals(await online.command("ls -d /sys/class/net/eth0/queues/rx-* | wc -l"), "2");
+  const interrupts = await online.command("cat /proc/interrupts | grep -c virtio");
+  assert(Number(interrupts) >= 1);
+  guest.type("reboot -f\n");
+  await online.while(() => guest.stopped === undefined, "the reboot", 10_000).catch(() => {});
+  await guest.machine.reboot("linux");
+  guest.stopped = undefined;
+  const from = guest.console.length;
+  await online.while(() => !guest.console.slice(from).includes("\n# "), "the prompt after the reboot");
+  await online.command("stty columns 300; dmesg -n 1");
+  assertEquals(new TextDecoder().decode(await page("index.html")), "from the guest\n");
+}
 
 for (const [n, [way, onto]] of ways.entries()) {
   Deno.test({
@@ -105,9 +122,14 @@ for (const [n, [way, onto]] of ways.entries()) {
         const network =
           `      - { use: user_network, host_access: true, name_server: "127.0.0.1:${names.port}", forward: ["tcp::${forwarded}-:80"] }\n`;
         const plain = changed(network, onto);
+        const vcpus = way.startsWith("two") ? 2 : 1;
         const timed = way.startsWith("time") ? plain.replace("pcpus: 1", "time: host\npcpus: 1") : plain;
         const manifest = way === "PCI" ? timed.replace("  - use: generic_timer\n", "  - use: its\n  - use: generic_timer\n") : timed;
-        using guest = await Session.start(manifest, { images: board.images, checksTables: false });
+        using guest = await Session.start(manifest, {
+          images: board.images,
+          checksTables: false,
+          set: { pcpus: String(vcpus), "domains.0.vcpus": String(vcpus) },
+        });
         guest.until("\n# ");
         assertMatch(guest.console, /lease of 10\.0\.2\.15 obtained.* from 10\.0\.2\.2/);
         guest.command("stty columns 300; dmesg -n 1");
@@ -139,6 +161,7 @@ for (const [n, [way, onto]] of ways.entries()) {
         const many = Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${forwarded}/index.html`).then((answer) => answer.text()));
         assertEquals(await online.during(Promise.all(many), "eight at a time"), new Array(8).fill("from the guest\n"));
 
+        if (way.startsWith("two")) await again(online, page);
         assertEquals(await online.command("dmesg | grep -iE 'virtio_net|BUG|WARN' | grep -v 'virtio_net virtio0 eth0: renamed'"), "");
         assertEquals([...guest.machine.stats.traced.keys()].filter((kind) => /virtio d|failure/.test(kind)), []);
         assert(guest.machine.nowNs < 600e9);
