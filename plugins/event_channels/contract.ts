@@ -67,6 +67,11 @@ export interface DomainChannels {
   raiseVirq(virq: number, vcpu: number): void;
   /** A port to the hypervisor. `sent`: the domain sends. `undefined`: no port is free. */
   open(label: string, vcpu: number, sent: () => void): HostChannel | undefined;
+  /**
+   * A port of this domain's that `remote` may bind, and behind which is the hypervisor, not the domain: a device model and its requests.
+   * `heard`: `remote` has sent. The domain itself can do nothing with it. `undefined`: no port is free.
+   */
+  offer(label: string, remote: string, heard: () => void): HostChannel | undefined;
   /** How events reach it from now on; what is pending goes over. Absent: plain bits again. */
   deliverBy(delivery?: EventDelivery): void;
   /** How they reach it now. */

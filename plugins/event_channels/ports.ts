@@ -25,6 +25,8 @@ export interface Channel {
   readonly isStatic?: boolean;
   /** The hypervisor's, by what it is for. */
   readonly label?: string;
+  /** The hypervisor stands for this domain here: the guest has no hand in it. */
+  readonly isHeld?: boolean;
 }
 
 /** Plain data. */
@@ -104,14 +106,14 @@ export class Ports implements DomainChannels {
 
   bindVcpu(port: number, vcpu: number): number {
     if (!this.#hasVcpu(vcpu)) return Errno.ENOENT;
-    const channel = this.state.channels.get(port);
+    const channel = this.#own(port);
     if (channel?.kind !== PortKind.unbound && channel?.kind !== PortKind.interdomain) return Errno.EINVAL;
     this.state.channels.set(port, { ...channel, vcpu });
     return 0;
   }
 
   close(port: number): number {
-    const channel = this.state.channels.get(port);
+    const channel = this.#own(port);
     if (channel === undefined) return Errno.EINVAL;
     if (channel.isStatic) return 0;
     this.#remove(port, channel);
@@ -119,7 +121,7 @@ export class Ports implements DomainChannels {
   }
 
   send(port: number): number {
-    const channel = this.state.channels.get(port);
+    const channel = this.#own(port);
     switch (channel?.kind) {
       case PortKind.interdomain:
         if (channel.remote === undefined) this.#sent.get(port)?.();
@@ -144,14 +146,14 @@ export class Ports implements DomainChannels {
   }
 
   unmask(port: number): number {
-    const channel = this.state.channels.get(port);
+    const channel = this.#own(port);
     if (channel === undefined) return Errno.EINVAL;
     this.#delivery.unmask(port, channel.vcpu, channel.priority);
     return 0;
   }
 
   setPriority(port: number, priority: number): number {
-    const channel = this.state.channels.get(port);
+    const channel = this.#own(port);
     if (channel === undefined || !Number.isInteger(priority) || priority < 0 || priority > 15) return Errno.EINVAL;
     this.state.channels.set(port, { ...channel, priority });
     return 0;
@@ -186,6 +188,27 @@ export class Ports implements DomainChannels {
     };
   }
 
+  offer(label: string, remote: string, heard: () => void): HostChannel | undefined {
+    const port = this.#add({ kind: PortKind.unbound, vcpu: 0, priority: DEFAULT_PRIORITY, remote, label, isHeld: true });
+    if (port < 0) return undefined;
+    this.#sent.set(port, heard);
+    const held = () => {
+      const channel = this.state.channels.get(port);
+      return channel?.isHeld && channel.label === label ? channel : undefined;
+    };
+    return {
+      port,
+      notify: () => {
+        const channel = held();
+        if (channel?.kind === PortKind.interdomain) this.host.of(channel.remote!)?.pend(channel.remotePort!);
+      },
+      close: () => {
+        const channel = held();
+        if (channel !== undefined) this.#remove(port, channel);
+      },
+    };
+  }
+
   deliverBy(delivery: EventDelivery = this.plain): void {
     const before = this.#delivery;
     this.#delivery = delivery;
@@ -199,7 +222,8 @@ export class Ports implements DomainChannels {
   /** An event arrived at a port. */
   pend(port: number): void {
     const channel = this.state.channels.get(port);
-    if (channel !== undefined) this.#delivery.pend(port, channel.vcpu, channel.priority);
+    if (channel?.isHeld) this.#sent.get(port)?.();
+    else if (channel !== undefined) this.#delivery.pend(port, channel.vcpu, channel.priority);
   }
 
   /** A channel that the manifest declares, at a port of its choice; bound as soon as both domains live. */
@@ -221,6 +245,12 @@ export class Ports implements DomainChannels {
   destroy(): void {
     for (const [port, channel] of [...this.state.channels]) this.#remove(port, channel);
     this.#delivery = this.plain;
+  }
+
+  /** What the guest may operate. */
+  #own(port: number): Channel | undefined {
+    const channel = this.state.channels.get(port);
+    return channel?.isHeld ? undefined : channel;
   }
 
   get #last(): number {

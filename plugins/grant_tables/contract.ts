@@ -58,6 +58,10 @@ export interface DomainGrants {
   copy(source: CopyEnd, target: CopyEnd, length: number): number;
   /** Maps a page of another domain's that nobody granted: 0 or an error of `Errno`. */
   mapForeign(owner: string, foreignGfn: bigint, gfn: bigint): number;
+  /** A capability of that domain's, for a call of another domain about it. */
+  find<T>(key: Capability<T>): T | undefined;
+  /** Before the domain goes. Returns how to forget it. */
+  onRelease(hook: () => void): () => void;
   /** Grants in use by mappings, and mappings of its own. */
   readonly counts: { readonly active: number; readonly maps: number };
 }

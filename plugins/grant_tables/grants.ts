@@ -5,7 +5,7 @@
  * and a use of its grant, and gives both back when it leaves, however it leaves; a frame whose owner is gone stays until then.
  */
 import { PAGE_SIZE } from "../../core/mod.ts";
-import type { Domain, Mapping } from "../../core/mod.ts";
+import type { Capability, Domain, Mapping } from "../../core/mod.ts";
 import { Errno } from "../event_channels/contract.ts";
 import type { PageHost } from "../event_channels/contract.ts";
 import { GrantStatus } from "./contract.ts";
@@ -32,6 +32,7 @@ const mappingOf = (readOnly: boolean): Mapping => ({ read: true, write: !readOnl
 /** {@linkcode DomainGrants}. */
 export class LiveGrants implements DomainGrants {
   readonly #maps = new Map<number, Mapped>();
+  readonly #hooks = new Set<() => void>();
   isLive = true;
 
   constructor(
@@ -40,7 +41,13 @@ export class LiveGrants implements DomainGrants {
     readonly physmap: Physmap,
     readonly table: GrantTable,
     readonly maxMaps: number,
+    readonly find: <T>(key: Capability<T>) => T | undefined = () => undefined,
   ) {}
+
+  onRelease(hook: () => void): () => void {
+    this.#hooks.add(hook);
+    return () => void this.#hooks.delete(hook);
+  }
 
   get size(): number {
     return this.table.frames.length;
@@ -125,6 +132,8 @@ export class LiveGrants implements DomainGrants {
   /** The domain goes: first what it maps, then its table. Uses of its own grants by others stay counted in a table that is nobody's. */
   release(): void {
     this.isLive = false;
+    for (const hook of [...this.#hooks]) hook();
+    this.#hooks.clear();
     this.physmap.release();
     this.table.release();
   }

@@ -58,7 +58,7 @@ export const grantTables: Plugin<GrantTableOptions, GrantTableState> = definePlu
     const physmap = new Physmap(domain, memory, get(MemoryBackend).directMapOnly);
     const makeFrame = () => new SharedFrame(host, physmap, `${domain.name} (grant table)`);
     const table = new GrantTable(domain, host, state.active, options.max_frames, makeFrame);
-    const grants = new LiveGrants(domain, host, physmap, table, options.max_maps);
+    const grants = new LiveGrants(domain, host, physmap, table, options.max_maps, find);
     live.set(domain.name, grants);
     provide(Grants, grants);
     onStop(() => {

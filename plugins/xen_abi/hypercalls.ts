@@ -2,6 +2,7 @@
 import type { ImmediateAnswer, Vcpu } from "../../core/mod.ts";
 import { Errno } from "../event_channels/contract.ts";
 import { consoleIo } from "./console_io.ts";
+import { deviceModelOp } from "./dm_op.ts";
 import { eventChannelOp } from "./event_op.ts";
 import { grantTableOp } from "./grant_op.ts";
 import { hvmOp } from "./hvm_op.ts";
@@ -22,6 +23,7 @@ const handlers: Readonly<Record<number, Handler>> = {
   [Hypercall.sched_op]: schedOp,
   [Hypercall.event_channel_op]: eventChannelOp,
   [Hypercall.hvm_op]: hvmOp,
+  [Hypercall.dm_op]: deviceModelOp,
 };
 
 /** Answers one. EL0 can't get here: HVC is UNDEFINED there. */

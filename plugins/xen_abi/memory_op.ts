@@ -44,6 +44,8 @@ export const memoryOp: Handler = (xen, vcpu, [cmd, arg]) => {
       if (view === undefined) return Errno.EFAULT;
       return isSelf(xen, view.getUint16(0, true)) ? Math.max(...xen.domain.ram.map(({ at, size }) => (at + size) / 4096 - 1)) : Errno.EPERM;
     }
+    case MemoryOp.acquire_resource:
+      return acquireResource(xen, vcpu, arg);
     case MemoryOp.memory_map:
       return memoryMap(xen, vcpu, arg);
     default:
@@ -134,4 +136,18 @@ function memoryMap(xen: XenDomain, vcpu: Vcpu, arg: bigint): number {
   if (!xen.args.write(vcpu, view.getBigUint64(8, true), new Uint8Array(bytes.buffer))) return Errno.EFAULT;
   view.setUint32(0, entries.length, true);
   return xen.args.write(vcpu, arg, new Uint8Array(view.buffer)) ? 0 : Errno.EFAULT;
+}
+
+/** Pages of a server that the caller made, at frames that it chooses: XENMEM_resource_ioreq_server, frame 1. There is no other resource. */
+function acquireResource(xen: XenDomain, vcpu: Vcpu, arg: bigint): number {
+  const view = xen.args.read(vcpu, arg, 32);
+  if (view === undefined) return Errno.EFAULT;
+  const [type, id, count, padding] = [view.getUint16(2, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true)];
+  const name = xen.nameOf(view.getUint16(0, true));
+  if (name === undefined) return Errno.ESRCH;
+  if (padding !== 0) return Errno.EINVAL;
+  if (type !== 0) return Errno.EOPNOTSUPP;
+  if (count !== 1 || view.getBigUint64(16, true) !== 1n) return Errno.EINVAL;
+  const gfn = xen.args.read(vcpu, view.getBigUint64(24, true), 8)?.getBigUint64(0, true);
+  return gfn === undefined ? Errno.EFAULT : xen.models.mapPage(name, id, gfn);
 }

@@ -8,9 +8,11 @@
  */
 import { CpuEngine, definePlugin, Interrupts, MemoryBackend, PAGE_SIZE, Serial } from "../../core/mod.ts";
 import type { DomainContext, Plugin } from "../../core/mod.ts";
+import { DomainPolicy, isAllowed } from "../domain_policy/contract.ts";
+import type { CrossVerb } from "../domain_policy/contract.ts";
 import { EventChannels, EventPorts } from "../event_channels/contract.ts";
 import type { GuestPage, HostChannel } from "../event_channels/contract.ts";
-import { Grants, SharedFrame } from "../grant_tables/contract.ts";
+import { Grants, GrantTables, SharedFrame } from "../grant_tables/contract.ts";
 import { DeviceMemory } from "../mmio_sram/contract.ts";
 import { PmsaDomains } from "../pmsa/contract.ts";
 import { Arguments } from "./arguments.ts";
@@ -20,6 +22,7 @@ import { hypervisorNode } from "./node.ts";
 import { HVM_PARAMS, HvmParam, HYPERCALL_IMMEDIATE } from "./numbers.ts";
 import { Polls } from "./polls.ts";
 import { Runstates } from "./runstate.ts";
+import { ServedModels } from "./served_models.ts";
 import { SharedInfo } from "./shared_info.ts";
 import { StoreRing } from "./store_ring.ts";
 import { storeState } from "./store_tree.ts";
@@ -102,6 +105,9 @@ function attach(context: Context): void {
   if (options.xenstore) openStore(context);
   serial.onInput((byte) => ring.input(byte));
 
+  const allows = (object: string, verb: CrossVerb) =>
+    isAllowed(find(DomainPolicy), { subject: domain.name, object, verb, declared: false }, trace);
+  const models = new ServedModels(domain.name, pages, grants, trace);
   const [major, minor] = options.version.split(".").map(Number);
   const xen: XenDomain = {
     domain,
@@ -119,6 +125,9 @@ function attach(context: Context): void {
     state,
     version: { major, minor, extra: ".0-plugboard" },
     print,
+    peer: (name) => find(GrantTables)?.of(name),
+    allows,
+    models,
     nameOf: (domid) => channels.nameOf(domid),
     trace,
   };
@@ -133,6 +142,7 @@ function attach(context: Context): void {
   onStop(() => {
     // Nothing is delivered to pages that go, and nothing is mapped that is free.
     ports.deliverBy();
+    models.release();
     grants.physmap.release();
     shared.release();
     runstates.release();

@@ -63,6 +63,7 @@ export const MemoryOp = {
   maximum_gpfn: 14,
   remove_from_physmap: 15,
   add_to_physmap_batch: 23,
+  acquire_resource: 28,
 } as const;
 
 /** What XENMEM_add_to_physmap puts somewhere. */

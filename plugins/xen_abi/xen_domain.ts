@@ -1,5 +1,6 @@
 /** What every hypercall is given: one domain, as the interface sees it. */
 import type { Clock, CpuEngine, Domain, PhysicalMemory, Vcpu } from "../../core/mod.ts";
+import type { CrossVerb } from "../domain_policy/contract.ts";
 import type { DomainChannels, EventChannels } from "../event_channels/contract.ts";
 import type { DomainGrants } from "../grant_tables/contract.ts";
 import type { DeviceMemory } from "../mmio_sram/contract.ts";
@@ -7,6 +8,7 @@ import type { Arguments } from "./arguments.ts";
 import { DOMID_SELF } from "./numbers.ts";
 import type { Polls } from "./polls.ts";
 import type { Runstates } from "./runstate.ts";
+import type { ServedModels } from "./served_models.ts";
 import type { SharedInfo } from "./shared_info.ts";
 import type { StoreState } from "./store_tree.ts";
 
@@ -40,6 +42,12 @@ export interface XenDomain {
   readonly version: { readonly major: number; readonly minor: number; readonly extra: string };
   /** Characters for whoever reads the console. */
   print(bytes: Uint8Array): void;
+  /** Grants, and what else there is, of another domain that lives. */
+  peer(name: string): DomainGrants | undefined;
+  /** The policy's word on what this domain wants of another. */
+  allows(object: string, verb: CrossVerb): boolean;
+  /** Device models that this domain serves for others. */
+  readonly models: ServedModels;
   /** The domain's name of a domid; `undefined`: there is no such domain now. */
   nameOf(domid: number): string | undefined;
   trace(kind: string, detail: () => string): void;

@@ -19,6 +19,8 @@ const ESR = 0x16n << 26n | 1n << 25n | BigInt(HYPERCALL_IMMEDIATE);
 /** A hypercall on its way. */
 interface Call {
   readonly registers: readonly bigint[];
+  /** Instead of a hypercall, a load or store of a device. */
+  readonly access?: { readonly ipa: number; readonly size: number; readonly value?: bigint };
   result?: bigint;
 }
 
@@ -39,6 +41,10 @@ class Core {
         args.forEach((value, n) => state.setX(n, value));
         state.pc = 0x1004n;
       };
+      if (call.access !== undefined) {
+        yield* access(call, call.access);
+        continue;
+      }
       yield { effect: set };
       for (let isDone = false; !isDone;) {
         yield { exception: { esr: ESR } };
@@ -52,6 +58,14 @@ class Core {
       }
     }
   }
+}
+
+/** A data abort of X9: ISV, SAS, SRT, SF, WnR; translation fault at level 3. */
+function* access(call: Call, { ipa, size, value }: NonNullable<Call["access"]>): Iterable<Step> {
+  const iss = 1 << 24 | Math.log2(size) << 22 | 9 << 16 | 1 << 15 | (value === undefined ? 0 : 1 << 6) | 7;
+  yield { effect: (state) => state.setX(9, value ?? 0n) };
+  yield { exception: { esr: 0x24n << 26n | 1n << 25n | BigInt(iss), ipa, far: BigInt(ipa) } };
+  yield { effect: (state) => call.result = state.injected.pop() === undefined ? state.x(9) : -1n };
 }
 
 /** What a test may say of the machine. */
@@ -210,6 +224,13 @@ export class XenGuest {
   /** Begins a hypercall; its result comes when the machine has run. */
   begin(number: number, ...args: readonly (number | bigint)[]): Call {
     const call: Call = { registers: [BigInt(number), ...args.map(BigInt)] };
+    this.kit.core(this.name, this.vcpu).queue.push(call);
+    return call;
+  }
+
+  /** Begins a load, or with a value a store, where nothing is mapped; `-1n`: the guest gets an abort. */
+  access(ipa: number, size: number, value?: bigint): Call {
+    const call: Call = { registers: [], access: { ipa, size, value } };
     this.kit.core(this.name, this.vcpu).queue.push(call);
     return call;
   }
