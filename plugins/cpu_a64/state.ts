@@ -36,6 +36,8 @@ export const FPCR = 0x138;
 export const FPSR = 0x13c;
 /** Event register of WFE and SEV, 0 or 1, 32 bits. */
 export const EVENT = 0x140;
+/** 1 when a virtual interrupt is pending, masked or not, 32 bits; the engine's. */
+export const INTERRUPTS = 0x144;
 /** Record of the present instruction (address in the shared memory), 32 bits. Private to `engine/` from here to 0x1ff. */
 export const IP = 0x180;
 /** First record of the present page, 32 bits. */

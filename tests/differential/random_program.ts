@@ -65,6 +65,12 @@ const system: readonly number[] = [
   0xd53b4427, // mrs x7, fpsr
   0xd50b7536, // ic ivau, x22
   0xd508871f, // tlbi vmalle1
+  0xd53b4229, // mrs x9, daif
+  0xd51b4229, // msr daif, x9
+  0xd5034fff, // msr daifclr, #15
+  0xd5034fdf, // msr daifset, #15
+  0xd53b4407, // mrs x7, fpcr
+  0xd51b4429, // msr fpsr, x9
 ];
 
 /** X20 to X25 hold addresses: five of data, and one of code. */

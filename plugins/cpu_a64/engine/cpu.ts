@@ -237,6 +237,7 @@ export class Cpu {
     const hcr = this.block.get(HCR_EL2);
     this.#irq = (hcr & VI) !== 0 || this.gic.virtualIrqPending();
     this.#fiq = (hcr & VF) !== 0 || this.gic.virtualFiqPending();
+    this.block.set(at.INTERRUPTS, this.#irq || this.#fiq ? 1 : 0);
   }
 
   /** A load or store has changed what the virtual CPU interface shows: the run ends if that concerns anybody now. */

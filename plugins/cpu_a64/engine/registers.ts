@@ -43,9 +43,9 @@ const ICC_SRE = registerByName("ICC_SRE_EL1");
 const GIC_FIELD = 0xfn << 24n;
 
 /** FPCR's bits without trapped exceptions; FZ16 with half precision. FPSR's QC and cumulative flags. */
-const FPCR_MASK = 0x07c0_0000;
+export const FPCR_MASK = 0x07c0_0000;
 const FZ16 = 1 << 19;
-const FPSR_MASK = 0x0800_009f;
+export const FPSR_MASK = 0x0800_009f;
 
 /**
  * Bits outside the regions that an MPU's answers depend on. Tables have TLBI for that; on an Armv8-R CPU a change counts by itself.

@@ -135,9 +135,9 @@ function endingOf(word: number, index: number): Ending | undefined {
   if ((word & 0xfe00_0000) >>> 0 === 0xd600_0000 || (word & 0xff00_0000) >>> 0 === 0xd400_0000 || word >>> 16 === 0) {
     return { kind: "leave" };
   }
-  // WFE, WFI, SEV, SEVL; MSR (immediate); SYS and SYSL but DC ZVA.
+  // WFE, WFI, SEV, SEVL; MSR (immediate) but of DAIFSet and DAIFClr; SYS and SYSL but DC ZVA.
   if ((word & 0xffff_ff1f) >>> 0 === 0xd503_201f && ((word >>> 5) & 7) >= 2 && ((word >>> 5) & 7) <= 5) return { kind: "leave" };
-  if ((word & 0xfff8_f01f) >>> 0 === 0xd500_401f) return { kind: "leave" };
+  if ((word & 0xfff8_f01f) >>> 0 === 0xd500_401f && (word & 0xffff_f0df) >>> 0 !== 0xd503_40df) return { kind: "leave" };
   if ((word & 0xffd8_0000) >>> 0 === 0xd508_0000 && (word & 0xffff_ffe0) >>> 0 !== 0xd50b_7420) return { kind: "leave" };
   return undefined;
 }

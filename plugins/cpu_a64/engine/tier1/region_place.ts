@@ -13,3 +13,12 @@ export interface RegionPlace extends Place {
   /** Leaves before the present instruction. */
   bail(): void;
 }
+
+/** Access kinds of {@linkcode RegionPlace.fill}: what goes into bits 1 and 2 of its second argument. */
+export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
+
+/** How an instruction goes on, when not at the next one. */
+export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {
+  readonly kind: "indirect";
+  readonly target: I64;
+} | { readonly kind: "left" };

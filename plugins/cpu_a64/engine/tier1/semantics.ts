@@ -11,23 +11,16 @@ import { call, type I32, i32, type I64, i64, type Local, type Value } from "../.
 import * as at from "../../state.ts";
 import { DTLB_ADDEND, DTLB_READ, DTLB_WRITE } from "../layout.ts";
 import type { Slot } from "../place.ts";
+import { registers } from "../../sysregs/mod.ts";
 import { Tier0 } from "../tier0.ts";
+import { InlineRegisters } from "./system_registers.ts";
 import { pageOf } from "../tier0_memory.ts";
 import { Flags, Kind } from "./flags.ts";
-import type { RegionPlace } from "./region_place.ts";
+import { type Ending, READ_ACCESS, type RegionPlace, UPDATE_ACCESS, WRITE_ACCESS } from "./region_place.ts";
 import { type Held, LAST_WINDOW, type Loop, members, type Window } from "./held.ts";
-
-/** Access kinds of {@linkcode RegionPlace.fill}: what goes into bits 1 and 2 of its second argument. */
-export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
 
 /** SP among the registers; XZR has the number too, by the other accessors. */
 const SP = 31;
-
-/** How an instruction goes on, when not at the next one. */
-export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {
-  readonly kind: "indirect";
-  readonly target: I64;
-} | { readonly kind: "left" };
 
 /** Emits the instructions of a region, one after the other. */
 export class RegionSemantics extends Tier0 {
@@ -38,6 +31,7 @@ export class RegionSemantics extends Tier0 {
   #pc = 0;
   #depth = 0;
   readonly #locals: Local<"i64">[] = [];
+  readonly #inline: InlineRegisters;
   readonly #fpcr: Local<"i32">;
   readonly #fpsr: Local<"i32">;
   #usesFp = false;
@@ -48,6 +42,7 @@ export class RegionSemantics extends Tier0 {
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, any.declaration, {}, environment);
     for (let n = 0; n <= SP; n++) this.#locals.push(place.f.local("i64"));
+    this.#inline = new InlineRegisters(place);
     this.#fpcr = place.f.local("i32");
     this.#fpsr = place.f.local("i32");
     this.flags = new Flags(place.f, this.load32(at.NZCV));
@@ -235,7 +230,7 @@ export class RegionSemantics extends Tier0 {
     return this.flags.condition(typeof cond === "number" ? cond : this.#fields[cond.field]);
   }
 
-  // ---- floating point: nothing in a region writes FPCR, and FPSR in the block is always true
+  // ---- floating point: what is in the block is always true
 
   override fpcr(): I32 {
     this.#usesFp = true;
@@ -341,16 +336,22 @@ export class RegionSemantics extends Tier0 {
 
   override system(op: SystemOp): void {
     if (op === "clrex") return this.store32(at.EXCLUSIVE, i32.const(0));
+    if (op === "msrImmediate" && this.#inline.writeImmediate(this.#fields.word)) return;
     this.place.bail();
     if (this.#depth === 0) this.ending = { kind: "left" };
   }
 
-  override readSystemRegister(...args: Parameters<Tier0["readSystemRegister"]>): void {
-    this.#sometimes(() => super.readSystemRegister(...args));
+  override readSystemRegister(rt: Register, index: (fields: Raw<string>, environment: DecodeEnvironment) => number): void {
+    const value = this.#inline.read(registers[index(this.#fields, this.environment)].name);
+    if (value !== undefined) this.x.write(rt, value);
+    else this.#sometimes(() => super.readSystemRegister(rt, index));
   }
 
-  override writeSystemRegister(...args: Parameters<Tier0["writeSystemRegister"]>): void {
-    this.#sometimes(() => super.writeSystemRegister(...args));
+  override writeSystemRegister(rt: Register, index: (fields: Raw<string>, environment: DecodeEnvironment) => number): void {
+    const { name } = registers[index(this.#fields, this.environment)];
+    if (!this.#inline.write(name, this.x.read(rt))) return this.#sometimes(() => super.writeSystemRegister(rt, index));
+    if (name === "FPCR") this.place.f.set(this.#fpcr, this.load32(at.FPCR));
+    if (name === "FPSR") this.place.f.set(this.#fpsr, this.load32(at.FPSR));
   }
 
   override zeroBlock(address: I64): void {
