@@ -39,6 +39,12 @@ export type {
   RemoteDevice,
   RunsOption,
 } from "./device/contract.ts";
+export { DomainPolicy, isAllowed, silo } from "./domain_policy/contract.ts";
+export type { CrossRequest, CrossVerb } from "./domain_policy/contract.ts";
+export { EventChannels, EventPorts, PortKind } from "./event_channels/contract.ts";
+export type { DomainChannels, EventDelivery, HostChannel, PortStatus } from "./event_channels/contract.ts";
+export { Grants, GrantStatus, GrantTables } from "./grant_tables/contract.ts";
+export type { CopyEnd, DomainGrants, GrantMapping } from "./grant_tables/contract.ts";
 export { GpioPins } from "./pl061/contract.ts";
 export { HypervisorTimers } from "./generic_timer/contract.ts";
 export type { HypervisorTimer } from "./generic_timer/contract.ts";
