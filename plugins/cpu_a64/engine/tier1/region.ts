@@ -241,6 +241,8 @@ class RegionWriter {
       semantics.flags.known = flags;
     };
     f.set(budget, i32.sub(budget.value as I32, i32.const(block.count)));
+    // Should it leave in its middle: what it dominates is written all the same, though nothing leads there.
+    this.#heldAfter.set(block.first, NOTHING);
     let fpChecked = false;
     for (let i = 0; i < block.count; i++) {
       this.#index = block.first + i;
