@@ -3,39 +3,25 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
 
-/** The newest generic kernel of Debian 12: the cloud kernel has no 9P. (`??` isn't `-cloud`.) */
 const GENERIC = "deb:linux-image-6.1.0-??-arm64#";
-/** In the order in which they need each other. */
-const modules = [
-  "drivers/virtio/virtio_mmio",
-  "fs/netfs/netfs",
-  "fs/fscache/fscache",
-  "net/9p/9pnet",
-  "fs/9p/9p",
-  "net/9p/9pnet_virtio",
-  "net/vmw_vsock/vsock",
-  "net/vmw_vsock/vmw_vsock_virtio_transport_common",
-  "net/vmw_vsock/vmw_vsock_virtio_transport",
-];
-/** Loaded by the step that is about it. */
+/** Of sockets, in the order in which they need each other, and of the balloon; the board has those of 9P. */
+const modules = ["vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport"].map((name) => `net/vmw_vsock/${name}`);
 const balloon = "drivers/virtio/virtio_balloon";
 const nameOf = (module: string) => module.split("/").at(-1);
 
 const busybox = `              - { path: /bin/busybox, from: "deb:busybox-static#/bin/busybox" }\n`;
 const moduleFiles = [...modules, balloon].map((module) =>
-  `              - { path: /lib/modules/${nameOf(module)}.ko, from: "${GENERIC}/lib/modules/*/kernel/${module}.ko" }\n`
+  `              - { path: /root/${nameOf(module)}.ko, from: "${GENERIC}/lib/modules/*/kernel/${module}.ko" }\n`
 ).join("");
 const devices = [
-  "virtio_9p, path: /share",
   "virtio_9p, path: /share, readonly: false, tag: work",
   "virtio_balloon, size: 64MiB",
   `virtio_vsock, connect: "/share/{port}.sock", listen: /share/guest.sock`,
-].map((options, n) => `      - { at: ${0x0a00_0000 + 0x200 * n}, interrupt: spi ${16 + n}, use: ${options} }\n`).join("");
+].map((options, n) => `      - { at: ${0x0a00_0200 + 0x200 * n}, interrupt: spi ${17 + n}, use: ${options} }\n`).join("");
 
-const board = await debianBoard("debian-cloud", [
-  ["deb:linux-image-6.1.0-*-cloud-arm64#", GENERIC],
+const board = await debianBoard("debian-share", [
+  ["path: ../examples", "path: /share"],
   [busybox, busybox + moduleFiles],
-  ["vcpus: 2", "vcpus: 1"],
   ["      - use: fdt\n", devices + "      - use: fdt\n"],
 ]);
 
@@ -43,7 +29,7 @@ const program = new URL("../../examples/guests/programs/vsock", import.meta.url)
 /** Bytes of the largest file, and of what goes through a socket. */
 const [LARGEST, STREAMED] = Deno.env.get("PLUGBOARD_LONG") ? [2 ** 26, 2 ** 24] : [2 ** 22, 2 ** 20];
 /** Files of one directory. */
-const MANY = Deno.env.get("PLUGBOARD_LONG") ? 10_000 : 200;
+const MANY = Deno.env.get("PLUGBOARD_LONG") ? 10_000 : 150;
 const MOUNT = "mount -t 9p -o trans=virtio,version=9p2000.L";
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
@@ -81,9 +67,8 @@ Deno.test({
     await Deno.writeTextFile(`${top}/secret`, "the host's own\n");
     await Deno.writeTextFile(`${folder}/hello`, "hello from the host\n");
     try {
-      using guest = await Session.start(board.manifest.replaceAll("path: /share", `path: "${folder}"`).replaceAll("/share/", `${top}/`), {
+      using guest = await Session.start(board.manifest.replace(/path: \/share\b/g, `path: "${folder}"`).replaceAll("/share/", `${top}/`), {
         images: board.images,
-        set: { pcpus: "1" },
 
         wallLimitMs: 600_000,
       });
@@ -92,17 +77,18 @@ Deno.test({
       const answers = (line: string) => run(line).split("\n").filter((text) => text !== "" && !text.startsWith("["));
       guest.until("\n# ");
       run("stty columns 300");
-      for (const module of modules) assertEquals(answers(`insmod /lib/modules/${nameOf(module)}.ko 2>&1`), []);
-      run("mkdir /fixed /work");
+      assertMatch(guest.console, /Plugboard: 1 names of the host's folder/);
+      for (const module of modules) assertEquals(answers(`insmod /root/${nameOf(module)}.ko 2>&1`), []);
+      run("mkdir /work");
 
       await test.step("read-only", () => {
-        assertEquals(answers(`${MOUNT} share /fixed && cat /fixed/hello`), ["hello from the host"]);
+        assertEquals(answers("cat /host/hello"), ["hello from the host"]);
         for (
-          const line of ["touch /fixed/new", "rm /fixed/hello", "mkdir /fixed/new", "chmod 0 /fixed/hello", "mv /fixed/hello /fixed/x"]
+          const line of ["touch /host/new", "rm /host/hello", "mkdir /host/new", "chmod 0 /host/hello", "mv /host/hello /host/x"]
         ) {
           assertMatch(run(`${line} 2>&1`), /Read-only file system/, line);
         }
-        assertMatch(run("echo x 2>&1 >> /fixed/hello"), /Read-only|can't create/);
+        assertMatch(run("echo x 2>&1 >> /host/hello"), /Read-only|can't create/);
         assertEquals(Deno.readTextFileSync(`${folder}/hello`), "hello from the host\n");
       });
 
@@ -172,7 +158,7 @@ Deno.test({
       await test.step("many files in one directory", () => {
         Deno.mkdirSync(`${folder}/many`);
         for (let n = 0; n < MANY; n++) Deno.writeTextFileSync(`${folder}/many/file-${n}`, "");
-        assertEquals(answers("ls many | wc -l; ls many | sort -u | wc -l; ls many | grep -c file"), [MANY, MANY, MANY].map(String));
+        assertEquals(answers("ls many | sort -u | grep -c file"), [String(MANY)]);
         assertEquals(answers("rm -r many; ls many 2>&1 | grep -c such"), ["1"]);
       });
 
@@ -180,7 +166,7 @@ Deno.test({
         await Deno.copyFile(program, `${folder}/vsock`);
         assertEquals(answers("cp /bin/busybox .; ./busybox echo runs; ./vsock; echo $?"), ["runs", "64"]);
         // A share is mounted once at a time.
-        run(`umount /fixed; mkdir /mapped; ${MOUNT},cache=mmap share /mapped`);
+        run(`umount /host; mkdir /mapped; ${MOUNT},cache=mmap host /mapped`);
         assertEquals(answers("/mapped/busybox sha256sum < /mapped/busybox"), answers("sha256sum < /bin/busybox"));
         run("rm busybox; umount /mapped");
       });
@@ -235,7 +221,7 @@ Deno.test({
         const { memory } = guest.machine;
         const free = memory.freeFrames;
         const given = 2 ** 26 / 4096;
-        assertEquals(answers("insmod /lib/modules/virtio_balloon.ko; sleep 1; grep -c . /proc/meminfo > /dev/null"), []);
+        assertEquals(answers("insmod /root/virtio_balloon.ko; sleep 1; grep -c . /proc/meminfo > /dev/null"), []);
         assert(
           Math.abs(memory.freeFrames - free - given) < 200,
           `${memory.freeFrames - free} frames came back, ${given} with tables apart`,
