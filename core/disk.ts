@@ -68,24 +68,33 @@ const PIECE = 0x1_0000;
 
 class FileDisk implements Disk {
   #closed = false;
+  /** Where the file stands: a request that goes on there needs no seek. NaN when an error left that open. */
+  #position = NaN;
 
   constructor(private readonly file: Deno.FsFile, readonly path: string, public sizeBytes: number, readonly writable: boolean) {}
 
   read(offset: number, into: Uint8Array): void {
-    this.file.seekSync(offset, Deno.SeekMode.Start);
+    this.#seek(offset);
     let done = 0;
     while (done < into.length) {
-      const count = this.file.readSync(into.subarray(done));
+      const count = this.file.readSync(done === 0 ? into : into.subarray(done));
       if (!count) break;
       done += count;
     }
-    into.fill(0, done);
+    this.#position = offset + done;
+    if (done < into.length) into.fill(0, done);
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    this.file.seekSync(offset, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += this.file.writeSync(bytes.subarray(done));
-    this.sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+    this.#seek(offset);
+    for (let done = 0; done < bytes.length;) done += this.file.writeSync(done === 0 ? bytes : bytes.subarray(done));
+    this.#position = offset + bytes.length;
+    this.sizeBytes = Math.max(this.sizeBytes, this.#position);
+  }
+
+  #seek(offset: number): void {
+    if (this.#position !== offset) this.file.seekSync(offset, Deno.SeekMode.Start);
+    this.#position = NaN;
   }
 
   /** Deno knows no way to make a hole in a file. So that the holes that are there stay, what is zero already isn't written. */
