@@ -1,5 +1,6 @@
 /** `deno task bench`: MIPS of guest kernels, boot and start-up times, and the same on QEMU where it is installed. */
 import { parseArgs } from "@std/cli/parse-args";
+import { blkOnOurs, blkOnQemu, blkResults, prepareBlk } from "./blk.ts";
 import { bootOnOurs, bootOnQemu, prepareImages, startUp } from "./boot.ts";
 import { guestKernels, runOnOurs, runOnQemu } from "./kernels.ts";
 import { qemuVersion } from "./qemu.ts";
@@ -8,9 +9,9 @@ import { downloadOnOurs, downloadOnQemu, netResult, prepareNet, serveDownload } 
 import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
-import { bootLine, heading, kernelLine, measureLine, mmioLine, netLine, startUpLine } from "./table.ts";
+import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, startUpLine } from "./table.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "mmio", "net"];
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "mmio", "net", "blk"];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -86,6 +87,17 @@ if (wanted("net")) {
     say(netLine(results.net));
   } finally {
     await close();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+if (wanted("blk")) {
+  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
+  try {
+    const images = await prepareBlk(directory);
+    const runs = await alternate(results.runs, () => blkOnOurs(images, args.tier1), qemu ? () => blkOnQemu(images) : undefined);
+    results.blk = blkResults(runs.ours, runs.other);
+    for (const result of results.blk) say(blkLine(result));
+  } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }

@@ -3,6 +3,7 @@ import { GUEST_MIB } from "./boot.ts";
 import type { BootRun } from "./boot.ts";
 import type { GuestKernel, KernelRun } from "./kernels.ts";
 import type { MmioResult } from "./mmio.ts";
+import type { BlkResult } from "./blk.ts";
 import type { NetResult } from "./net.ts";
 import { median, medianDuration } from "./statistics.ts";
 import type { Duration } from "./process.ts";
@@ -37,6 +38,7 @@ export interface Results {
   startUp?: Duration;
   mmio?: MmioResult;
   net?: NetResult;
+  blk?: BlkResult[];
 }
 
 /** One of issue 2's measures. */

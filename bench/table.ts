@@ -1,6 +1,7 @@
 /** Results for people. */
 import { busy, mips } from "./results.ts";
 import type { MmioResult } from "./mmio.ts";
+import type { BlkResult } from "./blk.ts";
 import type { NetResult } from "./net.ts";
 import type { BootResult, KernelResult, Measure } from "./results.ts";
 import type { Duration } from "./process.ts";
@@ -50,6 +51,20 @@ export function netLine({ bytes, ours, qemu }: NetResult): string {
   return row([
     "net",
     `a download of ${bytes / 2 ** 20} MiB`,
+    speed(ours),
+    qemu ? speed(qemu) : NO_QEMU,
+    qemu ? significant(busy(qemu) / busy(ours)) : "",
+  ]);
+}
+
+/** A pass over a disk in one line. */
+export function blkLine({ name, bytes, requests, ours, qemu }: BlkResult): string {
+  const small = bytes / requests < 2 ** 16;
+  const speed = (time: Duration) =>
+    `${(bytes / 2 ** 20 / busy(time)).toFixed(small ? 1 : 0)} MiB/s, ${(busy(time) / requests * 1e6).toFixed(0)} µs each`;
+  return row([
+    "blk",
+    `${name}, ${small ? `${bytes / requests / 1024} KiB` : `${bytes / requests / 2 ** 20} MiB`}`,
     speed(ours),
     qemu ? speed(qemu) : NO_QEMU,
     qemu ? significant(busy(qemu) / busy(ours)) : "",

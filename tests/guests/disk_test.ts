@@ -149,7 +149,7 @@ Deno.test({
         withDevices(`      - { use: virtio_blk, at: 0x0a00_0000, interrupt: spi 16, file: "${disk}" }\n`),
       ]);
       {
-        using guest = await Session.start(manifest, { images: uBoot.images, checksTables: false });
+        using guest = await Session.start(manifest, { images: uBoot.images, checksTables: false, wallLimitMs: 600_000 });
         const prompt = "\n=> ";
         const command = (line: string) => guest.command(line, { prompt }).replace(/\s*=$/, "");
         const stop = () => {
