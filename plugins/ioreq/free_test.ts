@@ -11,7 +11,7 @@ const AT = 0x0900_0000;
 
 async function started(options: Partial<IoreqOptions> = {}): Promise<Bench> {
   const kit = bench({ vcpus: 2 });
-  await kit.attach(ioreq, { on_failure: "restart", order: "free", deadline: 5e8, virtual_deadline: 1e12, buffered: false, ...options });
+  await kit.attach(ioreq, { on_failure: "restart", order: "free", deadline: 1e10, virtual_deadline: 1e12, buffered: false, ...options });
   await kit.attach(good, { at: AT, interrupt: 40, runs: "ioreq", fails: false });
   await kit.boot();
   kit.vcpu(1).start(0n, 0n);
@@ -65,7 +65,7 @@ Deno.test("free: a Worker that dies in the middle is replaced, and the request i
 });
 
 Deno.test("free: a device that hangs misses its deadline in virtual time, or in the host's", async () => {
-  for (const [options, cause] of [[{ virtual_deadline: 1e6 }, /ms of virtual time/], [{ deadline: 1e8 }, /in 100 ms/]] as const) {
+  for (const [options, cause] of [[{ virtual_deadline: 2e8 }, /ms of virtual time/], [{ deadline: 1e9 }, /in 1000 ms/]] as const) {
     using kit = await started({ on_failure: "bus_error", ...options });
     write(kit, Register.SUM, 5);
     settled(kit, () => kit.write32(AT + Register.CRIME, Crime.HANG));

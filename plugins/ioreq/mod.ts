@@ -72,7 +72,12 @@ export const ioreq: Plugin<IoreqOptions> = definePlugin<IoreqOptions, undefined>
       default: "strict",
       doc: "`strict`: the board waits for answers, and a run repeats exactly; `free`: only the domain waits, other domains run on.",
     },
-    deadline: { kind: "duration", default: 2e9, min: 1e6, doc: "Host time that an answer may take." },
+    deadline: {
+      kind: "duration",
+      default: 10e9,
+      min: 1e6,
+      doc: "Host time that an answer may take: on a busy host, or a slow disk, some seconds.",
+    },
     virtual_deadline: { kind: "duration", default: 1e9, min: 1e4, doc: "With `order: free`: virtual time that an answer may take." },
     frames: {
       kind: "any",

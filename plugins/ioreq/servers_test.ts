@@ -112,6 +112,20 @@ Deno.test("ioreq: an answer at once, and one that comes later", () => {
   assertEquals([own.events, read(own), played.lies], [["resume 0"], 7n, []]);
 });
 
+Deno.test("ioreq: two vCPUs wait at once, and are answered in any order", () => {
+  const own = world();
+  const played = own.add();
+  assertEquals([read(own, 0x1000, 0), read(own, 0x1004, 1)], ["later", "later"]);
+  assertEquals([played.page.request(0).addr, played.page.request(1).addr], [0x1000n, 0x1004n]);
+  for (const vcpu of [1, 0]) {
+    played.page.setData(vcpu, BigInt(10 + vcpu));
+    played.page.move(vcpu, State.READY, State.RESP_READY);
+    own.servers.answered(vcpu);
+    assertEquals(read(own, vcpu === 0 ? 0x1000 : 0x1004, vcpu), BigInt(10 + vcpu));
+  }
+  assertEquals([own.events, played.lies], [["resume 1", "resume 0"], []]);
+});
+
 Deno.test("ioreq: each lie is told once, and answered with bus errors", () => {
   const poke = (offset: number, value: number) => (played: Played) => void (played.bytes[offset] = value);
   const rows: [name: string, before: (played: Played) => void, after: (played: Played) => void][] = [

@@ -45,9 +45,17 @@ function commandLineHas(): boolean {
   }
 }
 
+function workingDirectory(): string[] {
+  try {
+    return [`file://${Deno.cwd()}/`];
+  } catch {
+    return [];
+  }
+}
+
 /** In a configuration file beside or above the program or the working directory. */
 function configurationHas(): boolean {
-  const starts = [`file://${Deno.cwd()}/`, Deno.mainModule].filter((url) => url.startsWith("file:"));
+  const starts = [Deno.mainModule, ...workingDirectory()].filter((url) => url.startsWith("file:"));
   for (const start of starts) {
     for (let at = new URL(".", start);; at = new URL("..", at)) {
       for (const name of ["deno.json", "deno.jsonc"]) {

@@ -63,7 +63,7 @@ Deno.test("plain data: any bytes at all give a value or a RangeError", () => {
   let seed = 7;
   const random = (below: number) => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) % below;
   const whole = encode(values);
-  for (let n = 0; n < 20_000; n++) {
+  for (let n = 0; n < 5000; n++) {
     const bytes = n % 2 ? whole.slice(0, random(whole.length + 1)) : Uint8Array.from({ length: random(40) }, () => random(16));
     for (let change = random(4); change > 0 && bytes.length > 0; change--) bytes[random(bytes.length)] = random(256);
     try {
