@@ -13,11 +13,17 @@ const FOLDER = "folder";
 
 /** Options. */
 export interface NinepOptions {
+  /** The folder, relative to the manifest. */
   readonly path: string;
+  /** What the guest mounts. */
   readonly tag: string;
+  /** The guest changes nothing. */
   readonly readonly: boolean;
+  /** `map` or `host`. */
   readonly owner: string;
+  /** The guest's user who has the host user's files. */
   readonly uid: number;
+  /** The guest's group, likewise. */
   readonly gid: number;
 }
 

@@ -2,8 +2,11 @@
 
 /** Options. */
 export interface VsockOptions {
+  /** The guest's context ID. */
   readonly cid: number;
+  /** Unix sockets of the host by port, or a pattern. */
   readonly connect?: string | Readonly<Record<string, string>>;
+  /** A Unix socket for programs of the host. */
   readonly listen?: string;
 }
 
