@@ -1,8 +1,7 @@
 // kexec KERNEL ADDRESS: starts another kernel at a physical address, by kexec_load(2), with the present device tree and, if the present
 // kernel was told retain_initrd, the present initrd. No library: Debian's kexec-tools wants a dozen of Xen's in the initramfs.
 
-typedef unsigned long u64;
-typedef unsigned int u32;
+#include "system_call.h"
 
 #define PAGE 4096ul
 #define TREE_SPACE 0x200000ul
@@ -19,27 +18,7 @@ struct segment {
 extern u32 trampoline[];
 __asm__("trampoline: adr x4, 1f; ldp x0, x4, [x4]; mov x1, xzr; mov x2, xzr; mov x3, xzr; br x4; 1: .quad 0, 0");
 
-static long call(long number, long a, long b, long c, long d, long e, long f)
-{
-	register long x8 __asm__("x8") = number;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	register long x4 __asm__("x4") = e;
-	register long x5 __asm__("x5") = f;
-	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-	return x0;
-}
-
-enum { OPENAT = 56, READ = 63, EXIT = 93, KEXEC_LOAD = 104, REBOOT = 142, MMAP = 222 };
-
-static long check(long result)
-{
-	// The error number is the exit code.
-	if (result < 0) call(EXIT, -result, 0, 0, 0, 0, 0);
-	return result;
-}
+enum { OPENAT = 56, READ = 63, KEXEC_LOAD = 104, REBOOT = 142, MMAP = 222 };
 
 static unsigned char *memory(u64 size)
 {
@@ -67,7 +46,7 @@ static u64 parse(const char *digits)
 void start(long *stack)
 {
 	const char **arguments = (const char **)(stack + 1);
-	if (stack[0] != 3) call(EXIT, 22, 0, 0, 0, 0, 0);
+	if (stack[0] != 3) call(SYSTEM_EXIT, 22, 0, 0, 0, 0, 0);
 	u64 at = parse(arguments[2]);
 	unsigned char *kernel = memory(BUFFER), *tree = memory(BUFFER);
 	unsigned char *code = memory(PAGE);
