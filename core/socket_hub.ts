@@ -44,7 +44,7 @@ export class SocketHub {
   /** Sockets with an address that were closed since the last flush: who wants the same one again, as after a reboot, gets it back. */
   readonly #spare = new Map<string, { readonly id: number; readonly port: number }>();
   #service: SocketService | undefined;
-  #arrived: { readonly event: SocketEvent; readonly atNs: number | undefined }[] = [];
+  #arrived: SocketEvent[] = [];
   #commands: SocketCommand[] = [];
   #loose = 0;
   #ids = 0;
@@ -74,17 +74,17 @@ export class SocketHub {
 
   /** What came since the last run gets the present time as its stamp. */
   deliver(): void {
-    for (const { event, atNs = this.clock.nowNs } of this.#arrived.splice(0)) {
-      this.clock.arm(
-        queuedEvent(`host ${event.kind}`, () => {
-          this.record({ atNs: this.clock.nowNs, event });
-          const endpoint = this.#endpoints.get(event.id);
-          if (endpoint !== undefined) endpoint.event(event);
-          else if (event.kind === "accepted") this.#commands.push({ kind: "close", id: event.stream });
-        }),
-        atNs,
-      );
-    }
+    for (const event of this.#arrived.splice(0)) this.#stamp(event, this.clock.nowNs);
+  }
+
+  #stamp(event: SocketEvent, atNs: number): void {
+    const fire = () => {
+      this.record({ atNs: this.clock.nowNs, event });
+      const endpoint = this.#endpoints.get(event.id);
+      if (endpoint !== undefined) endpoint.event(event);
+      else if (event.kind === "accepted") this.#commands.push({ kind: "close", id: event.stream });
+    };
+    this.clock.arm(queuedEvent(`host ${event.kind}`, fire), atNs);
   }
 
   /** What plugins asked for goes out. */
@@ -124,7 +124,9 @@ export class SocketHub {
     if (this.#closed) throw new Error("the machine is gone");
     return this.#service ??= this.driver.open((event, atNs) => {
       if (this.#closed) return;
-      this.#arrived.push({ event, atNs });
+      // A recording has its stamps, and they hold also in the middle of a run.
+      if (atNs !== undefined) return this.#stamp(event, atNs);
+      this.#arrived.push(event);
       this.onArrival?.();
     });
   }

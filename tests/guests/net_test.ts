@@ -1,9 +1,12 @@
 /** Linux's virtio-net on a user-mode network and on a switch: DHCP, ping, names, HTTP both ways, forwarded ports. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createSocket } from "node:dgram";
 import { debianBoard } from "./debian_images.ts";
 import { Online } from "./online.ts";
+import { replaySockets } from "../../mod.ts";
+import type { RecordedSocketEvent } from "../../mod.ts";
 import { Session } from "./session.ts";
+import type { SessionOptions } from "./session.ts";
 
 const board = await debianBoard("debian-net");
 const ignore = board.images === undefined;
@@ -173,6 +176,33 @@ for (const [n, [way, onto]] of ways.entries()) {
     },
   });
 }
+
+Deno.test({
+  name: "a run with the world in it repeats from its recording, to the instruction",
+  ignore: ignore || Deno.env.get("PLUGBOARD_LONG") === undefined,
+  async fn() {
+    const http = httpServer();
+    const manifest = changed("      - { use: user_network, host_access: true }\n", device(""))
+      .replace("append: console=ttyAMA0", `append: console=ttyAMA0 download=http://10.0.2.2:${http.port}/`)
+      .replace(/^( +)online\n/m, '$1online\n$1wget -q -O - "$download" | sha256sum\n$1poweroff -f\n');
+    const recorded: RecordedSocketEvent[] = [];
+    const run = async (options: SessionOptions) => {
+      using guest = await Session.start(manifest, { images: board.images, checksTables: false, ...options });
+      await new Online(guest).while(() => guest.stopped === undefined, "the end", 120_000).catch(() => {});
+      return {
+        console: guest.console,
+        stopped: guest.stopped?.kind,
+        instructions: guest.machine.stats.instructions,
+        atNs: guest.machine.nowNs,
+      };
+    };
+    const first = await run({ onSocketEvent: (event) => recorded.push(event) });
+    await http.close();
+    assertStringIncludes(first.console, await sha256(http.whole));
+    assertEquals(first.stopped, "power-off");
+    assertEquals(await run({ sockets: replaySockets(recorded) }), first);
+  },
+});
 
 /** The board with two domains on one switch, and a gateway of their own on it. */
 function pair(): string {
