@@ -1,5 +1,6 @@
 /** The socket device on a bench: what the guest's driver and programs of the host say to each other, and what neither should. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { denoSockets } from "../../../core/mod.ts";
 import { bench, FakeSockets } from "../../../core/testing.ts";
 import type { Bench } from "../../../core/testing.ts";
 import { Random } from "../../../tests/support/random.ts";
@@ -248,10 +249,22 @@ Deno.test("virtio_vsock: mistakes in options", () => {
   }
 });
 
-Deno.test("virtio_vsock: a socket that can't be made", async () => {
-  const { denoSockets } = await import("../../../core/mod.ts");
+Deno.test("virtio_vsock: its Unix socket goes with it, and one that is in the way is named", async () => {
+  const path = `${await Deno.makeTempDir({ prefix: "plugboard-vsock" })}/guest.sock`;
+  // A domain that reboots wants its own again.
+  for (let n = 0; n < 2; n++) {
+    const kit = bench({ sockets: denoSockets });
+    await kit.attach(virtioVsock, { ...placed, listen: path });
+    assertEquals(Deno.statSync(path).isSocket, true);
+    const other = bench({ sockets: denoSockets });
+    await assertRejects(() => other.attach(virtioVsock, { ...placed, listen: path }), Error, "remove it if no program listens there");
+    other.close();
+    kit.close();
+    await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+  }
   const kit = bench({ sockets: denoSockets });
-  await assertRejects(() => kit.attach(virtioVsock, { ...placed, listen: "/no/such/place" }), Error, "can't make the Unix socket");
+  await assertRejects(() => kit.attach(virtioVsock, { ...placed, listen: `${path}/place` }), Error, "can't make the Unix socket");
+  await Deno.remove(path.replace(/\/[^/]*$/, ""));
 });
 
 Deno.test("virtio_vsock: random packets and a random host: no throw, and bounds hold", async () => {
