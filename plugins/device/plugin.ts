@@ -100,11 +100,14 @@ export function devicePlugin<O, S, P = PlaceOptions>(device: DeviceModel<O, S>, 
 /** What keeps a device from running behind IOREQ. */
 function remoteFindings(device: DeviceModel, { runs }: RunsOption, { board, domain }: ResourceContext): ResourceFinding[] {
   if (runs !== "ioreq") return [];
-  if (device.sockets || device.cables !== undefined) {
-    return [{ title: `${device.name} can't run behind IOREQ: the network is in the hypervisor's thread` }];
-  }
-  if (device.module === undefined) {
-    return [{ title: `${device.name} can't run behind IOREQ: it doesn't say which module it is in`, help: "set module: import.meta.url" }];
+  if (device.module === undefined || device.sockets || device.cables !== undefined) {
+    const isHere = device.sockets || device.cables !== undefined || device.folders !== undefined;
+    return [{
+      title: `${device.name} can't run behind IOREQ: ${
+        isHere ? "what it uses of the host is in the hypervisor's thread" : "it doesn't say which module it is in"
+      }`,
+      help: isHere ? "leave out runs" : "set module: import.meta.url",
+    }];
   }
   const hosts = [...board.plugins, ...domain?.plugins ?? []].some(({ plugin }) =>
     plugin.provides?.some(({ name }) => name === DeviceHost.name)

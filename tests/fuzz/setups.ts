@@ -1,10 +1,11 @@
 /** How each device of the tree comes to life for random tests. */
-import type { Plugin, PluginUse, WindowResource } from "../../core/mod.ts";
+import type { Board, Plugin, WindowResource } from "../../core/mod.ts";
 import { bench } from "../../core/testing.ts";
 import type { Bench, BenchOptions } from "../../core/testing.ts";
 import { CpuEngine, Interrupts, MemoryBackend, Serial } from "../../core/mod.ts";
 import { VirtualCpuInterface } from "../../plugins/cpu_a64/contract.ts";
 import { gicv2 } from "../../plugins/gic/mod.ts";
+import { userNetwork } from "../../plugins/network/mod.ts";
 import { PciBus } from "../../plugins/pci/contract.ts";
 import { plugins } from "../../plugins/mod.ts";
 import { UserNetwork } from "../../plugins/network/contract.ts";
@@ -51,7 +52,7 @@ const network: Setup = {
       let receiver: FrameReceiver | undefined;
       return { attach: (to) => receiver = to, send: (frame) => receiver?.receive(frame) ?? false, ready() {}, unplug() {} };
     };
-    return { provide: [[UserNetwork, { plug }]] };
+    return { board: besides(userNetwork), provide: [[UserNetwork, { plug }]] };
   },
 };
 
@@ -61,7 +62,7 @@ const SETUPS: Readonly<Record<string, Setup>> = {
     bench: () => ({ interrupts: false, provide: [[VirtualCpuInterface, { read: () => 0, write: () => {} }]] }),
     before: giveListRegisters,
   },
-  gicv2m: { bench: () => ({ board: { domains: [{ name: "guest", vcpus: 1, memory: [RAM], plugins: [use(gicv2)] }] } }) },
+  gicv2m: { bench: () => ({ board: besides(gicv2) }) },
   gicv3: { bench: () => ({ interrupts: false }) },
   its: { bench: () => ({ interrupts: false }) },
   pci: { options: { memory_size: 0x2eff_0000 } },
@@ -78,8 +79,9 @@ function giveListRegisters(kit: Bench): Promise<void> {
   return Promise.resolve();
 }
 
-function use(plugin: Plugin): PluginUse {
-  return { plugin, options: defaults(plugin), path: [] };
+/** A board whose domain has a plugin, as far as checks look. */
+function besides(plugin: Plugin): Partial<Board> {
+  return { domains: [{ name: "guest", vcpus: 1, memory: [RAM], plugins: [{ plugin, options: defaults(plugin), path: [] }] }] };
 }
 
 /** What a manifest that says nothing would give. */
