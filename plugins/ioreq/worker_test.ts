@@ -198,6 +198,23 @@ Deno.test("buffered writes: nobody waits, the next request or 10 µs bring them,
   assertEquals(state.sum, 2 ** 40 + 2213, "what was written comes before the end");
 });
 
+Deno.test("what a device looks at in every request is fetched together, and never seen as it was before", async () => {
+  using run = await started();
+  const { kit } = run;
+  kit.write64(TO, RAM + 0x5ffe); // over the end of a page
+  for (let n = 1; n <= 12; n++) {
+    kit.write64(FROM, RAM + 0x1000 * (n % 3) + 5);
+    kit.domain.writeMemory(RAM + 0x1000 * (n % 3) + 5, Uint8Array.of(n, n + 1, n + 2));
+    if (n === 8) kit.domain.space.unmap(RAM + 0x1000, 0x1000);
+    if (n === 8) kit.get(DeviceModels).pagesLeft(RAM + 0x1000, 0x1000);
+    kit.write32(COPY, 3);
+    const isThere = n < 8 || n % 3 !== 1;
+    assertEquals(kit.read32(COPY), isThere ? 1 : 0, `${n}`);
+    if (isThere) assertEquals([...kit.domain.readMemory(RAM + 0x5ffe, 3)], [n, n + 1, n + 2]);
+  }
+  assertEquals(failures(kit), []);
+});
+
 Deno.test("pages that leave the domain: references go, what isn't there isn't reached, and the device is told", async () => {
   using run = await started();
   const { kit } = run;

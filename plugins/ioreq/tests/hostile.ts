@@ -111,7 +111,7 @@ class Villain {
           new Uint8Array(this.#area.shared)[slot * 32 + [24, 25, 30, 30, 31][this.#any(5)]] = this.#any(256);
           break;
         case "any call":
-          words[Word.CALL_KIND] = this.#any(8);
+          words[Word.CALL_KIND] = this.#any(9);
           words[Word.CALL_SIZE] = this.#any(2) ? this.#any(2 ** 32) : this.#any(CALL_BYTES);
           words[Word.CALL_DISK] = this.#any(4) - 1;
           doubles[Double.CALL_AT] = [NaN, -1, 0.5, Infinity, 2 ** 60, 0x4000_1000][this.#any(6)];

@@ -69,8 +69,10 @@ export const Phase = { STARTING: 0, RUNNING: 1, REFUSED: 2, CRASHED: 3 } as cons
 /** Whose turn it is with a call or an event. */
 export const Turn = { IDLE: 0, ASKED: 1, ANSWERED: 2 } as const;
 
+/** Pages that one call fetches. */
+export const PAGES_LIMIT = 16;
 /** What a device may wait for. */
-export const CallKind = { READ: 1, RANDOM: 2, DISK_READ: 3, DISK_WRITE: 4, DISK_FLUSH: 5, DRAIN: 6 } as const;
+export const CallKind = { READ: 1, RANDOM: 2, DISK_READ: 3, DISK_WRITE: 4, DISK_FLUSH: 5, DRAIN: 6, PAGES: 7 } as const;
 /** What a device may be told. */
 export const EventKind = { TIMER: 1, SERIAL: 2, INPUT: 3, STOPPED: 4, RING: 5 } as const;
 

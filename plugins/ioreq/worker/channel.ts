@@ -6,6 +6,8 @@ import { PostWriter } from "./posts.ts";
 /** Looks before it sleeps: an answer is there after a microsecond or two, waking takes longer. */
 const SPINS = 4000;
 
+const PAGE = 4096;
+
 /** This Worker is given up: whatever it does now is nobody's. */
 export class Quit extends Error {
   override readonly name = "Quit";
@@ -36,6 +38,14 @@ export class Channel {
   /** Guest memory; undefined when the hypervisor refuses it. At most `CALL_BYTES`. */
   read(ipa: number, size: number): Uint8Array | undefined {
     return this.#ask(CallKind.READ, ipa, size, 0) ? this.area.call.slice(0, size) : undefined;
+  }
+
+  /** Pages of guest memory, by number, at most `PAGES_LIMIT`; undefined where none is now. */
+  pages(numbers: readonly number[]): (Uint8Array | undefined)[] {
+    const { call } = this.area;
+    new Float64Array(call.buffer, call.byteOffset, numbers.length).set(numbers);
+    this.#ask(CallKind.PAGES, 0, numbers.length, 0);
+    return numbers.map((_, n) => call[numbers.length * PAGE + n] === 1 ? call.slice(n * PAGE, (n + 1) * PAGE) : undefined);
   }
 
   random(bytes: number): Uint8Array {

@@ -5,13 +5,14 @@
  * answer; eat memory. So every number is read once and checked, what is posted is copied before it is looked at, a request has a deadline,
  * a number of calls and a number of bytes, and growth of the process's memory while a device works counts against it.
  */
-import { type Area, CALL_BYTES, CallKind, Double, EventKind, MIRROR_BYTES, Phase, Turn, Word } from "./area.ts";
+import { type Area, CALL_BYTES, CallKind, Double, EventKind, MIRROR_BYTES, PAGES_LIMIT, Phase, Turn, Word } from "./area.ts";
 import { launch } from "./launch.ts";
 import type { Permissions } from "./launch.ts";
 import { PostReader } from "./posts.ts";
 import type { Post } from "./posts.ts";
 import type { Refusal, WorkerStart } from "./start.ts";
 
+const PAGE = 4096;
 /** Looks before it sleeps. */
 const SPINS = 2000;
 /** Longest sleep: after it, deadline and memory are looked at. */
@@ -249,6 +250,9 @@ export class WorkerLink {
         call.set(bytes);
         return true;
       }
+      case CallKind.PAGES:
+        this.#pages(size);
+        return true;
       case CallKind.RANDOM:
         call.set(this.services.random(size));
         return true;
@@ -264,6 +268,21 @@ export class WorkerLink {
         return this.services.diskFlush(disk);
       default:
         throw new LinkFailure(`a call of kind ${kind}`);
+    }
+  }
+
+  /** Several pages at once: those that a device looks at in every request. */
+  #pages(count: number): void {
+    const { call } = this.area;
+    if (count > PAGES_LIMIT) throw new LinkFailure(`a call for ${count} pages`);
+    const numbers = new Float64Array(call.slice(0, 8 * count).buffer);
+    if (!numbers.every((number) => Number.isInteger(number) && number >= 0 && number < 2 ** 36)) {
+      throw new LinkFailure("a call for pages that there aren't");
+    }
+    for (const [n, number] of numbers.entries()) {
+      const bytes = this.services.read(number * PAGE, PAGE);
+      call[count * PAGE + n] = bytes === undefined ? 0 : 1;
+      if (bytes) call.set(bytes, n * PAGE);
     }
   }
 

@@ -3,11 +3,13 @@
  * each is fetched once, and what the device writes is seen by its later reads, though guest memory changes only with the answer.
  */
 import type { DeviceDma } from "../../device/contract.ts";
-import { CALL_BYTES } from "./area.ts";
+import { CALL_BYTES, PAGES_LIMIT } from "./area.ts";
 import type { Channel } from "./channel.ts";
 import { LONGEST_POST, PostKind } from "./posts.ts";
 
 const PAGE = 4096;
+/** Reads up to this size are of rings and tables, not of data. */
+const SMALL = 64;
 
 /** {@linkcode DeviceDma} by calls and posts. */
 export class RemoteMemory implements DeviceDma {
@@ -16,11 +18,17 @@ export class RemoteMemory implements DeviceDma {
   /** What was written to pages that weren't fetched. */
   readonly #patches = new Map<number, { readonly at: number; readonly bytes: Uint8Array }[]>();
 
+  /** Pages of small reads: of this request, of the one before, and of both: rings and tables, which every request looks at. */
+  #used = new Set<number>();
+  #usedBefore = new Set<number>();
+  #hot: number[] = [];
+
   constructor(private readonly channel: Channel, readonly ram: readonly { readonly at: number; readonly size: number }[]) {}
 
   read(ipa: number, size: number): Uint8Array | undefined {
     if (!this.#holds(ipa, size)) return undefined;
     const result = new Uint8Array(size);
+    if (size <= SMALL) this.#used.add(Math.floor(ipa / PAGE));
     const last = Math.floor((ipa + size - 1) / PAGE);
     for (let page = Math.floor(ipa / PAGE); page <= last; page++) {
       const bytes = this.#pages.get(page) ?? this.#fetch(page, last);
@@ -52,6 +60,10 @@ export class RemoteMemory implements DeviceDma {
   forget(): void {
     this.#pages.clear();
     this.#patches.clear();
+    if (this.#used.size === 0) return;
+    this.#hot = [...this.#used].filter((page) => this.#usedBefore.has(page)).slice(0, PAGES_LIMIT - 1);
+    this.#usedBefore = this.#used;
+    this.#used = new Set();
   }
 
   #holds(ipa: number, size: number): boolean {
@@ -64,17 +76,23 @@ export class RemoteMemory implements DeviceDma {
     else patches.push({ at, bytes });
   }
 
-  /** Fetches a page, and those behind it that are wanted as well. */
+  /** Fetches a page, and those behind it that are wanted as well; a single one brings those along that every request wants. */
   #fetch(page: number, last: number): Uint8Array | undefined {
+    if (page === last) {
+      const wanted = [page, ...this.#hot.filter((other) => other !== page && !this.#pages.has(other))];
+      for (const [n, bytes] of this.channel.pages(wanted).entries()) if (bytes) this.#keep(wanted[n], bytes);
+      return this.#pages.get(page);
+    }
     let end = page + 1;
     while (end <= last && !this.#pages.has(end) && (end - page) * PAGE < CALL_BYTES) end++;
     const bytes = this.channel.read(page * PAGE, (end - page) * PAGE);
     if (bytes === undefined) return undefined;
-    for (let n = page; n < end; n++) {
-      const own = bytes.subarray((n - page) * PAGE, (n - page + 1) * PAGE);
-      for (const patch of this.#patches.get(n) ?? []) own.set(patch.bytes, patch.at);
-      this.#pages.set(n, own);
-    }
+    for (let n = page; n < end; n++) this.#keep(n, bytes.subarray((n - page) * PAGE, (n - page + 1) * PAGE));
     return this.#pages.get(page);
+  }
+
+  #keep(page: number, bytes: Uint8Array): void {
+    for (const patch of this.#patches.get(page) ?? []) bytes.set(patch.bytes, patch.at);
+    this.#pages.set(page, bytes);
   }
 }
