@@ -1,5 +1,7 @@
 /** Xen's guest interface against guests that want harm: a test for each class of bug that hypervisors on Arm have had there. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { OutOfFramesError } from "../../core/mod.ts";
+import type { PhysicalMemory } from "../../core/mod.ts";
 import { Random } from "../../tests/support/random.ts";
 import { Errno } from "../event_channels/contract.ts";
 import { EventOp, HvmParam, Hypercall, MapSpace, MemoryOp, SchedOp, VcpuOp, VersionOp } from "./numbers.ts";
@@ -294,5 +296,48 @@ Deno.test("100 lives of a domain with ports, grants, foreign pages and a FIFO: t
   const before = kit.usage();
   for (let n = 0; n < 100; n++) await live();
   assertEquals(kit.usage(), before);
+  assertWell(kit);
+});
+
+Deno.test("error paths free what was taken, and nothing else (XSA-181, XSA-235, XSA-496): every allocation of a domain's building fails in turn", async () => {
+  using kit = await XenKit.start({ policy: "open", channels: [{ one: 9, two: 9 }] });
+  const { machine } = kit;
+  const { spec } = kit.domain("two");
+  machine.destroyDomain(kit.domain("two"));
+  const before = kit.usage();
+  const memory = machine.memory as { allocate: PhysicalMemory["allocate"] };
+  const allocate = memory.allocate.bind(machine.memory);
+  let failures = 0;
+  for (;; failures++) {
+    let left = failures;
+    memory.allocate = (owner, order) => {
+      if (left-- <= 0) throw new OutOfFramesError(owner, order, 0);
+      return allocate(owner, order);
+    };
+    try {
+      if (failures > 0 && await machine.createDomain(spec).then(() => true, () => false)) break;
+      if (failures === 0) await assertRejects(() => machine.createDomain(spec));
+    } finally {
+      memory.allocate = allocate;
+    }
+    assertEquals(kit.usage(), before, `allocation ${failures}`);
+    assertEquals(kit.channels.of("one")!.status(9)?.kind, 1); // unbound, as it was
+  }
+  assert(failures >= 4, `${failures} allocations`); // RAM, the shared info page, two rings
+  assertEquals(kit.channels.of("one")!.status(9)?.remotePort, 9);
+  machine.destroyDomain(kit.domain("two"));
+  assertEquals(kit.usage(), before);
+});
+
+Deno.test("no memory is left: what a guest asks for is refused, and it lives", async () => {
+  using kit = await XenKit.start({ policy: "open" });
+  const one = kit.guest("one");
+  const memory = kit.machine.memory as { allocate: PhysicalMemory["allocate"] };
+  memory.allocate = (owner, order) => {
+    throw new OutOfFramesError(owner, order, 0);
+  };
+  assertEquals(addToPhysmap(one, MapSpace.grant_table, 0, 0x38000), Errno.ENOMEM);
+  assertEquals(one.grant(2, [[2, SELF], [2, 0], [4, 1], [2, 1], [2, 0], [4, 0], [8, RAM + 0x6000]]), 0);
+  assertEquals(one.out.getInt16(8, true), -1);
   assertWell(kit);
 });

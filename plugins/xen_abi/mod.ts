@@ -95,10 +95,17 @@ function attach(context: Context): void {
   const serial = get(Serial).open(options.port ?? `${domain.name}-xen`);
   const print = (bytes: Uint8Array) => bytes.forEach((byte) => serial.write(byte));
 
+  // Each step registers its undoing: the next one may find no memory.
   const frame = new SharedFrame(pages, grants.physmap, `${domain.name} (xen)`);
+  onStop(() => frame.release());
   const polls = new Polls(domain.vcpus, clock, (vcpu) => shared.wake(vcpu));
   const lines = domain.vcpus.map(({ index }) => interrupts.ppi(index, options.interrupt));
   const shared: SharedInfo = new SharedInfo(domain, pages, frame, ports, lines, (delivery) => polls.watch(delivery));
+  onStop(() => {
+    // Nothing is delivered to pages that go.
+    ports.deliverBy();
+    shared.release();
+  });
   shared.setWallClock(BigInt(Math.floor(host.bootTimeSeconds * 1e9 + clock.nowNs)));
   const runstates = new Runstates();
   const ring = openConsole(context, print);
@@ -140,13 +147,10 @@ function attach(context: Context): void {
     exit: (vcpu) => shared.sample(vcpu.index),
   });
   onStop(() => {
-    // Nothing is delivered to pages that go, and nothing is mapped that is free.
-    ports.deliverBy();
     models.release();
+    // Nothing is mapped that is free.
     grants.physmap.release();
-    shared.release();
     runstates.release();
-    frame.release();
   });
 }
 
