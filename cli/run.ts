@@ -13,6 +13,7 @@ import type { Ending } from "./exit_codes.ts";
 import { Watcher } from "./expectations.ts";
 import { load, printFindings } from "./load.ts";
 import type { LoadedBoard } from "./load.ts";
+import { parseSymbols, PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
 import type { Limits, Surroundings } from "./runner.ts";
 import { runSummary, summary } from "./summary.ts";
@@ -26,6 +27,8 @@ interface RunOptions extends BoardOptions {
   wallTimeout?: string;
   realtime?: boolean;
   trace?: boolean;
+  profile?: boolean;
+  symbols?: string;
   /** False with --no-reboot. */
   reboot?: boolean;
   port?: string;
@@ -53,6 +56,8 @@ export function command(done: Done): Command {
     )
     .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
     .option("--trace", "Print trace events to standard error.")
+    .option("--profile", "Print where the guest's instructions went, when the run ends.")
+    .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
     .option("-q, --quiet", "Print nothing but the guest's console, and errors.") as unknown as Command;
   return declareBoardOptions(declared).action(async (options: RunOptions, file: string) =>
     done(await run(options, file))
@@ -62,6 +67,8 @@ export function command(done: Done): Command {
 async function run(options: RunOptions, file: string): Promise<number> {
   const limits = limitsOf(options);
   const overrides = overridesOf(options);
+  if (options.profile) overrides.push(profileOverride);
+  const symbols = options.symbols === undefined ? [] : parseSymbols(await Deno.readTextFile(options.symbols));
   // Somebody sits at a terminal: an idle guest must not race through virtual time while they think.
   const interactive = Deno.stdin.isTerminal() && !options.expect?.length;
   if (options.realtime || interactive) {
@@ -104,7 +111,10 @@ async function run(options: RunOptions, file: string): Promise<number> {
         watcher.see(port, bytes);
         if (!consoles.write(port, bytes)) terminal.quit ??= {};
       },
-      onTrace: options.trace ? (kind, detail) => console.error(`[${kind}] ${detail}\r`) : undefined,
+      onTrace(kind, detail) {
+        if (options.trace) console.error(`[${kind}] ${detail}\r`);
+        else if (kind === PROFILE) console.error(withSymbols(detail, symbols));
+      },
     });
   } catch (error) {
     files.close();

@@ -20,6 +20,7 @@ interface Options {
   readonly tier1: Tier1Mode;
   readonly el3: "present" | "absent_trapped" | "absent_undefined";
   readonly break_before_make: "off" | "report";
+  readonly profile: "off" | "report";
 }
 
 /** Fewer than that no core has. */
@@ -70,6 +71,13 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       choices: ["off", "report"],
       default: "off",
     },
+    profile: {
+      kind: "choice",
+      doc:
+        "Whether a trace event tells at the end where instructions went: hot code, and why generated code was left. `run --profile` sets it.",
+      choices: ["off", "report"],
+      default: "off",
+    },
   },
   provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
   setup(context) {
@@ -85,8 +93,11 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       smc: options.el3 === "absent_undefined" ? "undefined" : "trap",
       tier1: options.tier1,
       nowNs: () => clock.nowNs,
+      profiles: options.profile === "report",
       breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,
     });
+    const { profile, tier1 } = engine.cpu;
+    if (profile) context.onStop(() => context.trace("profile", () => profile.report(tier1)));
     context.provide(CpuEngine, engine);
     context.provide(VirtualCpuInterface, engine.cpu.gicv);
     context.provide(CpuTimers, {

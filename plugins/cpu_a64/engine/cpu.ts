@@ -23,6 +23,7 @@ import { sideTableSize, type Tier1, type Tier1Mode } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu, mpuBytes } from "./mmu/mod.ts";
+import { Profile } from "./profile.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
@@ -53,6 +54,8 @@ export interface CpuOptions {
   readonly nowNs?: () => number;
   /** Turns the break-before-make checker on: told of each violation once. */
   readonly breakBeforeMake?: (text: () => string) => void;
+  /** Samples where instructions go. */
+  readonly profiles?: boolean;
   /** SEV: every vCPU's event register is set. */
   readonly sendEvent: () => void;
 }
@@ -88,6 +91,7 @@ export class Cpu {
   readonly counter: CounterAndTimers;
   readonly interpreter: Interpreter;
   readonly tier1: Tier1 | undefined;
+  readonly profile: Profile | undefined;
   #inside: Occupant | undefined;
   /** Instructions retired by each vCPU are counted outside; this is the present run. */
   lastRetired = 0;
@@ -157,6 +161,7 @@ export class Cpu {
       updateInterrupts: () => this.updateInterrupts(),
       barrier: (crm) => accesses.checker?.dsb(crm),
     });
+    this.profile = options.profiles ? new Profile(block, (word) => this.decoder.disassemble(word)) : undefined;
     const tiers = makeTiers({
       mode,
       sideTable,
@@ -165,6 +170,7 @@ export class Cpu {
       code,
       decoder: this.decoder,
       accesses,
+      profile: this.profile,
       watchesBarriers: report !== undefined,
       system: (op, word) => system.execute(op, word),
       decode: (record) => this.#decode(record),
@@ -348,7 +354,8 @@ export class Cpu {
     const stepped = step === "notPending" ? steppedBy(block.words[this.code.hostOf(record) >>> 2]) : Stepped.nothing;
     block.set(at.IP, record);
     const isStepping = accesses.isStepping = isDebugged || step === "notPending" || this.#isEl2Code;
-    const slice = isStepping ? 1 : this.tier1 ? this.tier1.slice(record, left) : left;
+    const wanted = this.profile ? this.profile.slice(left) : left;
+    const slice = isStepping ? 1 : this.tier1 ? this.tier1.slice(record, wanted) : wanted;
     if (slice < left) {
       this.#held += left - slice;
       block.set(at.BUDGET, slice);
@@ -357,6 +364,7 @@ export class Cpu {
     const status = this.interpreter.run();
     if (!isStepping) this.tier1?.executed(slice);
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
+    this.profile?.executed(slice - block.get(at.BUDGET), this.#redirected ? undefined : accesses.instruction());
     if (slice < left) {
       this.#held -= left - slice;
       block.set(at.BUDGET, block.get(at.BUDGET) + left - slice);

@@ -8,6 +8,7 @@ import type { Block } from "./block.ts";
 import type { CodeCache } from "./code_cache.ts";
 import { frequent } from "./frequent.ts";
 import { Interpreter } from "./interpreter.ts";
+import type { Profile } from "./profile.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
 
@@ -21,6 +22,7 @@ export interface TierParts {
   readonly code: CodeCache;
   readonly decoder: Decoder;
   readonly accesses: Accesses;
+  readonly profile: Profile | undefined;
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
   system(op: number, word: number): number;
@@ -29,7 +31,7 @@ export interface TierParts {
 
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
-  const { mode, sideTable, model, block, code, decoder, accesses, system, decode, watchesBarriers } = parts;
+  const { mode, sideTable, model, block, code, decoder, accesses, system, decode, watchesBarriers, profile } = parts;
   const { memory, address: base } = block;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
   const softFloat = (op: number) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
@@ -44,7 +46,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   // the size up once a function.
   const pages = memory.buffer.byteLength / 65536;
   const limits = { minimum: pages, maximum: pages };
-  const functions = {
+  const calls = {
     slowLoad: (size: number, flags: number) => accesses.load(size, flags),
     slowStore: (size: number, flags: number) => accesses.store(size, flags),
     slowAtomic: (size: number, write: number) => accesses.atomic(size, write),
@@ -53,9 +55,15 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
     softFloat,
     decode,
   };
+  const functions = profile?.watch(calls) ?? calls;
   const regions = mode === "off" ? undefined : { size: MAX_REGIONS, address: sideTable, records: code.address };
   const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions);
   if (mode === "off") return { interpreter, tier1: undefined };
-  const fill = (size: number, flags: number) => accesses.fill(size, flags);
-  return { interpreter, tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat }) };
+  const filling = { fill: (size: number, flags: number) => accesses.fill(size, flags) };
+  const { fill } = profile?.watch(filling) ?? filling;
+  const { softFloat: exact } = functions;
+  return {
+    interpreter,
+    tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact }),
+  };
 }
