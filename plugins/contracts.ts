@@ -48,6 +48,36 @@ export type { CopyEnd, DomainGrants, GrantMapping } from "./grant_tables/contrac
 export { GpioPins } from "./pl061/contract.ts";
 export { HypervisorTimers } from "./generic_timer/contract.ts";
 export type { HypervisorTimer } from "./generic_timer/contract.ts";
+export {
+  Buffering as IoreqBuffering,
+  DeviceModels,
+  dmOp,
+  ForeignFrames,
+  IoreqPage,
+  IoreqServer,
+  IoreqServers,
+  OperationError,
+} from "./ioreq/contract.ts";
+export {
+  errno as operationErrno,
+  RangeSet as IoreqRangeSet,
+  RequestType as IoreqRequestType,
+  State as IoreqState,
+} from "./ioreq/contract.ts";
+export type {
+  Backend as IoreqBackend,
+  DeviceModelOperations,
+  ErrorName as OperationErrorName,
+  FrameAccess,
+  FrameRange,
+  Outcome as IoreqOutcome,
+  RemoteDeviceModel,
+  Request as IoreqRequest,
+  ServedDomain,
+  ServerInfo as IoreqServerInfo,
+  ServerPages as IoreqServerPages,
+  ServerRequest as IoreqServerRequest,
+} from "./ioreq/contract.ts";
 export { MessageInterrupts } from "./gic/contract.ts";
 export { HypervisorConsole } from "./hypervisor_console/contract.ts";
 export { attributeCodes, AttributeConflictError, DeviceMemory, status as deviceMemoryStatus } from "./mmio_sram/contract.ts";

@@ -8,12 +8,16 @@ export { Buffering } from "./buffered.ts";
 export { DM_OP_BYTES, dmOp } from "./dm_op.ts";
 export type { DeviceModelOperations } from "./dm_op.ts";
 export { errno, OperationError } from "./errors.ts";
+export type { ErrorName } from "./errors.ts";
 export { ForeignFrames } from "./frames.ts";
 export type { FrameAccess, FrameRange } from "./frames.ts";
 export { IoreqPage, RequestType, State } from "./layout.ts";
+export type { Request } from "./layout.ts";
+export { RangeSet } from "./ranges.ts";
 export type { Backend, Outcome, ServerPages } from "./server.ts";
 export { IoreqServer } from "./server.ts";
 export { IoreqServers, SERVER_LIMIT } from "./servers.ts";
+export type { ServedDomain, ServerInfo, ServerRequest } from "./servers.ts";
 
 /** A device in a Worker. */
 export interface RemoteDeviceModel {

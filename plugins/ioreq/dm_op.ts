@@ -27,13 +27,21 @@ const NO_GFNS = 1;
 
 /** Where operations go. Each may throw an `OperationError`. */
 export interface DeviceModelOperations {
+  /** A new server; its id. */
   createServer(buffering: number): number;
+  /** What is to be known of a server. */
   serverInfo(id: number, noGfns: boolean): { readonly bufferedPort: number };
+  /** Asks for a range, ends inclusive. */
   mapRange(id: number, type: number, start: bigint, end: bigint): void;
+  /** Gives a range back. */
   unmapRange(id: number, type: number, start: bigint, end: bigint): void;
+  /** Enables or disables a server. */
   setServerState(id: number, enabled: boolean): void;
+  /** The server goes. */
   destroyServer(id: number): void;
+  /** Drives an interrupt line: 0 or 1. */
   setIrqLevel(irq: number, level: number): void;
+  /** vCPUs of the domain. */
   readonly vcpus: number;
 }
 

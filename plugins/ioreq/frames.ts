@@ -8,7 +8,9 @@ const PAGE = 4096;
 
 /** A range of IPAs. */
 export interface FrameRange {
+  /** First address. */
   readonly at: number;
+  /** Bytes. */
   readonly size: number;
 }
 
@@ -19,6 +21,7 @@ export type FrameAccess = "done" | "outside" | "gone";
 export class ForeignFrames {
   readonly #mapped = new Map<number, number>();
 
+  /** None mapped yet. */
   constructor(
     private readonly domain: Pick<Domain, "name" | "space">,
     private readonly memory: PhysicalMemory,

@@ -30,6 +30,7 @@ export interface Request {
   readonly data: bigint;
   /** Bytes: 1, 2, 4 or 8. */
   readonly size: number;
+  /** Its direction. */
   readonly write: boolean;
   /** One of {@linkcode RequestType}. */
   readonly type: number;

@@ -55,6 +55,7 @@ export class RangeSet {
     for (const candidate of this.#ranges) if (at >= candidate.from && at + size - 1 <= candidate.to) return candidate;
   }
 
+  /** Ranges there are. */
   get count(): number {
     return this.#ranges.length;
   }

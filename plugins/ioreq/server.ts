@@ -45,7 +45,9 @@ export const RangeType = { PORT: 0, MEMORY: 1, PCI: 2 } as const;
 
 /** The server. */
 export class IoreqServer {
+  /** It gets requests. */
   enabled = false;
+  /** By range type. */
   readonly ranges: readonly RangeSet[] = [new RangeSet(), new RangeSet(), new RangeSet()];
   #page!: IoreqPage;
   #ring: RingProducer | undefined;
@@ -56,7 +58,9 @@ export class IoreqServer {
   /** What is in the ring, for all that is known. */
   readonly #posted: BufferedWrite[] = [];
 
+  /** Made by `IoreqServers.create`. */
   constructor(
+    /** Unique in its domain. */
     readonly id: number,
     /** Who may operate it: a domain, or a device of the board. */
     readonly owner: string,
@@ -74,6 +78,7 @@ export class IoreqServer {
     return this.#pages;
   }
 
+  /** Why it answers nothing any more. */
   get broken(): string | undefined {
     return this.#broken;
   }

@@ -15,9 +15,13 @@ export const SERVER_LIMIT = 8;
 
 /** What the servers need of their domain. */
 export interface ServedDomain {
+  /** For messages. */
   readonly name: string;
+  /** By index. */
   readonly vcpus: readonly Pick<Vcpu, "resumeAccess">[];
+  /** Holds all its vCPUs. */
   pause(): void;
+  /** Takes one `pause` back. */
   unpause(): void;
 }
 
@@ -27,6 +31,7 @@ export interface ServerRequest {
   readonly owner: string;
   /** One of {@linkcode Buffering}. */
   readonly buffering: number;
+  /** What stands behind it. */
   readonly backend: Backend;
   /** Its pages: shared memory. */
   readonly pages: ServerPages;
@@ -54,7 +59,11 @@ export class IoreqServers {
   /** Answers that were taken before their vCPU came for them. */
   readonly #kept = new Map<number, { readonly request: Request; readonly outcome: Outcome }>();
 
-  constructor(readonly domain: ServedDomain) {}
+  /** None yet. */
+  constructor(
+    /** Whose accesses they get. */
+    readonly domain: ServedDomain,
+  ) {}
 
   /** Servers there are, by id. */
   get all(): readonly IoreqServer[] {
