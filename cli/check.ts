@@ -2,21 +2,40 @@
 import { Command } from "@cliffy/command";
 import { declareBoardOptions, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
+import { sarifLog } from "./check_sarif.ts";
+import { EXIT } from "./exit_codes.ts";
 import { load, printFindings } from "./load.ts";
 import { reports, summary } from "./summary.ts";
 import type { Done } from "./verb.ts";
+import version from "../deno.json" with { type: "json" };
+
+interface CheckOptions extends BoardOptions {
+  json?: boolean;
+  sarif?: boolean;
+}
 
 /** The command. */
 export function command(done: Done): Command {
   const declared = new Command()
     .description("Check a board manifest: all findings at once; nothing is started.")
     .arguments("<board:file>")
-    .option("--json", "Print the findings as JSON.") as unknown as Command;
-  return declareBoardOptions(declared).action(async (options: BoardOptions & { json?: boolean }, file: string) => {
-    const { board, findings } = await load(file, overridesOf(options));
-    if (options.json) console.log(JSON.stringify({ file, ok: board !== undefined, findings }, null, 2));
-    else if (findings.length) printFindings(findings);
-    if (board && !options.json) console.log([summary(board), ...reports(board), "check  ok"].join("\n"));
-    done(board ? 0 : 2);
-  }) as unknown as Command;
+    .option("--json", "Print the findings as JSON.", { conflicts: ["sarif"] })
+    .option("--sarif", "Print the findings as SARIF 2.1.0, which code hosts show beside the line.") as unknown as Command;
+  return declareBoardOptions(declared).action(async (options: CheckOptions, file: string) =>
+    done(await check(options, file))
+  ) as unknown as Command;
+}
+
+async function check(options: CheckOptions, file: string): Promise<number> {
+  const { board, findings } = await load(file, overridesOf(options));
+  const exitCode = board ? EXIT.ok : EXIT.usage;
+  if (options.sarif) {
+    console.log(JSON.stringify(sarifLog(findings, { file, version: version.version, exitCode, directory: Deno.cwd() }), null, 2));
+  } else if (options.json) {
+    console.log(JSON.stringify({ file, ok: board !== undefined, findings }, null, 2));
+  } else {
+    if (findings.length) printFindings(findings);
+    if (board) console.log([summary(board), ...reports(board), "check  ok"].join("\n"));
+  }
+  return exitCode;
 }
