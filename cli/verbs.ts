@@ -5,6 +5,7 @@ import type { Verb } from "./verb.ts";
 export const verbs: readonly Verb[] = [
   { name: "run", load: async (done) => (await import("./run.ts")).command(done) },
   { name: "check", load: async (done) => (await import("./check.ts")).command(done) },
+  { name: "map", load: async (done) => (await import("./map.ts")).command(done) },
   { name: "dtb", load: async (done) => (await import("./dtb.ts")).command(done) },
   { name: "devices", load: async (done) => (await import("./devices.ts")).command(done) },
   { name: "disk", load: async (done) => (await import("./disk.ts")).command(done) },
