@@ -1,6 +1,9 @@
 /** Xen's guest interface, hypercall by hypercall, with good arguments. hostile_test.ts has the bad ones. */
 import { assert, assertEquals } from "@std/assert";
+import { definePlugin } from "../../core/mod.ts";
+import type { Domain } from "../../core/mod.ts";
 import { Errno } from "../event_channels/contract.ts";
+import { DeviceMemory } from "../mmio_sram/mod.ts";
 import { EventOp, HvmParam, Hypercall, MapSpace, MemoryOp, SchedOp, Shutdown, VcpuOp, VersionOp } from "./numbers.ts";
 import { RAM, XenKit } from "./tests/xen_kit.ts";
 import type { XenGuest } from "./tests/xen_kit.ts";
@@ -350,4 +353,49 @@ Deno.test("behind an MPU the shared pages are the guest's own, where they are", 
   assertEquals(addToPhysmap(two, MapSpace.grant_table, 0, two.gfn(6)), 0);
   assertEquals(addToPhysmap(two, MapSpace.grant_table, 0, GRANT_TABLE), Errno.EINVAL);
   assertEquals(param(two, HvmParam.console_pfn), BigInt((two.ram + 0xe_0000) / 4096));
+});
+
+Deno.test("dev_mmio goes to the board's device memory, with its attribute in the reserved field of a batch", async () => {
+  const asked: unknown[] = [];
+  const memory = definePlugin({
+    name: "memory",
+    doc: "A device memory that writes down what it is asked.",
+    options: {},
+    provides: [DeviceMemory],
+    setup: ({ provide }) =>
+      provide(DeviceMemory, {
+        mapDeviceMmio(domain: Domain, ...rest: number[]) {
+          asked.push([domain.name, ...rest]);
+          return 0;
+        },
+      } as unknown as DeviceMemory),
+  });
+  using kit = await XenKit.start({ plugins: [memory] });
+  const one = kit.guest("one");
+  assertEquals(addToPhysmap(one, MapSpace.dev_mmio, 0x9000, 0x50000), 0);
+  one.write(RAM + 0x9000, new Uint8Array(new BigUint64Array([0x9001n, 0x50001n]).buffer));
+  const batch = (attribute: number) => {
+    const fields = [[2, SELF], [2, MapSpace.dev_mmio], [2, 1], [2, attribute], [8, RAM + 0x9000], [8, RAM + 0x9008], [
+      8,
+      RAM + 0x9010,
+    ]] as const;
+    return [
+      one.op(Hypercall.memory_op, MemoryOp.add_to_physmap_batch, fields),
+      new Int32Array(Uint8Array.from(one.read(RAM + 0x9010, 4)).buffer)[0],
+    ];
+  };
+  assertEquals([batch(4), batch(7), batch(0xffff)], [[0, 0], [0, Errno.EOPNOTSUPP], [0, Errno.EOPNOTSUPP]]);
+  assertEquals(asked, [["one", 0x9000, 0x50000, 0], ["one", 0x9001, 0x50001, 4]]);
+  assertEquals(addToPhysmap(one, MapSpace.dev_mmio, -1, 0), Errno.EINVAL);
+});
+
+Deno.test("memory_map tells the guest's RAM", async () => {
+  using kit = await XenKit.start();
+  const one = kit.guest("one");
+  assertEquals(one.op(Hypercall.memory_op, MemoryOp.memory_map, [[4, 8], [4, 0], [8, RAM + 0x6000]]), 0);
+  const entry = new DataView(Uint8Array.from(one.read(RAM + 0x6000, 20)).buffer);
+  assertEquals(one.out.getUint32(0, true), 1);
+  assertEquals([entry.getBigUint64(0, true), entry.getBigUint64(8, true), entry.getUint32(16, true)], [BigInt(RAM), 0x10_0000n, 1]);
+  assertEquals(one.op(Hypercall.memory_op, MemoryOp.memory_map, [[4, 0], [4, 0], [8, 0]]), 0);
+  assertEquals(one.out.getUint32(0, true), 0);
 });
