@@ -1,14 +1,13 @@
 /** Throughput of a virtio disk: one program of Debian's reads and writes the same raw image on both sides, past the guest's cache, one request at a time. */
-import { fromFileUrl, join } from "@std/path";
-import { checkBoard, ManifestError, plugins, readManifest } from "../mod.ts";
-import { imageUses, resolveImages } from "../plugins/images/mod.ts";
-import type { BootImages } from "./boot.ts";
+import { join } from "@std/path";
+import { readManifest } from "../mod.ts";
 import { runChild } from "./child.ts";
+import { ROOT, writeImages } from "./images.ts";
+import type { BoardImages } from "./images.ts";
 import type { Duration } from "./process.ts";
 import { qemuCommand } from "./qemu.ts";
 import { medianDuration } from "./statistics.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const BOARD = join(ROOT, "boards/debian-cloud.yaml");
 const DRIVERS = "deb:linux-image-6.1.0-*-cloud-arm64#/lib/modules/*/kernel/drivers";
 const modules = ["virtio/virtio_ring", "virtio/virtio", "virtio/virtio_mmio", "block/virtio_blk"];
@@ -34,8 +33,7 @@ export interface BlkResult {
 }
 
 /** The board with its disk, and its images as files. */
-export interface BlkImages extends BootImages {
-  readonly board: string;
+export interface BlkImages extends BoardImages {
   readonly disk: string;
 }
 
@@ -60,21 +58,7 @@ export async function prepareBlk(directory: string): Promise<BlkImages> {
       /^( +)cd \/root\n[^]*$/m,
       `$1for module in ${names.join(" ")}; do insmod /lib/$module.ko; done\n$1blkbench /dev/vda ${MIB} ${REQUESTS}\n$1poweroff -f\n`,
     );
-  const { board, findings } = await checkBoard(manifest, BOARD, { plugins });
-  if (!board) throw new ManifestError(BOARD, findings);
-  const uses = imageUses(board);
-  const images = await resolveImages(uses.map(({ reference }) => reference), join(ROOT, "boards"), (line) => console.error(line));
-  const write = async (name: string, content: Uint8Array) => {
-    await Deno.writeFile(join(directory, name), content);
-    return join(directory, name);
-  };
-  const option = (name: string) => write(name, images.get(uses.find(({ path }) => path.at(-1) === name)!.reference)!);
-  return {
-    kernel: await option("kernel"),
-    initrd: await option("initrd"),
-    board: await write("board.yaml", new TextEncoder().encode(manifest)),
-    disk,
-  };
+  return { ...await writeImages(directory, manifest, BOARD), disk };
 }
 
 /** Ours, as a user starts it. */

@@ -1,15 +1,14 @@
 /** Network throughput: Debian downloads from a server of this process, over virtio-net and a user-mode network, on both sides. */
-import { fromFileUrl, join } from "@std/path";
-import { checkBoard, ManifestError, plugins, readManifest } from "../mod.ts";
-import { imageUses, resolveImages } from "../plugins/images/mod.ts";
+import { join } from "@std/path";
+import { readManifest } from "../mod.ts";
 import { GUEST_MIB } from "./boot.ts";
-import type { BootImages } from "./boot.ts";
 import { runChild } from "./child.ts";
+import { ROOT, writeImages } from "./images.ts";
+import type { BoardImages } from "./images.ts";
 import type { Duration } from "./process.ts";
 import { qemuCommand } from "./qemu.ts";
 import { medianDuration } from "./statistics.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const BOARD = join(ROOT, "boards/debian-net.yaml");
 const [UP, DONE] = ["network is up", "download is done"];
 /** Bytes of the download. */
@@ -24,11 +23,6 @@ export interface NetResult {
   readonly qemu?: Duration;
 }
 
-/** The board, ready to download what the kernel's command line says, and its images as files. */
-export interface NetImages extends BootImages {
-  readonly board: string;
-}
-
 /** Serves the download. */
 export function serveDownload(): { readonly append: string; close(): Promise<void> } {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => new Response(new Uint8Array(SIZE)));
@@ -36,35 +30,22 @@ export function serveDownload(): { readonly append: string; close(): Promise<voi
   return { append: `console=ttyAMA0 download=http://${HOST}:${server.addr.port}/`, close: () => server.shutdown() };
 }
 
-/** Writes the board and its images to `directory`. */
-export async function prepareNet(directory: string): Promise<NetImages> {
+/** Writes the board, ready to download what the kernel's command line says, and its images to `directory`. */
+export async function prepareNet(directory: string): Promise<BoardImages> {
   const manifest = (await readManifest(BOARD))
     .replace(/use: user_network.*}/, "use: user_network, host_access: true }")
     .replace(/^( +)online\n/m, `$1online\n$1echo ${UP}\n$1wget -q -O /dev/null "$download" && echo ${DONE}\n`);
-  const { board, findings } = await checkBoard(manifest, BOARD, { plugins });
-  if (!board) throw new ManifestError(BOARD, findings);
-  const uses = imageUses(board);
-  const images = await resolveImages(uses.map(({ reference }) => reference), join(ROOT, "boards"), (line) => console.error(line));
-  const write = async (name: string, content: Uint8Array) => {
-    await Deno.writeFile(join(directory, name), content);
-    return join(directory, name);
-  };
-  const option = (name: string) => write(name, images.get(uses.find(({ path }) => path.at(-1) === name)!.reference)!);
-  return {
-    kernel: await option("kernel"),
-    initrd: await option("initrd"),
-    board: await write("board.yaml", new TextEncoder().encode(manifest)),
-  };
+  return writeImages(directory, manifest, BOARD);
 }
 
 /** Ours, as a user starts it. */
-export function downloadOnOurs({ board, kernel }: NetImages, append: string, tier1: string): Promise<Duration> {
+export function downloadOnOurs({ board, kernel }: BoardImages, append: string, tier1: string): Promise<Duration> {
   const options = ["--kernel", kernel, "--append", append, "--expect", DONE, "--set", `plugins.cpu_a64.tier1=${tier1}`];
   return download([Deno.execPath(), "run", "-A", join(ROOT, "mod.ts"), board, ...options]);
 }
 
 /** QEMU, with its own user-mode network. */
-export function downloadOnQemu({ kernel, initrd }: NetImages, append: string): Promise<Duration> {
+export function downloadOnQemu({ kernel, initrd }: BoardImages, append: string): Promise<Duration> {
   const network = ["-global", "virtio-mmio.force-legacy=false", "-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net"];
   return download([...qemuCommand({ kernel, initrd, append, memoryMiB: GUEST_MIB }), ...network]);
 }

@@ -186,6 +186,7 @@ Deno.test("UDP: a socket for each port of a guest, which hears only from whom it
   assertEquals([pieces.length, pieces.flat().slice(8)], [4, [...long]]);
   // Nobody uses it: it is closed.
   kit.advance(300e9);
+  kit.exchange();
   assertEquals(sockets.take("close").map((command) => command.id), [id]);
   guest.udp("10.0.2.2", 5000, 9, bytes("gateway"));
   assertEquals(guest.take().map(({ payload }) => [payload[0], payload[1]]), [[3, 3]]);
