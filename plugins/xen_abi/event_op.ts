@@ -2,7 +2,7 @@
 import type { Vcpu } from "../../core/mod.ts";
 import { CONTROL_BLOCK_SIZE, Errno, PortKind } from "../event_channels/contract.ts";
 import { EventOp } from "./numbers.ts";
-import { isSelf, low32 } from "./xen_domain.ts";
+import { domainOf, isSelf, low32 } from "./xen_domain.ts";
 import type { Handler, XenDomain } from "./xen_domain.ts";
 
 /** Bytes of each operation's structure. */
@@ -42,12 +42,11 @@ export const eventChannelOp: Handler = (xen, vcpu, [cmd, arg]) => {
   switch (op) {
     case EventOp.alloc_unbound: {
       if (!isSelf(xen, view.getUint16(0, true))) return Errno.EPERM;
-      const remote = view.getUint16(2, true);
-      const name = remote === 0 ? undefined : xen.nameOf(remote);
+      const name = domainOf(xen, view.getUint16(2, true));
       return name === undefined ? Errno.ESRCH : port(ports.allocateUnbound(name), 4);
     }
     case EventOp.bind_interdomain: {
-      const name = xen.nameOf(view.getUint16(0, true));
+      const name = domainOf(xen, view.getUint16(0, true));
       return name === undefined ? Errno.ESRCH : port(ports.bindInterdomain(name, u32(4)), 8);
     }
     case EventOp.bind_virq:

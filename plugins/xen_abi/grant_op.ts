@@ -3,8 +3,7 @@ import type { Vcpu } from "../../core/mod.ts";
 import { Errno } from "../event_channels/contract.ts";
 import { GrantStatus } from "../grant_tables/contract.ts";
 import type { CopyEnd } from "../grant_tables/contract.ts";
-import { DOMID_SELF } from "./numbers.ts";
-import { isSelf, low32 } from "./xen_domain.ts";
+import { domainOf, isSelf, low32 } from "./xen_domain.ts";
 import type { Handler, XenDomain } from "./xen_domain.ts";
 
 /** Operations of one call before the guest gets a look at its interrupts. */
@@ -17,10 +16,8 @@ const INVALID_GFN = 0xffff_ffff_ffff_ffffn;
 /** One operation on its structure, in place. An error of `Errno` ends the call. */
 type Operation = (xen: XenDomain, view: DataView, vcpu: Vcpu) => number | void;
 
-const owner = (xen: XenDomain, domid: number) => domid === DOMID_SELF ? xen.domain.name : xen.nameOf(domid);
-
 const map: Operation = (xen, view) => {
-  const flags = view.getUint32(8, true), name = owner(xen, view.getUint16(16, true));
+  const flags = view.getUint32(8, true), name = domainOf(xen, view.getUint16(16, true));
   const fail = (status: number) => view.setInt16(18, status, true);
   if (name === undefined) return fail(GrantStatus.bad_domain);
   if ((flags & HOST_MAP) === 0 || (flags & UNSUPPORTED_MAP) !== 0) return fail(GrantStatus.general_error);
@@ -69,7 +66,7 @@ const copy: Operation = (xen, view) => {
   const flags = view.getUint16(34, true);
   const end = (at: number, isReference: boolean): CopyEnd | number => {
     const domid = view.getUint16(at + 8, true), offset = view.getUint16(at + 10, true);
-    const name = owner(xen, domid);
+    const name = domainOf(xen, domid);
     if (name === undefined) return GrantStatus.bad_domain;
     if (isReference) return { owner: name, reference: view.getUint32(at, true), offset };
     return name === xen.domain.name ? { gfn: view.getBigUint64(at, true), offset } : GrantStatus.permission_denied;

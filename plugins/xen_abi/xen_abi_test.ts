@@ -144,6 +144,11 @@ Deno.test("events over two levels: pending, selector, upcall, level of the PPI; 
   assertEquals([8, 16].map((at) => one.out.getUint32(at, true)), [1, 2]);
   assertEquals(two.op(Hypercall.event_channel_op, EventOp.send, [[4, peer]]), Errno.EINVAL);
   assertEquals(two.op(Hypercall.event_channel_op, EventOp.close, [[4, peer]]), Errno.EINVAL);
+  // With itself, under either number.
+  for (const self of [SELF, 1]) {
+    assertEquals(offer(one, self), 0);
+    assertEquals(bind(one, 1, one.out.getUint32(4, true)), 0);
+  }
 });
 
 Deno.test("vCPU info: registered once, and told to look everywhere; runstate in memory adds up", async () => {

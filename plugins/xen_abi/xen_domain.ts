@@ -69,3 +69,8 @@ export const low32 = (value: bigint): number => Number(value & 0xffff_ffffn);
 export function isSelf(xen: XenDomain, domid: number): boolean {
   return domid === DOMID_SELF || domid === xen.ports.id;
 }
+
+/** The name of a domid, or of the caller; `undefined`: there is no such domain now. */
+export function domainOf(xen: XenDomain, domid: number): string | undefined {
+  return domid === DOMID_SELF ? xen.domain.name : xen.nameOf(domid);
+}
