@@ -10,4 +10,5 @@ export const verbs: readonly Verb[] = [
   { name: "devices", load: async (done) => (await import("./devices.ts")).command(done) },
   { name: "disk", load: async (done) => (await import("./disk.ts")).command(done) },
   { name: "schema", load: async (done) => (await import("./schema.ts")).command(done) },
+  { name: "doctor", load: async (done) => (await import("./doctor.ts")).command(done) },
 ];
