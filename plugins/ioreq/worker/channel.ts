@@ -2,9 +2,7 @@
 import { CALL_BYTES, CallKind, Double, Turn, Word } from "./area.ts";
 import type { Area } from "./area.ts";
 import { PostWriter } from "./posts.ts";
-
-/** Looks before it sleeps: an answer is there after a microsecond or two, waking takes longer. */
-const SPINS = 4000;
+import { Spinner } from "./spin.ts";
 
 const PAGE = 4096;
 
@@ -16,6 +14,7 @@ export class Quit extends Error {
 /** Calls and posts. */
 export class Channel {
   readonly posts: PostWriter;
+  readonly #spinner = new Spinner();
 
   constructor(readonly area: Area) {
     this.posts = new PostWriter(area, () => this.#ask(CallKind.DRAIN, 0, 0, 0));
@@ -29,7 +28,7 @@ export class Channel {
   /** Sleeps while a word has a value. */
   sleep(word: number, value: number): void {
     const { words } = this.area;
-    for (let n = 0; n < SPINS; n++) if (Atomics.load(words, word) !== value) return;
+    if (this.#spinner.spin(words, word, value)) return;
     this.check();
     Atomics.wait(words, word, value);
     this.check();

@@ -10,11 +10,10 @@ import { launch } from "./launch.ts";
 import type { Permissions } from "./launch.ts";
 import { PostReader } from "./posts.ts";
 import type { Post } from "./posts.ts";
+import { Spinner } from "./spin.ts";
 import type { Refusal, WorkerStart } from "./start.ts";
 
 const PAGE = 4096;
-/** Looks before it sleeps. */
-const SPINS = 2000;
 /** Longest sleep: after it, deadline and memory are looked at. */
 const SLEEP_MS = 20;
 /** Calls of one request. */
@@ -68,6 +67,7 @@ export class WorkerLink {
   readonly area: Area;
   readonly #worker: Worker;
   readonly #reader: PostReader;
+  readonly #spinner = new Spinner();
   #posts: Post[] = [];
   #postBytes = 0;
   #calls = 0;
@@ -157,9 +157,7 @@ export class WorkerLink {
         continue;
       }
       if (done()) return this.#point();
-      let spins = 0;
-      while (spins < SPINS && Atomics.load(words, Word.BELL) === bell) spins++;
-      if (spins < SPINS) {
+      if (this.#spinner.spin(words, Word.BELL, bell)) {
         if (calls % 64 === 63) this.#inTime(deadlineMs);
         continue;
       }
