@@ -36,6 +36,15 @@ export interface CommandResult {
   cmd: Command;
 }
 
+/** An option as it was declared. */
+export interface DeclaredOption {
+  /** `["-t", "--timeout"]`. */
+  readonly flags: readonly string[];
+  readonly description: string;
+  readonly args: readonly Value[];
+  readonly collect: boolean;
+}
+
 interface Env {
   readonly name: string;
   readonly key: string;
@@ -55,6 +64,7 @@ export class Command {
   #native = new Commander();
   #target: Command = this;
   #values: Value[] = [];
+  #options: DeclaredOption[] = [];
   #env: Env[] = [];
   #children: Command[] = [];
   #action: ((this: Command, options: any, ...args: any[]) => unknown) | undefined;
@@ -146,6 +156,7 @@ export class Command {
     if (options.hidden) option.hideHelp();
     if (options.conflicts) option.conflicts(options.conflicts);
     this.#target.#native.addOption(option);
+    if (!options.hidden) this.#target.#options.push({ flags, description, args: values, collect: Boolean(options.collect) });
     return this;
   }
 
@@ -201,6 +212,21 @@ export class Command {
   /** The help text. */
   getHelp(): string {
     return this.#native.helpInformation();
+  }
+
+  /** What the command does. */
+  getDescription(): string {
+    return this.#native.description();
+  }
+
+  /** Its options without the hidden ones, in the order of the help. */
+  getOptions(): readonly DeclaredOption[] {
+    return this.#options;
+  }
+
+  /** Its positional arguments. */
+  getArguments(): readonly Value[] {
+    return this.#values;
   }
 
   /** Parses a command line and runs the action of the command that it names. */

@@ -6,5 +6,6 @@
  */
 
 export { Command } from "./command.ts";
-export type { CommandOptions, CommandResult, EnvOptions } from "./command.ts";
+export type { CommandOptions, CommandResult, DeclaredOption, EnvOptions } from "./command.ts";
+export type { Value } from "./definitions.ts";
 export { ValidationError } from "./errors.ts";
