@@ -9,9 +9,10 @@ import { downloadOnOurs, downloadOnQemu, netResult, prepareNet, serveDownload } 
 import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
-import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, startUpLine } from "./table.ts";
+import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, startUpLine, userLine } from "./table.ts";
+import { userlandOnOurs, userlandOnQemu, userResults } from "./userland.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "mmio", "net", "blk"];
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "userland", "mmio", "net", "blk"];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -62,6 +63,17 @@ if (wanted("boot")) {
     const runs = await alternate(results.runs, () => bootOnOurs(images, args.tier1), qemu ? () => bootOnQemu(images) : undefined);
     results.boot = bootResult(runs.ours, runs.other);
     say(bootLine(results.boot));
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+if (wanted("userland")) {
+  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
+  try {
+    const images = await prepareImages(directory, args.kernel);
+    const runs = await alternate(results.runs, () => userlandOnOurs(images, args.tier1), qemu ? () => userlandOnQemu(images) : undefined);
+    results.userland = userResults(runs.ours, runs.other);
+    for (const result of results.userland) say(userLine(result));
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

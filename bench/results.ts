@@ -7,6 +7,7 @@ import type { BlkResult } from "./blk.ts";
 import type { NetResult } from "./net.ts";
 import { median, medianDuration } from "./statistics.ts";
 import type { Duration } from "./process.ts";
+import type { UserResult } from "./userland.ts";
 
 /** A guest kernel; times are of one repeat. */
 export interface KernelResult {
@@ -36,6 +37,7 @@ export interface Results {
   readonly kernels: KernelResult[];
   boot?: BootResult;
   startUp?: Duration;
+  userland?: UserResult[];
   mmio?: MmioResult;
   net?: NetResult;
   blk?: BlkResult[];

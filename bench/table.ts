@@ -5,6 +5,7 @@ import type { BlkResult } from "./blk.ts";
 import type { NetResult } from "./net.ts";
 import type { BootResult, KernelResult, Measure } from "./results.ts";
 import type { Duration } from "./process.ts";
+import type { UserResult } from "./userland.ts";
 
 const WIDTHS = [11, 30, 24, 24, 11];
 const NO_QEMU = "not installed";
@@ -33,6 +34,11 @@ export function bootLine({ ours, qemu }: BootResult): string {
     qemu ? times(qemu) : NO_QEMU,
     qemu ? significant(qemu.wall / ours.wall) : "",
   ]);
+}
+
+/** A command of the guest's shell in one line. */
+export function userLine({ name, doc, ours, qemu }: UserResult): string {
+  return row([name, doc, times(ours), qemu ? times(qemu) : NO_QEMU, qemu ? significant(busy(qemu) / busy(ours)) : ""]);
 }
 
 /** The start-up in one line. */

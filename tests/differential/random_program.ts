@@ -71,6 +71,8 @@ const system: readonly number[] = [
   0xd5034fdf, // msr daifset, #15
   0xd53b4407, // mrs x7, fpcr
   0xd51b4429, // msr fpsr, x9
+  0x04000000, // undefined in all models: the code behind it is another's
+  0xd61f03e1, // likewise, among the branches
 ];
 
 /** X20 to X25 hold addresses: five of data, and one of code. */

@@ -1,0 +1,135 @@
+/** Commands of busybox under Debian's kernel, typed at its shell: on ours and on QEMU, each boot serves all of them. */
+import { fromFileUrl, join } from "@std/path";
+import type { BootImages } from "./boot.ts";
+import { cpuSeconds } from "./process.ts";
+import type { Duration } from "./process.ts";
+import { qemuCommand } from "./qemu.ts";
+import { medianDuration } from "./statistics.ts";
+
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const MEMORY_MIB = 512;
+/** A command that takes longer hangs. */
+const GIVE_UP_MS = 300_000;
+const PROMPT = "# ";
+
+/** What is typed. */
+export interface UserCommand {
+  readonly name: string;
+  readonly doc: string;
+  readonly command: string;
+}
+
+/** Shell, 200 times. */
+const often = (body: string) => `i=0; while [ $i -lt 200 ]; do ${body}; i=$((i+1)); done`;
+
+/** All of them. */
+export const userCommands: readonly UserCommand[] = [
+  { name: "sha256sum", doc: "of 16 MiB", command: "dd if=/dev/zero bs=1M count=16 2>/dev/null | sha256sum" },
+  { name: "gzip", doc: "of busybox, 4 times", command: "b=/bin/busybox; cat $b $b $b $b | gzip | wc -c" },
+  { name: "syscalls", doc: "100,000 reads and writes of a byte", command: "dd if=/dev/zero of=/dev/null bs=1 count=100000 2>/dev/null" },
+  {
+    name: "pipe",
+    doc: "20,000 times 64 bytes",
+    command: "dd if=/dev/zero bs=64 count=20000 2>/dev/null | dd bs=64 of=/dev/null 2>/dev/null",
+  },
+  { name: "fork+exec", doc: "200 processes", command: often("/bin/busybox true") },
+  {
+    name: "page faults",
+    doc: "16 MiB touched, 4 times",
+    command: "for n in 1 2 3 4; do dd if=/dev/zero of=/dev/null bs=16M count=1 2>/dev/null; done",
+  },
+  { name: "sort", doc: "20,000 lines", command: "seq 1 20000 | sort -r | md5sum" },
+  { name: "awk", doc: "300,000 times s += i * i", command: "awk 'BEGIN { for (i = 0; i < 300000; i++) s += i * i; print s }'" },
+];
+
+/** A command on both; times are medians. */
+export interface UserResult {
+  readonly name: string;
+  readonly doc: string;
+  readonly ours: Duration;
+  readonly qemu?: Duration;
+}
+
+/** All commands after a boot of ours. */
+export function userlandOnOurs({ kernel, initrd }: BootImages, tier1: string): Promise<Duration[]> {
+  const board = join(ROOT, "boards/debian.yaml");
+  const options = [
+    "--smp",
+    "1",
+    "-m",
+    `${MEMORY_MIB}MiB`,
+    "--kernel",
+    kernel,
+    "--initrd",
+    initrd,
+    "--append",
+    "console=ttyAMA0",
+    "--quiet",
+  ];
+  return runCommands([Deno.execPath(), "run", "-A", join(ROOT, "mod.ts"), board, ...options, "--set", `plugins.cpu_a64.tier1=${tier1}`]);
+}
+
+/** All commands after a boot of QEMU's. */
+export function userlandOnQemu(images: BootImages): Promise<Duration[]> {
+  return runCommands(qemuCommand({ ...images, append: "console=ttyAMA0", memoryMiB: MEMORY_MIB }));
+}
+
+/** From runs to results. */
+export function userResults(ours: readonly (readonly Duration[])[], qemu: readonly (readonly Duration[])[]): UserResult[] {
+  return userCommands.map(({ name, doc }, i) => ({
+    name,
+    doc,
+    ours: medianDuration(ours.map((run) => run[i]))!,
+    qemu: medianDuration(qemu.map((run) => run[i])),
+  }));
+}
+
+async function runCommands(program: readonly string[]): Promise<Duration[]> {
+  const child = new Deno.Command(program[0], { args: program.slice(1), stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+  const guard = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS * userCommands.length);
+  const input = child.stdin.getWriter();
+  const output = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  let text = "";
+  const until = async (wanted: string) => {
+    for (let at = text.indexOf(wanted); at < 0; at = text.indexOf(wanted)) {
+      const { value, done } = await output.next();
+      if (done) throw new Error(`${program.join(" ")}\nended before it printed ${JSON.stringify(wanted)}: ${text.slice(-500)}`);
+      text += value;
+    }
+    text = text.slice(text.indexOf(wanted) + wanted.length);
+  };
+  const type = (line: string) => input.write(new TextEncoder().encode(`${line}\n`));
+  const now = () => ({ wall: performance.now() / 1000, cpu: cpuSeconds(child.pid) });
+  try {
+    await until("shell ready");
+    await until(PROMPT);
+    const times: Duration[] = [];
+    for (const { command } of userCommands) {
+      // The shell's echo has no such text: it is put together when it runs. Lines stay shorter than the terminal.
+      const half = Math.ceil(command.length / 2);
+      await type(`c=${quote(command.slice(0, half))}`);
+      await until(PROMPT);
+      await type(`c="$c"${quote(command.slice(half))}`);
+      await until(PROMPT);
+      const before = now();
+      await type(`eval "$c"; echo do"ne"`);
+      await until("done");
+      const after = now();
+      await until(PROMPT);
+      times.push({ wall: after.wall - before.wall, cpu: after.cpu === undefined ? undefined : after.cpu - before.cpu! });
+    }
+    return times;
+  } finally {
+    clearTimeout(guard);
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await input.close().catch(() => {});
+    await child.status;
+  }
+}
+
+/** A word of the shell. */
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
