@@ -9,6 +9,7 @@ import type { Done, Verb } from "./verb.ts";
 
 /** What an argument of that name can be. */
 const choices: Readonly<Record<string, readonly string[]>> = {
+  what: ["new"],
   plugin: plugins.map(({ name }) => name),
   shell: Object.keys(shells),
 };

@@ -11,5 +11,6 @@ export const verbs: readonly Verb[] = [
   { name: "disk", load: async (done) => (await import("./disk.ts")).command(done) },
   { name: "schema", load: async (done) => (await import("./schema.ts")).command(done) },
   { name: "doctor", load: async (done) => (await import("./doctor.ts")).command(done) },
+  { name: "plugin", load: async (done) => (await import("./new.ts")).command(done) },
   { name: "completions", load: async (done) => (await import("./completions.ts")).command(done, verbs) },
 ];
