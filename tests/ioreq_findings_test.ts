@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { checkBoard } from "../../core/mod.ts";
-import { plugins } from "../mod.ts";
+import { checkBoard } from "../core/mod.ts";
+import { plugins } from "../plugins/mod.ts";
 
 /** What the check says of a board with these plugins in its domain. */
 async function findings(...uses: readonly string[]): Promise<string[]> {
