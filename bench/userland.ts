@@ -1,12 +1,11 @@
 /** Commands of busybox under Debian's kernel, typed at its shell: on ours and on QEMU, each boot serves all of them. */
-import { fromFileUrl, join } from "@std/path";
-import type { BootImages } from "./boot.ts";
+import { join } from "@std/path";
+import { type BoardImages, ROOT } from "./images.ts";
 import { cpuSeconds } from "./process.ts";
 import type { Duration } from "./process.ts";
 import { qemuCommand } from "./qemu.ts";
 import { medianDuration } from "./statistics.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const MEMORY_MIB = 512;
 /** A command that takes longer hangs. */
 const GIVE_UP_MS = 300_000;
@@ -51,7 +50,7 @@ export interface UserResult {
 }
 
 /** All commands after a boot of ours. */
-export function userlandOnOurs({ kernel, initrd }: BootImages, tier1: string): Promise<Duration[]> {
+export function userlandOnOurs({ kernel, initrd }: BoardImages, tier1: string): Promise<Duration[]> {
   const board = join(ROOT, "boards/debian.yaml");
   const options = [
     "--smp",
@@ -70,7 +69,7 @@ export function userlandOnOurs({ kernel, initrd }: BootImages, tier1: string): P
 }
 
 /** All commands after a boot of QEMU's. */
-export function userlandOnQemu(images: BootImages): Promise<Duration[]> {
+export function userlandOnQemu(images: BoardImages): Promise<Duration[]> {
   return runCommands(qemuCommand({ ...images, append: "console=ttyAMA0", memoryMiB: MEMORY_MIB }));
 }
 
