@@ -1,24 +1,9 @@
 /** The verb `check`: what it prints in each form, and how it ends. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { main } from "./mod.ts";
+import { plugboard } from "./in_process.ts";
 
 const tour = fromFileUrl(new URL("../boards/tour.yaml", import.meta.url));
-
-/** Runs a command line in this process. */
-async function plugboard(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const { log, error } = console;
-  console.log = (line: string) => out.push(line);
-  console.error = (line: string) => err.push(line);
-  try {
-    const code = await main(args);
-    return { code, stdout: out.join("\n"), stderr: err.join("\n") };
-  } finally {
-    Object.assign(console, { log, error });
-  }
-}
 
 Deno.test("check --json: a board without mistakes", async () => {
   const { code, stdout, stderr } = await plugboard("check", "--json", tour);

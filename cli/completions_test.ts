@@ -4,7 +4,7 @@ import { plugins } from "../plugins/mod.ts";
 import { completedVerbs } from "./completions.ts";
 import { shells } from "./completions_scripts.ts";
 import type { CompletedVerb } from "./completions_scripts.ts";
-import { main } from "./mod.ts";
+import { plugboard } from "./in_process.ts";
 import { verbs } from "./verbs.ts";
 
 const declared = await completedVerbs(verbs);
@@ -107,13 +107,7 @@ Deno.test("completions: zsh and fish name every verb and option, and what they'r
 });
 
 Deno.test("completions: a shell that isn't known ends with 2", async () => {
-  const { error } = console;
-  const said: string[] = [];
-  console.error = (line: string) => said.push(line);
-  try {
-    assertEquals(await main(["completions", "toString"]), 2);
-  } finally {
-    console.error = error;
-  }
-  assertStringIncludes(said.join("\n"), "there is bash, zsh, fish");
+  const { code, stderr } = await plugboard("completions", "toString");
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "there is bash, zsh, fish");
 });

@@ -4,7 +4,7 @@ import { fromFileUrl } from "@std/path";
 import { loadBoard } from "../core/mod.ts";
 import type { Board } from "../core/mod.ts";
 import { plugins } from "../plugins/mod.ts";
-import { main } from "./mod.ts";
+import { plugboard } from "./in_process.ts";
 import { mapOf } from "./map_layout.ts";
 import type { MapSpace } from "./map_layout.ts";
 import { mapSvg } from "./map_svg.ts";
@@ -116,16 +116,13 @@ Deno.test("map: names are text, never markup", () => {
 
 Deno.test("map --svg writes the picture; what can't be written ends with 2", async () => {
   const file = await Deno.makeTempFile({ suffix: ".svg" });
-  const { error } = console;
-  const said: string[] = [];
   try {
-    assertEquals(await main(["map", `${boards}tour.yaml`, "--svg", file]), 0);
+    assertEquals(await plugboard("map", `${boards}tour.yaml`, "--svg", file), { code: 0, stdout: "", stderr: "" });
     assertEquals(await Deno.readTextFile(file), mapSvg("tour", mapOf(await board("tour"))));
-    console.error = (line: string) => said.push(line);
-    assertEquals(await main(["map", `${boards}tour.yaml`, "--svg", `${file}/no/such.svg`]), 2);
-    assertStringIncludes(said.join("\n"), "can't be written");
+    const { code, stderr } = await plugboard("map", `${boards}tour.yaml`, "--svg", `${file}/no/such.svg`);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "can't be written");
   } finally {
-    console.error = error;
     await Deno.remove(file);
   }
 });

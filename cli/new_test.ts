@@ -3,24 +3,11 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { checkBoard } from "../core/mod.ts";
 import { plugins } from "../plugins/mod.ts";
-import { main } from "./mod.ts";
+import { plugboard } from "./in_process.ts";
 import { importsFrom } from "./new.ts";
 import { pluginFiles } from "./new_template.ts";
 
 const root = fromFileUrl(new URL("..", import.meta.url));
-
-async function plugboard(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const { log, error } = console;
-  console.log = (line: string) => out.push(line);
-  console.error = (line: string) => err.push(line);
-  try {
-    return { code: await main(args), out: out.join("\n"), err: err.join("\n") };
-  } finally {
-    Object.assign(console, { log, error });
-  }
-}
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -39,9 +26,9 @@ async function deno(...args: string[]): Promise<{ ok: boolean; text: string }> {
 
 Deno.test("plugin new: two files, whose test passes and which a board uses", () =>
   inFolder(async (folder) => {
-    const { code, out } = await plugboard("plugin", "new", "my_counter", "--to", `${folder}/plugins`);
+    const { code, stdout } = await plugboard("plugin", "new", "my_counter", "--to", `${folder}/plugins`);
     const [file, test] = [`${folder}/plugins/my_counter.ts`, `${folder}/plugins/my_counter_test.ts`];
-    assertEquals([code, out], [0, `wrote  ${file}\nwrote  ${test}\ntest   deno test -A ${test}`]);
+    assertEquals([code, stdout], [0, `wrote  ${file}\nwrote  ${test}\ntest   deno test -A ${test}`]);
     const tested = await deno("test", "-A", "--config", `${root}deno.json`, test);
     assert(tested.ok, tested.text);
     assertStringIncludes(tested.text, "2 passed");
@@ -57,18 +44,18 @@ Deno.test("plugin new: two files, whose test passes and which a board uses", () 
 Deno.test("plugin new: what is there stays, and no half is written", () =>
   inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/mine_test.ts`, "// mine\n");
-    const { code, err } = await plugboard("plugin", "new", "mine", "--to", folder);
+    const { code, stderr } = await plugboard("plugin", "new", "mine", "--to", folder);
     assertEquals(code, 2);
-    assertStringIncludes(err, "mine_test.ts wasn't written: a file of that name is there");
+    assertStringIncludes(stderr, "mine_test.ts wasn't written: a file of that name is there");
     assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["mine_test.ts"]);
     assertEquals(await Deno.readTextFile(`${folder}/mine_test.ts`), "// mine\n");
   }));
 
 for (const name of ["../evil", "Upper", "7up", "a b", ""]) {
   Deno.test(`plugin new: ${JSON.stringify(name)} is no name`, async () => {
-    const { code, err } = await plugboard("plugin", "new", name);
+    const { code, stderr } = await plugboard("plugin", "new", name);
     assertEquals(code, 2);
-    assertStringIncludes(err, "want lower case letters, digits and _");
+    assertStringIncludes(stderr, "want lower case letters, digits and _");
   });
 }
 
