@@ -4,7 +4,9 @@ import type { CpuEngine, Domain, PhysicalMemory } from "../../core/mod.ts";
 
 /** What pinning needs. */
 export interface PageHost {
+  /** Whose frames. */
   readonly memory: PhysicalMemory;
+  /** Told of writes: a guest may execute what it shares. */
   readonly engine: CpuEngine;
 }
 
@@ -55,28 +57,34 @@ export class GuestPage {
     if (this.pa !== undefined) this.host.memory.release(this.owner, this.pa);
   }
 
+  /** 8 bits, little-endian. */
   get8(at: number): number {
     return this.#view.getUint8(at);
   }
 
+  /** 8 bits, little-endian. */
   set8(at: number, value: number): void {
     this.#view.setUint8(at, value);
     this.#written(at, 1);
   }
 
+  /** 32 bits, little-endian. */
   get32(at: number): number {
     return this.#view.getUint32(at, true);
   }
 
+  /** 32 bits, little-endian. */
   set32(at: number, value: number): void {
     this.#view.setUint32(at, value, true);
     this.#written(at, 4);
   }
 
+  /** 64 bits, little-endian. */
   get64(at: number): bigint {
     return this.#view.getBigUint64(at, true);
   }
 
+  /** 64 bits, little-endian. */
   set64(at: number, value: bigint): void {
     this.#view.setBigUint64(at, value, true);
     this.#written(at, 8);
@@ -93,7 +101,6 @@ export class GuestPage {
     this.#written(at, bytes.length);
   }
 
-  /** A guest may execute what it shares. */
   #written(at: number, size: number): void {
     if (this.pa !== undefined) this.host.engine.memoryWritten(this.pa + at, size);
   }

@@ -31,6 +31,7 @@ export interface GrantMapping {
   readonly reference: number;
   /** The mapper's guest frame. */
   readonly gfn: bigint;
+  /** The mapper may not write. */
   readonly readOnly: boolean;
 }
 
@@ -41,6 +42,7 @@ export type CopyEnd =
 
 /** The grants of one domain, and what it maps of others'. Nothing throws whatever the arguments are. */
 export interface DomainGrants {
+  /** Whose they are. */
   readonly domain: Domain;
   /** What the guest itself put into its address space. */
   readonly physmap: Physmap;

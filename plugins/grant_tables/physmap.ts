@@ -24,6 +24,7 @@ export class Physmap {
   /** The domain's own frames that are out of its address space, by the guest frame where they belong. */
   readonly #out = new Map<number, number>();
 
+  /** Nothing is placed. */
   constructor(
     readonly domain: Domain,
     readonly memory: PhysicalMemory,
