@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bench } from "./testing.ts";
-import { definePlugin } from "./plugin.ts";
-import { Interrupts } from "./interrupts.ts";
-import { Serial } from "./serial.ts";
+import { definePlugin } from "./plugin/plugin.ts";
+import { Interrupts } from "./arch/interrupts.ts";
+import { Serial } from "./host/serial.ts";
 
 interface Options {
   at: number;

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { El2Stop, VcpuState } from "../core/mod.ts";
-import { Ram } from "../core/ram.ts";
+import { Ram } from "../core/memory/ram.ts";
 import { A64Engine } from "../plugins/cpu_a64/engine/engine.ts";
 import { modelByName, registerByName, withMpuRegions } from "../plugins/cpu_a64/sysregs/mod.ts";
 import { attributesOf } from "../plugins/pmsa/attributes.ts";

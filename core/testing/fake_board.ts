@@ -1,11 +1,11 @@
 /** A board whose CPUs play scripts, for tests of the whole machine. */
-import type { Board, DomainSpec, PluginUse } from "../board.ts";
-import { CpuEngine } from "../cpu_engine.ts";
-import { MemoryBackend } from "../memory_backend.ts";
-import { definePlugin } from "../plugin.ts";
-import type { Plugin } from "../plugin.ts";
-import { SchedulerPolicy } from "../scheduler_policy.ts";
-import type { Schedulable } from "../scheduler_policy.ts";
+import type { Board, DomainSpec, PluginUse } from "../board/board.ts";
+import { CpuEngine } from "../arch/cpu_engine.ts";
+import { MemoryBackend } from "../memory/memory_backend.ts";
+import { definePlugin } from "../plugin/plugin.ts";
+import type { Plugin } from "../plugin/plugin.ts";
+import { SchedulerPolicy } from "../schedule/scheduler_policy.ts";
+import type { Schedulable } from "../schedule/scheduler_policy.ts";
 import { FakeEngine } from "./fake_cpu.ts";
 import { FakeMemoryBackend } from "./fake_memory.ts";
 

@@ -1,5 +1,5 @@
 /** A CPU engine without a CPU: it plays a script of exits, and keeps registers in a map. */
-import type { CpuEngine, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../cpu_engine.ts";
+import type { CpuEngine, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../arch/cpu_engine.ts";
 
 /** What one {@linkcode FakeEngine.run} does: retires so many instructions (at most the budget), then exits. */
 export interface Step {

@@ -1,5 +1,5 @@
 /** An interrupt controller that only remembers its lines. */
-import type { InterruptLine, Interrupts } from "../interrupts.ts";
+import type { InterruptLine, Interrupts } from "../arch/interrupts.ts";
 
 /** Line levels and how often each rose. */
 export class FakeInterrupts implements Interrupts {

@@ -1,7 +1,7 @@
 /** A memory backend that keeps its mappings in a map, one entry per page. */
-import { PAGE_SIZE } from "../address.ts";
-import type { AddressSpace, Mapping, MemoryBackend } from "../memory_backend.ts";
-import type { VcpuState } from "../cpu_engine.ts";
+import { PAGE_SIZE } from "../memory/address.ts";
+import type { AddressSpace, Mapping, MemoryBackend } from "../memory/memory_backend.ts";
+import type { VcpuState } from "../arch/cpu_engine.ts";
 
 /** An address space without tables. */
 export class FakeAddressSpace implements AddressSpace {

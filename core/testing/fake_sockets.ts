@@ -1,5 +1,5 @@
 /** The host's sockets as a test plays them. */
-import type { SocketCommand, SocketDriver, SocketEvent } from "../host_sockets.ts";
+import type { SocketCommand, SocketDriver, SocketEvent } from "../host/host_sockets.ts";
 
 /** A world that never answers. */
 export const silentSockets: SocketDriver = {

@@ -3,8 +3,8 @@
  * clear, and the count has reached the compare value, both unsigned. The registers are the CPU engine's own.
  */
 import { assert, assertEquals } from "@std/assert";
-import { Ram } from "../../core/ram.ts";
-import { VirtualClock } from "../../core/virtual_clock.ts";
+import { Ram } from "../../core/memory/ram.ts";
+import { VirtualClock } from "../../core/schedule/virtual_clock.ts";
 import type { Vcpu } from "../../core/mod.ts";
 import { timersOf } from "../cpu_a64/contract.ts";
 import { A64Engine } from "../cpu_a64/engine/engine.ts";

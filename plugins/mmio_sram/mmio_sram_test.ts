@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { checkBoard, definePlugin, PAGE_SIZE } from "../../core/mod.ts";
 import type { Mapping, Platform, PlatformDevice, Plugin } from "../../core/mod.ts";
-import { OutOfFramesError, Ram } from "../../core/ram.ts";
+import { OutOfFramesError, Ram } from "../../core/memory/ram.ts";
 import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
 import { cpuA64 } from "../cpu_a64/mod.ts";

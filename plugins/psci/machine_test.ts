@@ -1,6 +1,6 @@
 /** Suspension and power-up in the machine: its scheduler, its clock, and an interrupt that comes late. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Machine } from "../../core/machine.ts";
+import { Machine } from "../../core/machine/machine.ts";
 import { definePlugin } from "../../core/mod.ts";
 import type { Plugin } from "../../core/mod.ts";
 import { fakeBoard, startFirst } from "../../core/testing.ts";

@@ -4,7 +4,7 @@
  * EL1's vectors, which hand it to EL2 by HVC, so that a run ends with it.
  */
 import type { Exit, PhysicalBus } from "../../core/mod.ts";
-import { Ram } from "../../core/ram.ts";
+import { Ram } from "../../core/memory/ram.ts";
 import type { Cpu } from "../../plugins/cpu_a64/engine/cpu.ts";
 import type { Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
 import { A64Engine } from "../../plugins/cpu_a64/engine/engine.ts";

@@ -3,7 +3,7 @@
  * them, and the whole state is compared after each slice. PLUGBOARD_SEED and PLUGBOARD_TIER_INSTRUCTIONS choose other and more.
  */
 import { assert, assertEquals } from "@std/assert";
-import { Ram } from "../../core/ram.ts";
+import { Ram } from "../../core/memory/ram.ts";
 import type { Exit, PhysicalBus, VcpuState } from "../../core/mod.ts";
 import { A64Engine } from "../../plugins/cpu_a64/engine/engine.ts";
 import type { Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";

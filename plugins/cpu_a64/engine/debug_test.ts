@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { VcpuState } from "../../../core/mod.ts";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { modelByName } from "../sysregs/mod.ts";
 import { A64Engine } from "./engine.ts";
 

@@ -1,6 +1,6 @@
 /** EL2's own code: real instructions, in EL2's translation, that leave the guest's state alone. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import type { El2Call, MmioHandler, VcpuState } from "../../../core/mod.ts";
 import { modelByName } from "../sysregs/mod.ts";
 import { A64Engine } from "./engine.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { Block } from "./block.ts";
 import { LargePages } from "./large_pages.ts";
 import { BANK_SIZE } from "./layout.ts";

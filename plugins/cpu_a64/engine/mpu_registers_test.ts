@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { VcpuState } from "../../../core/mod.ts";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { modelByName, registerByName, withMpuRegions } from "../sysregs/mod.ts";
 import { A64Engine } from "./engine.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import * as at from "../state.ts";
 import { Block } from "./block.ts";
 import { Profile } from "./profile.ts";

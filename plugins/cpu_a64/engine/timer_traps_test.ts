@@ -3,7 +3,7 @@
  * written down from Arm ARM DDI 0487, "CNTKCTL_EL1" and "CNTHCTL_EL2", and knows nothing of the tables.
  */
 import { assertEquals } from "@std/assert";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { modelByName, models, registerByName } from "../sysregs/mod.ts";
 import { A64Engine } from "./engine.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { modelByName } from "../sysregs/mod.ts";
 import { A64Engine } from "./engine.ts";
 

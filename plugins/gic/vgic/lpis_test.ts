@@ -1,6 +1,6 @@
 /** LPIs through list registers, with the CPU engine's own interface: all are taken, in order of priority, none lost, none twice. */
 import { assert, assertEquals } from "@std/assert";
-import { VirtualClock } from "../../../core/virtual_clock.ts";
+import { VirtualClock } from "../../../core/schedule/virtual_clock.ts";
 import { gicVcpu } from "../../../tests/support/gic_cpu.ts";
 import type { GicVcpu } from "../../../tests/support/gic_cpu.ts";
 import { Random } from "../../../tests/support/random.ts";

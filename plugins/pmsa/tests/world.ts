@@ -1,8 +1,8 @@
 /** A `pmsa` that is set up, over RAM, a bus and the model of the registers. */
 import { HypervisorMap, MemoryBackend, OptionError } from "../../../core/mod.ts";
 import type { AddressSpace, Board, BoardContext, MmioHandler, VcpuState } from "../../../core/mod.ts";
-import { DeviceBus } from "../../../core/bus.ts";
-import { Ram } from "../../../core/ram.ts";
+import { DeviceBus } from "../../../core/memory/bus.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { defaultSections } from "../image.ts";
 import { pmsa, PmsaDomains } from "../mod.ts";
 import type { PmsaOptions, PmsaState } from "../mod.ts";

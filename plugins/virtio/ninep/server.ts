@@ -2,7 +2,7 @@
  * A 9P2000.L server for one folder of the host: a request in, an answer out, at once.
  *
  * What can a hostile driver do here? It may send any bytes. A message that is too short or too long, a fid that isn't there, a name with a
- * slash in it get an error number; names are only ever looked up below the shared folder, where no link is followed (core/host_folder.ts);
+ * slash in it get an error number; names are only ever looked up below the shared folder, where no link is followed (core/host/host_folder.ts);
  * fids, their ways, open files and lists have bounds. What the host refuses comes back as a number, with no word of the host's.
  */
 import { FolderError } from "../../../core/mod.ts";

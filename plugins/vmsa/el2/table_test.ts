@@ -1,6 +1,6 @@
 /** EL2's table: what an update may do, and that what it may not do changes nothing. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import type { Mapping } from "../../../core/mod.ts";
 import { random } from "../tests/world.ts";
 import { El2Table } from "./table.ts";

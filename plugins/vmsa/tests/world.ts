@@ -1,7 +1,7 @@
 /** For tests of stage 2: tables in watched RAM, with the CPU's own MMU on top. */
 import { assert } from "@std/assert";
 import type { CpuEngine, Mapping, MemoryType, VcpuState } from "../../../core/mod.ts";
-import { Ram } from "../../../core/ram.ts";
+import { Ram } from "../../../core/memory/ram.ts";
 import { FakeVcpuState } from "../../../core/testing.ts";
 import { FETCH, Mmu, READ, WRITE } from "../../cpu_a64/engine/mmu/mod.ts";
 import { VmsaAddressSpace } from "../address_space.ts";

@@ -1,6 +1,6 @@
 /** An Armv8-R CPU with code that makes one access, for tests of the MPUs. */
 import type { VcpuState } from "../../../../core/mod.ts";
-import { Ram } from "../../../../core/ram.ts";
+import { Ram } from "../../../../core/memory/ram.ts";
 import { modelByName, withMpuRegions } from "../../sysregs/mod.ts";
 import { A64Engine } from "../engine.ts";
 

@@ -1,6 +1,6 @@
 /** For tests: a machine with a real CPU engine, and a watch over what EL2's code does. */
 import type { PhysicalBus } from "../../../../core/mod.ts";
-import { Ram } from "../../../../core/ram.ts";
+import { Ram } from "../../../../core/memory/ram.ts";
 import { A64Engine } from "../../../cpu_a64/engine/engine.ts";
 import { DTLB_SIZE, ITLB_SIZE } from "../../../cpu_a64/engine/layout.ts";
 import { FETCH } from "../../../cpu_a64/engine/mmu/mod.ts";

@@ -1,6 +1,6 @@
 /** vCPUs with small translation tables, and programs that change them one store at a time. */
 import type { VcpuState } from "../../../../../core/mod.ts";
-import { Ram } from "../../../../../core/ram.ts";
+import { Ram } from "../../../../../core/memory/ram.ts";
 import { modelByName } from "../../../sysregs/mod.ts";
 import { A64Engine } from "../../engine.ts";
 import type { Violation } from "../report.ts";

@@ -1,0 +1,77 @@
+/** The keys of a manifest outside its plugins, described as data: checks, JSON Schema and documentation derive from them. */
+import { PAGE_SIZE } from "../memory/address.ts";
+import type { OptionSpecs } from "./options.ts";
+
+/** At the top. */
+export const boardKeys: OptionSpecs = {
+  board: { kind: "text", doc: "Name of the board." },
+  doc: { kind: "text", doc: "What the board is for, in a sentence.", default: "" },
+  pcpus: {
+    kind: "integer",
+    doc: "Physical CPUs. Without it, as many as all domains together have vCPUs.",
+    optional: true,
+    min: 1,
+    max: 64,
+  },
+  seed: { kind: "integer", doc: "Seeds everything random; the same seed gives the same run.", default: 0, min: 0, max: 2 ** 32 - 1 },
+  time: {
+    kind: "choice",
+    doc: "Virtual time derives from retired instructions; host paces it against the wall clock.",
+    choices: ["virtual", "host"],
+    default: "virtual",
+  },
+  nsPerInstruction: {
+    kind: "integer",
+    doc: "Virtual nanoseconds that an instruction takes; 1 is 1,000 MIPS.",
+    default: 1,
+    min: 1,
+    max: 1_000_000,
+  },
+  bootTime: {
+    kind: "integer",
+    doc: "What a real-time clock shows at boot, in Unix seconds.",
+    default: 1_767_225_600,
+    min: 0,
+    max: 2 ** 32 - 1,
+  },
+};
+
+/** In `platform`. */
+export const platformKeys: OptionSpecs = {
+  dtb: { kind: "image", doc: "The machine's own device tree blob: its RAM, reserved memory, CPUs and devices." },
+};
+
+/** In an entry of `domains`. */
+export const domainKeys: OptionSpecs = {
+  name: {
+    kind: "text",
+    doc: "Name of the domain: letters, digits, - and _.",
+    check: (value) => /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(value as string) ? undefined : "letters, digits, - and _, at most 63",
+  },
+  vcpus: { kind: "integer", doc: "Virtual CPUs.", default: 1, min: 1, max: 64 },
+};
+
+/** A range of memory. */
+export const rangeKeys: OptionSpecs = {
+  at: { kind: "address", doc: "First address.", align: PAGE_SIZE },
+  size: { kind: "size", doc: "Bytes.", align: PAGE_SIZE, min: PAGE_SIZE },
+};
+
+/** Keys that hold lists. */
+export const structure = {
+  platform: "A real machine that describes itself: the board gets its RAM and knows its devices.",
+  memory: "Physical RAM banks. Without it, one bank at 0x4000_0000 with room for every domain.",
+  plugins: "Plugins at board scope: set up once, attached to each domain.",
+  domains: "The guests.",
+  domainMemory: "Guest RAM: a size, or ranges of IPAs.",
+  domainPlugins: "Plugins of this domain only, such as its devices.",
+} as const;
+
+/** Where RAM starts when a manifest gives only its size. */
+export const DEFAULT_RAM_BASE = 0x4000_0000;
+
+/** Physical RAM, in bytes, that holds so much guest RAM and the hypervisor's own tables. */
+export function ramFor(guestBytes: number): number {
+  const unit = 2 ** 21;
+  return Math.ceil((guestBytes + Math.max(2 ** 26, guestBytes / 16)) / unit) * unit;
+}

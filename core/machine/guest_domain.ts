@@ -1,0 +1,226 @@
+/** A domain: its RAM, its address space, its vCPUs, and how it ends. */
+import { hex, PAGE_SIZE } from "../memory/address.ts";
+import { MAX_ORDER } from "../memory/buddy.ts";
+import type { DomainSpec } from "../board/board.ts";
+import type { CpuEngine } from "../arch/cpu_engine.ts";
+import type { Domain, Outcome } from "./domain.ts";
+import { GuestVcpu } from "./guest_vcpu.ts";
+import type { VcpuListener } from "./guest_vcpu.ts";
+import type { AddressSpace, Mapping, MemoryBackend } from "../memory/memory_backend.ts";
+import { rangeText, WindowTable } from "../memory/mmio.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { OutOfFramesError } from "../memory/ram.ts";
+
+/** What a domain is made from. */
+export interface DomainParts {
+  readonly engine: CpuEngine;
+  readonly backend: MemoryBackend;
+  readonly memory: PhysicalMemory;
+  readonly listener: VcpuListener;
+  /** The smallest vCPU id that is free. */
+  readonly nextVcpuId: () => number;
+  /** After a vCPU's registers were reset: the reset hooks. */
+  readonly vcpuReset: (vcpu: GuestVcpu) => void;
+  readonly ended: (domain: GuestDomain) => void;
+}
+
+const GUEST_RAM: Mapping = { read: true, write: true, execute: true, type: "normal-wb" };
+
+/** Core's implementation of {@linkcode Domain}. */
+export class GuestDomain implements Domain {
+  readonly name: string;
+  readonly vcpus: GuestVcpu[] = [];
+  readonly space: AddressSpace;
+  readonly ram: readonly { readonly at: number; readonly size: number }[];
+  readonly #chunks = new WindowTable<number>("guest RAM");
+  readonly #givenBack: ((ipa: number, size: number) => void)[] = [];
+  #outcome: Outcome | undefined;
+  #destroyed = false;
+
+  /** Allocates and maps RAM and creates the vCPUs. Gives everything back when it throws. */
+  constructor(readonly spec: DomainSpec, readonly parts: DomainParts) {
+    this.name = spec.name;
+    this.ram = spec.memory.map(({ at, size }) => ({ at, size }));
+    this.space = parts.backend.createAddressSpace(spec.name);
+    try {
+      for (const { at, size } of this.ram) this.#populate(at, size);
+      for (let index = 0; index < spec.vcpus; index++) {
+        this.vcpus.push(new GuestVcpu(parts.nextVcpuId(), index, this, parts.engine, parts.listener));
+        this.space.install(this.vcpus[index].state);
+      }
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  /** How it ended; absent while it lives. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  writeMemory(ipa: number, bytes: Uint8Array): void {
+    this.#pieces(ipa, bytes.length, (pa, offset, size) => {
+      this.parts.memory.view(pa, size).set(bytes.subarray(offset, offset + size));
+      this.parts.engine.memoryWritten(pa, size);
+    });
+  }
+
+  readMemory(ipa: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    this.#pieces(ipa, size, (pa, offset, count) => bytes.set(this.parts.memory.view(pa, count), offset));
+    return bytes;
+  }
+
+  giveBack(ipa: number, size: number): boolean {
+    this.#checkPages(ipa, size);
+    const { memory, backend, engine } = this.parts;
+    if (backend.directMapOnly) return false;
+    try {
+      this.space.unmap(ipa, size);
+    } catch {
+      return false;
+    }
+    for (const hook of this.#givenBack) hook(ipa, size);
+    for (let chunk = this.#chunks.overlapping(ipa, size); chunk !== undefined; chunk = this.#chunks.overlapping(ipa, size)) {
+      const { at, value: pa } = chunk;
+      const [end, from, to] = [at + chunk.size, Math.max(at, ipa), Math.min(at + chunk.size, ipa + size)];
+      this.#chunks.remove(at);
+      if (at < from) this.#chunks.add(at, from - at, "RAM", pa);
+      if (to < end) this.#chunks.add(to, end - to, "RAM", pa + (to - at));
+      memory.release(this.name, pa + (from - at), to - from);
+      engine.memoryWritten(pa + (from - at), to - from);
+    }
+    return true;
+  }
+
+  onGivenBack(hook: (ipa: number, size: number) => void): void {
+    this.#givenBack.push(hook);
+  }
+
+  takeBack(ipa: number, size: number): boolean {
+    this.#checkPages(ipa, size);
+    for (let at = ipa; at < ipa + size; at += PAGE_SIZE) {
+      if (this.#chunks.find(at) !== undefined) continue;
+      let pa: number | undefined;
+      try {
+        pa = this.parts.memory.allocate(this.name, 0);
+        this.space.map(at, pa, PAGE_SIZE, GUEST_RAM);
+      } catch {
+        // No frame, or none for a table.
+        if (pa !== undefined) this.parts.memory.release(this.name, pa);
+        return false;
+      }
+      this.#chunks.add(at, PAGE_SIZE, "RAM", pa);
+    }
+    return true;
+  }
+
+  pause(): void {
+    for (const vcpu of this.vcpus) vcpu.hold();
+  }
+
+  unpause(): void {
+    for (const vcpu of this.vcpus) vcpu.release();
+  }
+
+  end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
+    for (const vcpu of this.vcpus) vcpu.stop();
+    this.parts.ended(this);
+  }
+
+  /** For a vCPU that powers up. */
+  vcpuReset(vcpu: GuestVcpu): void {
+    this.parts.vcpuReset(vcpu);
+  }
+
+  /** Gives everything back: vCPUs, mappings and tables, and then the frames that they pointed to. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#outcome ??= { kind: "power-off" };
+    for (const vcpu of this.vcpus) {
+      vcpu.stop();
+      this.parts.engine.destroyVcpu(vcpu.state);
+    }
+    this.space.destroy();
+    for (const { value: pa, size } of [...this.#chunks.all]) {
+      this.parts.memory.release(this.name, pa, size);
+      // Frames are scrubbed for their next owner; code that was decoded from them has to go as well.
+      this.parts.engine.memoryWritten(pa, size);
+    }
+  }
+
+  /** Takes frames in chunks as large as alignment and the free memory allow, and maps them. */
+  #populate(at: number, size: number): void {
+    if (at % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) {
+      throw new RangeError(`${this.name}: guest RAM ${rangeText(at, size)} isn't aligned to 4 KiB`);
+    }
+    const twice = this.#chunks.overlapping(at, size);
+    if (twice) throw new RangeError(`${this.name}: guest RAM ${rangeText(at, size)} overlaps ${rangeText(twice.at, twice.size)}`);
+    const { memory, backend } = this.parts;
+    if (backend.directMapOnly) {
+      memory.allocateAt(this.name, at, size);
+      this.#map(at, at, size);
+      return;
+    }
+    let largest = MAX_ORDER;
+    for (let done = 0; done < size;) {
+      let order = largest;
+      while (order > 0 && ((at + done) % (PAGE_SIZE * 2 ** order) !== 0 || size - done < PAGE_SIZE * 2 ** order)) order--;
+      let pa: number | undefined;
+      while (pa === undefined) {
+        try {
+          pa = memory.allocate(this.name, order);
+        } catch (error) {
+          if (!(error instanceof OutOfFramesError)) throw error;
+          if (order === 0) {
+            throw new Error(
+              `domain ${this.name} asks for ${hex(size)} bytes of RAM at ${hex(at)}; ${
+                hex(done)
+              } of them could be had, then no frame was free`,
+            );
+          }
+          largest = --order;
+        }
+      }
+      this.#map(at + done, pa, PAGE_SIZE * 2 ** order);
+      done += PAGE_SIZE * 2 ** order;
+    }
+  }
+
+  #map(ipa: number, pa: number, size: number): void {
+    this.#chunks.add(ipa, size, "RAM", pa);
+    this.space.map(ipa, pa, size, GUEST_RAM);
+  }
+
+  #checkPages(ipa: number, size: number): void {
+    const inside = this.ram.some((bank) => ipa >= bank.at && size <= bank.size && ipa - bank.at <= bank.size - size);
+    if (!inside || size <= 0 || ipa % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) {
+      throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not pages of guest RAM`);
+    }
+  }
+
+  /** What is guest RAM and was given back is left out. */
+  #pieces(ipa: number, size: number, visit: (pa: number, offset: number, size: number) => void): void {
+    // First see that all of it is RAM, so that a bad range changes nothing.
+    const pieces: [pa: number, offset: number, size: number][] = [];
+    for (let done = 0; done < size;) {
+      const chunk = this.#chunks.find(ipa + done);
+      if (chunk === undefined) {
+        const page = Math.floor((ipa + done) / PAGE_SIZE) * PAGE_SIZE;
+        if (!this.ram.some(({ at, size }) => page >= at && page < at + size)) {
+          throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not all of it is guest RAM`);
+        }
+        done += Math.min(size - done, page + PAGE_SIZE - (ipa + done));
+        continue;
+      }
+      const count = Math.min(size - done, chunk.at + chunk.size - (ipa + done));
+      pieces.push([chunk.value + (ipa + done - chunk.at), done, count]);
+      done += count;
+    }
+    for (const piece of pieces) visit(...piece);
+  }
+}

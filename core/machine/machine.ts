@@ -1,0 +1,394 @@
+/** A board, running. */
+import type { Board, DomainSpec } from "../board/board.ts";
+import { DeviceBus } from "../memory/bus.ts";
+import type { Capability } from "../plugin/capability.ts";
+import { denoSockets } from "../host/deno_sockets.ts";
+import type { ClaimTable } from "./claims.ts";
+import { cpuPools } from "../schedule/cpu_pools.ts";
+import { CpuEngine } from "../arch/cpu_engine.ts";
+import { dispatch } from "./dispatch.ts";
+import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
+import type { Domain, Outcome } from "./domain.ts";
+import { GuestDomain } from "./guest_domain.ts";
+import type { GuestVcpu } from "./guest_vcpu.ts";
+import type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
+import { MemoryBackend } from "../memory/memory_backend.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { Pacer } from "../schedule/pacer.ts";
+import { PluginError } from "../plugin/plugin_errors.ts";
+import { PluginHost, Scope } from "../plugin/plugin_host.ts";
+import type { Hooked } from "../plugin/plugin_host.ts";
+import type { RunHooks } from "../plugin/context.ts";
+import { memoryBeside, Ram } from "../memory/ram.ts";
+import { vcpuLine, vcpuReport } from "./report.ts";
+import { Scheduler } from "../schedule/scheduler.ts";
+import type { Scheduling } from "../schedule/scheduler.ts";
+import { SerialHub } from "../host/serial_hub.ts";
+import { SocketHub } from "../host/socket_hub.ts";
+import { Tracer } from "./trace.ts";
+import { VirtualClock } from "../schedule/virtual_clock.ts";
+
+export type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
+
+/** 14 November 2023, 22:13:20 UTC. */
+const FIXED_BOOT_TIME = 1_700_000_000;
+
+/** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
+export class Machine {
+  readonly #ram: Ram;
+  /** True after a {@linkcode runFor} that came back early: nothing happens before {@linkcode wakeAfterMs}, or before input. */
+  waiting = false;
+  /** While {@linkcode waiting}: milliseconds until time goes on by itself; `undefined`: only input helps. */
+  wakeAfterMs: number | undefined;
+  readonly #clock: VirtualClock;
+  readonly #serial: SerialHub;
+  readonly #sockets: SocketHub;
+  readonly #host: PluginHost;
+  readonly #tracer: Tracer;
+  readonly #exits = new Map<string, number>();
+  readonly #domains = new Map<Domain, Scope>();
+  readonly #ended: GuestDomain[] = [];
+  readonly #wallMs: () => number;
+  readonly #pacer: Pacer | undefined;
+  /** Where `#pacer` is absent: while an answer from outside is on its way, idle time passes no faster than the host's. */
+  #awaiting: Pacer | undefined;
+  #expectsInput: boolean;
+  #reboots = 0;
+  #engine!: CpuEngine;
+  #backend!: MemoryBackend;
+  #scheduler!: Scheduler;
+  #disposed = false;
+
+  private constructor(
+    /** What it was made from. */
+    readonly board: Board,
+    /** The world around it. */
+    readonly environment: MachineEnvironment,
+  ) {
+    this.#ram = new Ram(board.memory, memoryBeside(board));
+    this.#clock = new VirtualClock(() => this.#engine.kick());
+    this.#serial = new SerialHub(this.#clock);
+    this.#sockets = new SocketHub(this.#clock, environment.sockets ?? denoSockets, environment.onSocketEvent?.bind(environment));
+    this.#tracer = new Tracer(environment.onTrace?.bind(environment));
+    this.#wallMs = environment.wallMs ?? (() => performance.now());
+    this.#pacer = board.time === "host" ? new Pacer(this.#wallMs) : undefined;
+    this.#expectsInput = environment.expectsInput ?? false;
+    this.#host = new PluginHost({
+      board,
+      clock: this.#clock,
+      serial: this.#serial,
+      sockets: this.#sockets,
+      memory: this.#ram,
+      bus: new DeviceBus(this.#ram),
+      images: environment.images,
+      bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
+      openDisk: environment.openDisk,
+      openFolder: environment.openFolder,
+      trace: (kind, detail) => this.#tracer.trace(kind, detail),
+      failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
+    });
+  }
+
+  /** Sets the plugins up and builds the domains. Throws a `PluginError` or `OptionError`; then nothing is left behind. */
+  static async create(board: Board, environment: MachineEnvironment): Promise<Machine> {
+    const machine = new Machine(board, environment);
+    try {
+      await machine.#build();
+    } catch (error) {
+      machine.dispose();
+      throw error;
+    }
+    return machine;
+  }
+
+  /** RAM, and who owns it. */
+  get memory(): PhysicalMemory {
+    return this.#ram;
+  }
+
+  /** Virtual time since boot, in nanoseconds. */
+  get nowNs(): number {
+    return this.#clock.nowNs;
+  }
+
+  /** What it did so far. */
+  get stats(): MachineStats {
+    return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts, reboots: this.#reboots };
+  }
+
+  /** Domains, also those that ended and weren't destroyed. */
+  get domains(): readonly Domain[] {
+    return [...this.#domains.keys()];
+  }
+
+  /** Names of the serial ports that devices opened. */
+  get serialPorts(): readonly string[] {
+    return this.#serial.names;
+  }
+
+  /** For people: a line for each vCPU, where it is and what it does. */
+  describe(): string {
+    return this.domains.flatMap(({ vcpus }) => vcpus.map((vcpu) => `  ${vcpuLine(vcpu)}`)).join("\n");
+  }
+
+  /** Bytes from outside, stamped with the present virtual time. Throws when no device has such a port. */
+  serialInput(port: string, bytes: Uint8Array): void {
+    this.#serial.input(port, bytes);
+  }
+
+  /** Called outside of any run when a socket of the host brought something: there may be no reason to wait any more. */
+  onHostInput(callback: () => void): void {
+    this.#sockets.onArrival = callback;
+  }
+
+  /** No more input comes: a machine in which nothing happens has stopped. */
+  endInput(): void {
+    this.#expectsInput = false;
+  }
+
+  /**
+   * Runs until at least `maxVirtualNs` have passed or about `maxWallMs` of the host's time, or a domain's end stops the board.
+   * `undefined`: it can go on; {@linkcode waiting} tells whether at once.
+   */
+  runFor(maxVirtualNs: number, maxWallMs: number): StopReason | undefined {
+    this.waiting = false;
+    this.wakeAfterMs = undefined;
+    this.#sockets.deliver();
+    try {
+      return this.#run(this.#clock.nowNs + maxVirtualNs, this.#wallMs() + maxWallMs);
+    } finally {
+      this.#sockets.flush();
+      this.#serial.flush((port, bytes) => this.environment.onSerial(port, bytes));
+    }
+  }
+
+  /** Builds a domain: memory, vCPUs, plugins, and boots it. Nothing is left when it throws. */
+  createDomain(spec: DomainSpec): Promise<Domain> {
+    return this.#createDomain(spec, new Map());
+  }
+
+  /**
+   * Makes a domain start over: all of it is destroyed and built again, but for what its plugins keep (disks, a clock's battery). No virtual
+   * time passes. Throws when there is no such domain, or when it can't be built again; then it is gone.
+   */
+  async reboot(name: string): Promise<Domain> {
+    const domain = this.domains.find((candidate) => candidate.name === name);
+    if (domain === undefined) throw new Error(`there is no domain ${name} to reboot`);
+    const kept = this.#host.keep(this.#domains.get(domain)!);
+    this.destroyDomain(domain);
+    this.#reboots++;
+    this.#tracer.trace("domain reboots", () => name);
+    return await this.#createDomain(domain.spec, kept);
+  }
+
+  async #createDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
+    const domain = await this.#buildDomain(spec, kept);
+    await this.#bootDomain(domain);
+    return domain;
+  }
+
+  async #buildDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
+    if (this.domains.some((other) => other.name === spec.name)) throw new Error(`there is a domain ${spec.name} already`);
+    const takenIds = new Set(this.domains.flatMap(({ vcpus }) => vcpus.map(({ id }) => id)));
+    const domain = new GuestDomain(spec, {
+      engine: this.#engine,
+      backend: this.#backend,
+      memory: this.#ram,
+      listener: this.#scheduler,
+      nextVcpuId() {
+        let id = 0;
+        while (takenIds.has(id)) id++;
+        takenIds.add(id);
+        return id;
+      },
+      vcpuReset: (vcpu) => this.#resetHooks(vcpu),
+      ended: (ended) => this.#domainEnded(ended),
+    });
+    const scope = new Scope(this.#host.board, domain);
+    this.#domains.set(domain, scope);
+    try {
+      for (const vcpu of domain.vcpus) this.#scheduler.add(vcpu);
+      await this.#host.attach(domain, scope, kept);
+    } catch (error) {
+      this.destroyDomain(domain);
+      throw error;
+    }
+    return domain;
+  }
+
+  async #bootDomain(domain: Domain): Promise<void> {
+    try {
+      await this.#host.boot(this.#domains.get(domain)!);
+    } catch (error) {
+      this.destroyDomain(domain);
+      throw error;
+    }
+  }
+
+  /** What can be changed of scheduling while it runs: weights, budgets, affinities. */
+  get scheduling(): Scheduling {
+    return this.#scheduler;
+  }
+
+  /** Gives everything back that a domain holds. */
+  destroyDomain(domain: Domain): void {
+    const guest = domain as GuestDomain;
+    const scope = this.#domains.get(guest);
+    if (scope === undefined) return;
+    for (const vcpu of guest.vcpus) {
+      vcpu.stop();
+      this.#scheduler.remove(vcpu);
+    }
+    scope.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
+    this.#domains.delete(guest);
+    const ended = this.#ended.indexOf(guest);
+    if (ended >= 0) this.#ended.splice(ended, 1);
+    guest.destroy();
+  }
+
+  /** Stops the machine: stop hooks of all plugins, domains destroyed. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const domain of this.domains.toReversed()) this.destroyDomain(domain);
+    this.#host.board.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
+    this.#sockets.close();
+  }
+
+  async #build(): Promise<void> {
+    await this.#host.setup();
+    this.#engine = this.#require(CpuEngine);
+    this.#backend = this.#require(MemoryBackend);
+    this.#scheduler = new Scheduler({
+      clock: this.#clock,
+      engine: this.#engine,
+      pools: cpuPools(this.board, this.#host.board, (detail) => this.#tracer.trace("scheduler policy", () => detail)),
+      pcpus: this.board.pcpus,
+      nsPerInstruction: this.board.nsPerInstruction,
+      hooks: (vcpu) => this.#hooks(vcpu),
+      dispatch: (vcpu) => dispatch(vcpu, this.#dispatchEnvironment(vcpu.domain)),
+      failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
+      crashed: (vcpu, what, origin) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent, origin) }),
+    });
+    const built: Domain[] = [];
+    for (const spec of this.board.domains) built.push(await this.#buildDomain(spec, new Map()));
+    this.#backend.finishBoot?.();
+    for (const domain of built) await this.#bootDomain(domain);
+    this.#ram.seal();
+  }
+
+  #require<T>(key: Capability<T>): T {
+    const found = this.#host.board.find(key.name);
+    if (found === undefined) throw new Error(`the board needs a plugin that provides ${key.name}`);
+    return found.value as T;
+  }
+
+  #run(endNs: number, endWallMs: number): StopReason | undefined {
+    const clock = this.#clock;
+    for (;;) {
+      const stopped = this.#stopReason();
+      if (stopped) return stopped;
+      if (clock.nowNs >= endNs || this.#wallMs() >= endWallMs) return undefined;
+      const early = this.#pacer?.earlyMs(clock.nowNs);
+      if (early !== undefined && early > 0) return this.#wait(early);
+      if (this.#scheduler.round() === "ran") {
+        this.#pacer?.busy();
+        continue;
+      }
+      if (this.#stopReason()) continue;
+      const untilNs = this.#scheduler.idleUntilNs;
+      if (untilNs === undefined) {
+        if (this.#sockets.open || this.#expectsInput && this.#serial.listening) return this.#wait(undefined);
+        return { kind: "idle-forever", report: this.#idleReport() };
+      }
+      const pacer = this.#pacer ?? this.#awaitingPacer();
+      if (pacer !== undefined) {
+        const reachedNs = pacer.idle(clock.nowNs);
+        if (reachedNs < Math.min(untilNs, endNs)) {
+          clock.skipTo(reachedNs);
+          return this.#wait((Math.min(untilNs, endNs) - reachedNs) / 1e6);
+        }
+      }
+      clock.skipTo(Math.min(untilNs, endNs));
+    }
+  }
+
+  /** Without it, a clock that jumps would run through every timeout of a guest whose answer is on its way. */
+  #awaitingPacer(): Pacer | undefined {
+    this.#awaiting = this.#sockets.expecting ? this.#awaiting ?? new Pacer(this.#wallMs) : undefined;
+    return this.#awaiting;
+  }
+
+  #wait(wakeAfterMs: number | undefined): undefined {
+    this.waiting = true;
+    this.wakeAfterMs = wakeAfterMs;
+    return undefined;
+  }
+
+  /** The board stops when its last domain ended, and a crash is what counts then; at once for a domain that wants to start over. */
+  #stopReason(): StopReason | undefined {
+    if (this.#ended.length === 0) return undefined;
+    const pick = (kind: Outcome["kind"]) => this.#ended.find((domain) => domain.outcome!.kind === kind);
+    const reboots = pick("reboot");
+    if (reboots === undefined && this.#ended.length < this.#domains.size) return undefined;
+    const domain = reboots ?? pick("crash") ?? this.#ended[this.#ended.length - 1];
+    const outcome = domain.outcome!;
+    switch (outcome.kind) {
+      case "crash":
+        return { kind: "crash", domain: domain.name, report: outcome.report };
+      case "reboot":
+        return { kind: "reboot", domain: domain.name, cause: outcome.cause };
+      case "power-off":
+        return { kind: "power-off", domain: domain.name, code: outcome.code };
+    }
+  }
+
+  #idleReport(): string {
+    return `every vCPU waits, no timer is armed, and no input can come:\n${this.describe()}`;
+  }
+
+  #domainEnded(domain: GuestDomain): void {
+    if (!this.#domains.has(domain)) return;
+    this.#ended.push(domain);
+    for (const vcpu of domain.vcpus) this.#scheduler.remove(vcpu);
+    this.#tracer.trace("domain ended", () => `${domain.name}: ${domain.outcome!.kind}`);
+    this.#domains.get(domain)!.ended(domain.outcome!, (owner, hook, error) => this.#failed(owner, hook, error, domain));
+  }
+
+  #failed(owner: string, hook: string, error: unknown, domain?: Domain): void {
+    const failure = new PluginError(owner, hook, error);
+    const report = error instanceof Error && error.stack ? `${failure.message}\n${error.stack}` : failure.message;
+    this.#tracer.trace("plugin failure", () => failure.message);
+    for (const victim of domain ? [domain] : this.domains) victim.end({ kind: "crash", report });
+  }
+
+  #claims(domain: Domain): ClaimTable {
+    return this.#domains.get(domain)!.claims;
+  }
+
+  #dispatchEnvironment(domain: Domain): DispatchEnvironment {
+    return {
+      claims: this.#claims(domain),
+      engine: this.#engine,
+      trace: (kind, detail) => this.#tracer.trace(kind, detail),
+      count: (kind: ExitKind) => this.#exits.set(kind, (this.#exits.get(kind) ?? 0) + 1),
+      failed: (owner, hook, error) => this.#failed(owner, hook, error, domain),
+    };
+  }
+
+  *#hooks(vcpu: GuestVcpu): Iterable<Hooked<RunHooks>> {
+    yield* this.#host.board.runHooks;
+    const scope = this.#domains.get(vcpu.domain);
+    if (scope) yield* scope.runHooks;
+  }
+
+  #resetHooks(vcpu: GuestVcpu): void {
+    for (const { owner, hook } of this.#hooks(vcpu)) {
+      try {
+        hook.reset?.(vcpu);
+      } catch (error) {
+        this.#failed(owner, "onRun reset", error, vcpu.domain);
+      }
+    }
+  }
+}

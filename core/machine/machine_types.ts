@@ -1,0 +1,54 @@
+/** What a machine is given, and what it says of itself. */
+import type { DiskOpener } from "../host/disk.ts";
+import type { RecordedSocketEvent, SocketDriver } from "../host/host_sockets.ts";
+import type { FolderOpener } from "../host/folder.ts";
+
+/** The world around a machine. */
+export interface MachineEnvironment {
+  /** Images by the reference that an option names. */
+  readonly images: ReadonlyMap<string, Uint8Array>;
+  /** Called at the end of `Machine.runFor`, with what a port put out meanwhile. */
+  onSerial(port: string, bytes: Uint8Array): void;
+  /** Wall-clock time at boot as the guest sees it, in Unix seconds. Fixed when absent, so that a run repeats. */
+  readonly bootTimeSeconds?: number;
+  /** Where disk images are. Absent: files of the host. */
+  readonly openDisk?: DiskOpener;
+  /** Where shared folders are. Absent: folders of the host. */
+  readonly openFolder?: FolderOpener;
+  /** Who owns the sockets to the world outside. Absent: this program, by Deno's means. */
+  readonly sockets?: SocketDriver;
+  /** Told of everything that came through a socket, with its virtual time: enough to repeat the run with `replaySockets`. */
+  onSocketEvent?(event: RecordedSocketEvent): void;
+  /** Trace events, bounded in number per kind. */
+  onTrace?(kind: string, detail: string): void;
+  /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */
+  readonly expectsInput?: boolean;
+  /** Milliseconds of the host's clock. */
+  readonly wallMs?: () => number;
+}
+
+/** Why a machine stopped. */
+export interface StopReason {
+  /** `reboot`: `Machine.reboot` makes the domain start over, and the machine goes on. `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
+  readonly kind: "power-off" | "reboot" | "crash" | "idle-forever" | "timeout";
+  /** Whose end stopped the board. */
+  readonly domain?: string;
+  /** For people; several lines. */
+  readonly report?: string;
+  /** Who made a domain start over, when it wasn't itself: a watchdog. */
+  readonly cause?: string;
+  /** The guest's own exit code. */
+  readonly code?: number;
+}
+
+/** What a run did. */
+export interface MachineStats {
+  /** Instructions retired. */
+  readonly instructions: number;
+  /** Exceptions to EL2, by kind. */
+  readonly exits: ReadonlyMap<string, number>;
+  /** Trace events by kind, also those that weren't shown. */
+  readonly traced: ReadonlyMap<string, number>;
+  /** Domains that were made to start over. */
+  readonly reboots: number;
+}

@@ -1,0 +1,61 @@
+/** Contract of physical memory. All RAM lies in one shared `WebAssembly.Memory`. */
+import type { Pa } from "./address.ts";
+import type { MmioHandler } from "../arch/exceptions.ts";
+
+/** RAM as the CPU engine sees it: a PA range at an offset of the shared memory. */
+export interface RamBank {
+  /** First address. */
+  readonly base: Pa;
+  /** Bytes. */
+  readonly size: number;
+  /** Byte offset in {@linkcode PhysicalMemory.wasm}. */
+  readonly hostOffset: number;
+}
+
+/** RAM, its frames and who owns them. */
+export interface PhysicalMemory {
+  /** What all RAM lies in. */
+  readonly wasm: WebAssembly.Memory;
+  /** By the board's order. */
+  readonly banks: readonly RamBank[];
+  /** Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. */
+  reserve(bytes: number): number;
+  /** A bounds-checked view of RAM. Throws a `RangeError` when any byte isn't RAM. */
+  view(pa: Pa, size: number): Uint8Array;
+  /** True when all of it is RAM. */
+  isRam(pa: Pa, size: number): boolean;
+  /** 64-bit little-endian, 8-byte aligned (page tables). */
+  read64(pa: Pa): bigint;
+  /** The counterpart of {@linkcode read64}. */
+  write64(pa: Pa, value: bigint): void;
+  /** Called after each {@linkcode write64}, with its address: who checks translation tables looks there. */
+  onWrite64?: (pa: Pa) => void;
+  /**
+   * Allocates `2^order` contiguous, naturally aligned, zeroed 4 KiB frames for an owner.
+   * Throws an `OutOfFramesError` that names the owner and what was asked.
+   */
+  allocate(owner: string, order: number): Pa;
+  /** Takes a given range for an owner. Throws when any frame is taken. */
+  allocateAt(owner: string, pa: Pa, size: number): void;
+  /** Takes one more reference to frames of an owner (a foreign mapping). Throws when they are somebody else's. */
+  reference(owner: string, pa: Pa, size?: number): void;
+  /**
+   * Drops a reference to each frame of a range (default: one frame); a frame is free when its
+   * last reference goes, and scrubbed before it has an owner again. Throws, and drops nothing, when a frame is free or somebody else's.
+   */
+  release(owner: string, pa: Pa, size?: number): void;
+  /** Who holds a frame, and how many references there are. */
+  ownerOf(pa: Pa): { readonly owner: string; readonly references: number } | undefined;
+  /** Frames held, by owner. */
+  usage(): ReadonlyMap<string, number>;
+  /** Frames that nobody holds. */
+  readonly freeFrames: number;
+}
+
+/** The physical address map beside RAM: board devices claim windows (pass-through reaches them with no exit). */
+export interface PhysicalBus {
+  /** Takes a window. Throws an `OverlapError` that names both owners; RAM counts. */
+  claim(at: Pa, size: number, name: string, handler: MmioHandler): void;
+  /** Whose window an address is in. */
+  find(pa: Pa): { readonly at: Pa; readonly name: string; readonly handler: MmioHandler } | undefined;
+}

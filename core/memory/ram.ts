@@ -1,0 +1,255 @@
+/**
+ * Physical memory: RAM banks in one shared `WebAssembly.Memory`, frames with owners and references.
+ *
+ * A frame that had an owner is scrubbed before it gets another: freeing is quick, and
+ * a frame that nobody ever owned costs the host nothing.
+ */
+import { hex, PAGE_SIZE } from "./address.ts";
+import type { Board } from "../board/board.ts";
+import { Buddy, MAX_ORDER } from "./buddy.ts";
+import { checkRange, rangeText, WindowTable } from "./mmio.ts";
+import type { PhysicalMemory, RamBank } from "./physical_memory.ts";
+
+/** No block of that size is free. */
+export class OutOfFramesError extends Error {
+  /** For whoever compares names. */
+  override readonly name = "OutOfFramesError";
+  /** Made by core. */
+  constructor(
+    /** Who asked. */
+    readonly owner: string,
+    /** For `2^order` frames. */
+    readonly order: number,
+    /** What is free, in smaller blocks. */
+    readonly freeFrames: number,
+  ) {
+    super(`${owner} asked for ${2 ** order} contiguous frames of 4 KiB; ${freeFrames} frames are free, none of the blocks is that large`);
+  }
+}
+
+const WASM_PAGE = 65536;
+const WASM_PAGES = 65536;
+/** For the engine, below all RAM, so that its addresses stay small; what nobody touches costs the host nothing. */
+const ENGINE_AREA = 0x1000_0000;
+/** Order 18 blocks are 1 GiB: indexes of a bank start below it at a multiple of that, so that alignment is the address's. */
+const ALIGNMENT = PAGE_SIZE * 2 ** MAX_ORDER;
+
+interface Bank extends RamBank {
+  readonly buddy: Buddy;
+  /** Taken by address only: it isn't handed out. */
+  readonly isBeside: boolean;
+  /** Address of index 0. */
+  readonly origin: number;
+  /** Owner number of each frame; 0: free. */
+  readonly owner: Uint16Array;
+  readonly references: Uint32Array;
+  /** 1: had an owner, and may hold its bytes. */
+  readonly dirty: Uint8Array;
+}
+
+/** Physical memory that a board's plugins bring beside its RAM. */
+export function memoryBeside(board: Board): { readonly at: number; readonly size: number }[] {
+  return board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).memory ?? []);
+}
+
+/** RAM of a board. */
+export class Ram implements PhysicalMemory {
+  readonly wasm: WebAssembly.Memory;
+  readonly banks: readonly RamBank[];
+  readonly #banks = new WindowTable<Bank>("RAM");
+  readonly #ownerNumbers = new Map<string, number>();
+  readonly #ownerNames: string[] = [""];
+  readonly #held: number[] = [0];
+  /** End of what the engine reserved. The first 64 KiB stay unused, so that offset 0 is never a valid place. */
+  #reserved = WASM_PAGE;
+  #sealed = false;
+
+  /** Throws a `RangeError` when the banks aren't page aligned, overlap, or don't fit into 3.75 GiB. */
+  constructor(
+    banks: readonly { readonly at: number; readonly size: number }[],
+    /** Memory that is taken by address and never handed out. */
+    beside: readonly { readonly at: number; readonly size: number }[] = [],
+  ) {
+    let offset = ENGINE_AREA;
+    const list: Bank[] = [];
+    for (const [index, { at, size }] of [...banks, ...beside].entries()) {
+      checkRange(at, size, "RAM bank");
+      if (at % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new RangeError(`RAM bank ${rangeText(at, size)} isn't aligned to 4 KiB`);
+      if (offset + size > WASM_PAGE * WASM_PAGES) {
+        throw new RangeError(`RAM bank ${rangeText(at, size)}: all RAM together is at most 3.75 GiB`);
+      }
+      const origin = Math.floor(at / ALIGNMENT) * ALIGNMENT;
+      const frames = size / PAGE_SIZE;
+      const bank: Bank = {
+        base: at,
+        size,
+        hostOffset: offset,
+        origin,
+        buddy: new Buddy((at - origin) / PAGE_SIZE, frames),
+        owner: new Uint16Array(frames),
+        references: new Uint32Array(frames),
+        dirty: new Uint8Array(frames),
+        isBeside: index >= banks.length,
+      };
+      this.#banks.add(at, size, "RAM bank", bank);
+      list.push(bank);
+      offset += Math.ceil(size / WASM_PAGE) * WASM_PAGE;
+    }
+    this.banks = list.map(({ base, size, hostOffset }) => ({ base, size, hostOffset }));
+    // It never grows: with a maximum that says so, generated code needn't look its size up at each access.
+    this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
+  }
+
+  reserve(bytes: number): number {
+    if (this.#sealed) throw new Error("memory for the CPU engine can be reserved during board set-up only");
+    if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new RangeError(`reserve: ${bytes} bytes`);
+    const at = this.#reserved;
+    const end = at + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
+    if (end > ENGINE_AREA) throw new RangeError(`the CPU engine asks for ${bytes} bytes; ${ENGINE_AREA - at} of its area are left`);
+    this.#reserved = end;
+    return at;
+  }
+
+  /** Board set-up is over: no more reservations. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
+  view(pa: number, size: number): Uint8Array<SharedArrayBuffer> {
+    return new Uint8Array(this.wasm.buffer as unknown as SharedArrayBuffer, this.#offset(pa, size), size);
+  }
+
+  isRam(pa: number, size: number): boolean {
+    return this.#banks.find(pa, size) !== undefined;
+  }
+
+  read64(pa: number): bigint {
+    return this.#view64(pa).getBigUint64(0, true);
+  }
+
+  onWrite64?: (pa: number) => void;
+
+  write64(pa: number, value: bigint): void {
+    this.#view64(pa).setBigUint64(0, value, true);
+    this.onWrite64?.(pa);
+  }
+
+  allocate(owner: string, order: number): number {
+    for (const { value: bank } of this.#banks.all) {
+      if (bank.isBeside) continue;
+      const index = bank.buddy.allocate(order);
+      if (index === undefined) continue;
+      const frame = index - bank.buddy.first;
+      this.#take(bank, frame, 2 ** order, owner);
+      return bank.base + frame * PAGE_SIZE;
+    }
+    throw new OutOfFramesError(owner, order, this.freeFrames);
+  }
+
+  allocateAt(owner: string, pa: number, size: number): void {
+    const { bank, first, count } = this.#frames(pa, size, owner);
+    if (!bank.buddy.allocateRange(bank.buddy.first + first, count)) {
+      let taken = first;
+      while (bank.owner[taken] === 0) taken++;
+      const holder = this.#ownerNames[bank.owner[taken]];
+      throw new Error(`${owner} wants ${rangeText(pa, size)}: the frame at ${hex(bank.base + taken * PAGE_SIZE)} belongs to ${holder}`);
+    }
+    this.#take(bank, first, count, owner);
+  }
+
+  reference(owner: string, pa: number, size: number = PAGE_SIZE): void {
+    const { bank, first, count } = this.#owned(owner, pa, size, "reference");
+    for (let frame = first; frame < first + count; frame++) bank.references[frame]++;
+  }
+
+  release(owner: string, pa: number, size: number = PAGE_SIZE): void {
+    const { bank, first, count } = this.#owned(owner, pa, size, "release");
+    const number = this.#ownerNumbers.get(owner)!;
+    for (let frame = first; frame < first + count; frame++) {
+      if (--bank.references[frame] > 0) continue;
+      bank.dirty[frame] = 1;
+      bank.owner[frame] = 0;
+      this.#held[number]--;
+      bank.buddy.release(bank.buddy.first + frame, 0);
+    }
+  }
+
+  ownerOf(pa: number): { readonly owner: string; readonly references: number } | undefined {
+    const bank = this.#banks.find(pa)?.value;
+    if (bank === undefined) return undefined;
+    const frame = Math.floor((pa - bank.base) / PAGE_SIZE);
+    if (bank.owner[frame] === 0) return undefined;
+    return { owner: this.#ownerNames[bank.owner[frame]], references: bank.references[frame] };
+  }
+
+  usage(): ReadonlyMap<string, number> {
+    const usage = new Map<string, number>();
+    for (const [name, number] of this.#ownerNumbers) if (this.#held[number] > 0) usage.set(name, this.#held[number]);
+    return usage;
+  }
+
+  get freeFrames(): number {
+    return this.#banks.all.reduce((sum, { value }) => sum + (value.isBeside ? 0 : value.buddy.free), 0);
+  }
+
+  #take(bank: Bank, first: number, count: number, owner: string): void {
+    const number = this.#number(owner);
+    bank.owner.fill(number, first, first + count);
+    bank.references.fill(1, first, first + count);
+    this.#held[number] += count;
+    for (let frame = first; frame < first + count; frame++) {
+      if (bank.dirty[frame] === 0) continue;
+      bank.dirty[frame] = 0;
+      new Uint8Array(this.wasm.buffer, bank.hostOffset + frame * PAGE_SIZE, PAGE_SIZE).fill(0);
+    }
+  }
+
+  /** Numbers of owners that hold nothing are used again, so that 2^16 is a limit on owners at one time. */
+  #number(owner: string): number {
+    const known = this.#ownerNumbers.get(owner);
+    if (known !== undefined) return known;
+    let number = this.#ownerNames.length;
+    if (number > 0xffff) {
+      number = this.#held.findIndex((held, index) => index > 0 && held === 0);
+      if (number < 0) throw new RangeError(`${owner}: there are 65535 owners of memory already`);
+      this.#ownerNumbers.delete(this.#ownerNames[number]);
+    }
+    this.#ownerNames[number] = owner;
+    this.#held[number] = 0;
+    this.#ownerNumbers.set(owner, number);
+    return number;
+  }
+
+  #owned(owner: string, pa: number, size: number, verb: string): { bank: Bank; first: number; count: number } {
+    const range = this.#frames(pa, size, owner);
+    const number = this.#ownerNumbers.get(owner) ?? -1;
+    for (let frame = range.first; frame < range.first + range.count; frame++) {
+      const holder = range.bank.owner[frame];
+      if (holder === number) continue;
+      const where = hex(range.bank.base + frame * PAGE_SIZE);
+      if (holder === 0) throw new Error(`${owner}: ${verb} of the frame at ${where}, which is free`);
+      throw new Error(`${owner}: ${verb} of the frame at ${where}, which belongs to ${this.#ownerNames[holder]}`);
+    }
+    return range;
+  }
+
+  #frames(pa: number, size: number, owner: string): { bank: Bank; first: number; count: number } {
+    checkRange(pa, size, owner);
+    if (pa % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) throw new RangeError(`${owner}: ${rangeText(pa, size)} isn't aligned to 4 KiB`);
+    const bank = this.#banks.find(pa, size)?.value;
+    if (bank === undefined) throw new RangeError(`${owner}: ${rangeText(pa, size)} isn't RAM`);
+    return { bank, first: (pa - bank.base) / PAGE_SIZE, count: size / PAGE_SIZE };
+  }
+
+  #offset(pa: number, size: number): number {
+    if (!Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(pa)) throw new RangeError(`${size} bytes at ${pa}`);
+    const window = this.#banks.find(pa, Math.max(size, 1));
+    if (window === undefined) throw new RangeError(`${size} bytes at ${hex(pa)}: not all of it is RAM`);
+    return window.value.hostOffset + (pa - window.at);
+  }
+
+  #view64(pa: number): DataView {
+    if (pa % 8 !== 0) throw new RangeError(`${hex(pa)} isn't aligned to 8 bytes`);
+    return new DataView(this.wasm.buffer, this.#offset(pa, 8), 8);
+  }
+}

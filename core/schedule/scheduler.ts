@@ -1,0 +1,370 @@
+/**
+ * The scheduler: physical CPUs take turns on one host thread.
+ *
+ * A round gives each physical CPU that has work one turn of at most {@linkcode QUANTUM} instructions. During a turn virtual
+ * time moves at the rate of one CPU divided by the number of CPUs in the round: so N busy CPUs do N times
+ * the work in the same virtual time, and no vCPU ever reads a time below what another has read.
+ */
+import type { CpuPools } from "./cpu_pools.ts";
+import type { CpuEngine, Exit, FaultOrigin } from "../arch/cpu_engine.ts";
+import type { RunHooks } from "../plugin/context.ts";
+import type { Domain, Outcome, Vcpu } from "../machine/domain.ts";
+import type { Next } from "../machine/dispatch.ts";
+import type { GuestVcpu, VcpuListener } from "../machine/guest_vcpu.ts";
+import type { Hooked } from "../plugin/plugin_host.ts";
+import { rate, rateNs } from "./virtual_clock.ts";
+import type { Rate, VirtualClock } from "./virtual_clock.ts";
+
+/** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
+export const QUANTUM = 50_000;
+/** Runs in a row that may come back without an instruction and without an exit: then the engine is stuck. */
+const STUCK_RUNS = 1000;
+
+/** What the scheduler needs around it. */
+export interface SchedulerEnvironment {
+  readonly clock: VirtualClock;
+  readonly engine: CpuEngine;
+  readonly pools: CpuPools;
+  readonly pcpus: number;
+  readonly nsPerInstruction: number;
+  /** Hooks that concern a vCPU: the board's, then its domain's. */
+  hooks(vcpu: GuestVcpu): Iterable<Hooked<RunHooks>>;
+  /** Answers an exception that was taken to EL2. */
+  dispatch(vcpu: GuestVcpu): Next;
+  /** A hook threw. */
+  failed(owner: string, hook: string, error: unknown, domain: Domain): void;
+  /** The guest can't go on. */
+  crashed(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Outcome;
+}
+
+/** What can be changed of scheduling while a machine runs. */
+export interface Scheduling {
+  /** Changes what a domain's policy knows of it: weights, budgets. Throws a `RangeError` that says what is wrong; nothing is changed then. */
+  adjust(domain: string, settings: Readonly<Record<string, unknown>>): void;
+  /**
+   * Changes where a vCPU may run, of its pool's CPUs, as a manifest's `affinity` says it: `2`, `0-3,5`. Its policy takes it for a new one.
+   * Throws a `RangeError` that says what is wrong; then it stays where it was.
+   */
+  move(vcpu: Vcpu, cpus: unknown): void;
+}
+
+/** A physical CPU. */
+interface Pcpu {
+  readonly index: number;
+  vcpu: GuestVcpu | undefined;
+  /** Virtual time of the next decision. */
+  sliceEndNs: number;
+  /** How many wake-ups there had been at the latest decision. */
+  wakes: number;
+  /** Instructions of this turn that its vCPU had and the policy doesn't know of. */
+  used: number;
+}
+
+/** Runs vCPUs. */
+export class Scheduler implements VcpuListener, Scheduling {
+  /** Instructions retired by all vCPUs. */
+  instructions = 0;
+  readonly #pcpus: Pcpu[];
+  readonly #vcpus = new Set<GuestVcpu>();
+  readonly #kicked = new Set<GuestVcpu>();
+  #running: GuestVcpu | undefined;
+  /** Rises when somebody woke, came or went: then every physical CPU asks its policy again. */
+  #wakes = 0;
+  /** Somebody lost its CPU and could run: it may be wanted on a CPU that was asked before, or idles. */
+  #left = false;
+
+  constructor(readonly environment: SchedulerEnvironment) {
+    this.#pcpus = Array.from(
+      { length: environment.pcpus },
+      (_, index) => ({ index, vcpu: undefined, sliceEndNs: 0, wakes: -1, used: 0 }),
+    );
+  }
+
+  /** A vCPU came. Throws when no pool takes it, or its policy refuses it. */
+  add(vcpu: GuestVcpu): void {
+    this.environment.pools.insert(vcpu);
+    this.#vcpus.add(vcpu);
+    this.#wakes++;
+  }
+
+  /** A vCPU goes: its domain ended. */
+  remove(vcpu: GuestVcpu): void {
+    if (!this.#vcpus.delete(vcpu)) return;
+    this.#kicked.delete(vcpu);
+    const pcpu = this.#pcpus.find((candidate) => candidate.vcpu === vcpu);
+    if (pcpu) this.#release(pcpu);
+    this.environment.pools.of(vcpu).remove(vcpu);
+    this.#wakes++;
+  }
+
+  adjust(domain: string, settings: Readonly<Record<string, unknown>>): void {
+    this.environment.pools.adjust(domain, settings);
+    this.#wakes++;
+  }
+
+  move(vcpu: Vcpu, cpus: unknown): void {
+    const moved = vcpu as GuestVcpu;
+    if (!this.#vcpus.has(moved)) throw new RangeError(`vCPU ${vcpu.index} of ${vcpu.domain.name} is gone`);
+    const pcpu = this.#pcpus.find((candidate) => candidate.vcpu === moved);
+    if (pcpu) this.#release(pcpu);
+    this.environment.pools.move(moved, cpus);
+    this.#wakes++;
+  }
+
+  /** Virtual time. */
+  get nowNs(): number {
+    return this.environment.clock.nowNs;
+  }
+
+  woke(vcpu: GuestVcpu): void {
+    this.environment.pools.of(vcpu).wake(vcpu);
+    this.#wakes++;
+  }
+
+  slept(vcpu: GuestVcpu): void {
+    this.environment.pools.of(vcpu).sleep(vcpu);
+  }
+
+  kicked(vcpu: GuestVcpu): void {
+    if (vcpu === this.#running) this.environment.engine.kick();
+    // The look at what is pending waits until no plugin's code is on the stack.
+    if (vcpu.power === "blocked") this.#kicked.add(vcpu);
+  }
+
+  /** One round. `idle`: no vCPU can run now. */
+  round(): "ran" | "idle" {
+    this.#settle();
+    const busy = this.#assign();
+    if (busy.length === 0) return "idle";
+    const { clock, nsPerInstruction } = this.environment;
+    const untilNs = Math.min(...this.#pcpus.map(({ sliceEndNs }) => sliceEndNs));
+    const length = Math.min(QUANTUM, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
+    const pace = rate(nsPerInstruction, busy.length);
+    for (const pcpu of busy) {
+      this.#turn(pcpu, length, pace, busy.length === 1);
+      this.#settle();
+    }
+    return "ran";
+  }
+
+  /** Virtual time until which nothing happens when {@linkcode round} says `idle`; `undefined`: nothing ever happens by itself. */
+  get idleUntilNs(): number | undefined {
+    let until = this.environment.clock.events.next?.ns ?? Infinity;
+    // A policy that keeps runnable vCPUs waiting gets asked again.
+    if ([...this.#vcpus].some((vcpu) => vcpu.power === "runnable")) {
+      for (const pcpu of this.#pcpus) until = Math.min(until, pcpu.sliceEndNs);
+    }
+    return until === Infinity ? undefined : until;
+  }
+
+  /** Fires what is due, and wakes who was kicked and has an interrupt pending. */
+  #settle(): void {
+    const { clock } = this.environment;
+    // Bounded, so that a timer that arms itself for now can't stop the machine.
+    for (let fired = 0; fired < 10_000; fired++) {
+      const event = clock.events.takeDue(clock.nowNs);
+      if (event === undefined) break;
+      event.fire();
+    }
+    for (const vcpu of this.#kicked) {
+      this.#kicked.delete(vcpu);
+      if (vcpu.power !== "blocked" || vcpu.isHeld) continue;
+      // List registers are filled on entry: only after it does the CPU see what is pending.
+      this.#hook("entry", vcpu);
+      const pending = vcpu.state.wakeupPending();
+      this.#hook("exit", vcpu);
+      if (pending) vcpu.unblock();
+    }
+  }
+
+  /** Decides for each physical CPU that needs it, and returns those that have work. */
+  #assign(): Pcpu[] {
+    const now = this.environment.clock.nowNs;
+    const wakes = this.#wakes;
+    for (const pcpu of this.#pcpus) {
+      const goesOn = pcpu.wakes === wakes && now < pcpu.sliceEndNs && pcpu.vcpu?.power !== "off" && pcpu.vcpu?.power !== "blocked";
+      if (!goesOn) this.#decide(pcpu);
+    }
+    if (this.#left) {
+      this.#left = false;
+      for (const pcpu of this.#pcpus) {
+        if (pcpu.vcpu !== undefined) continue;
+        if ([...this.#vcpus].some(({ schedulable, cpus }) => schedulable.runnable && cpus.includes(pcpu.index))) this.#decide(pcpu);
+      }
+    }
+    return this.#pcpus.filter((pcpu) => pcpu.vcpu !== undefined);
+  }
+
+  #decide(pcpu: Pcpu): void {
+    const before = pcpu.vcpu;
+    this.#release(pcpu);
+    const { clock, pools } = this.environment;
+    const now = clock.nowNs;
+    pcpu.wakes = this.#wakes;
+    const { vcpu, sliceNs } = pools.decide(pcpu.index, now);
+    pcpu.sliceEndNs = now + sliceNs;
+    pcpu.vcpu = vcpu;
+    if (vcpu) vcpu.pcpu = pcpu.index;
+    if (before !== vcpu && before?.schedulable.runnable) this.#left = true;
+  }
+
+  /** Takes the vCPU off its physical CPU, and tells the policy what it used. */
+  #release(pcpu: Pcpu): void {
+    const { vcpu } = pcpu;
+    pcpu.sliceEndNs = 0;
+    if (vcpu === undefined) return;
+    this.#tell(pcpu, vcpu);
+    pcpu.vcpu = undefined;
+    vcpu.pcpu = undefined;
+  }
+
+  #tell(pcpu: Pcpu, vcpu: GuestVcpu): void {
+    if (pcpu.used === 0) return;
+    const ns = pcpu.used * this.environment.nsPerInstruction;
+    pcpu.used = 0;
+    this.environment.pools.of(vcpu).ran(vcpu, ns);
+  }
+
+  /**
+   * A physical CPU's part of a round: so many instructions, by whoever the policy gives it to. What nobody uses of it passes all the same, so
+   * that at the end of a round every physical CPU has had as much time as virtual time went on: slices end to the instruction on all of them.
+   */
+  #turn(pcpu: Pcpu, length: number, pace: Rate, alone: boolean): void {
+    let left = length;
+    /** Who gave its turn away since time passed for the last time. */
+    const yielded = new Set<GuestVcpu>();
+    while (left > 0) {
+      const { vcpu } = pcpu;
+      if (vcpu === undefined) {
+        // Nobody else waits for the end of this turn.
+        if (alone) return;
+        left -= this.#passIdle(left, pace);
+        if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
+        continue;
+      }
+      const { used, what } = this.#use(pcpu, vcpu, left, pace);
+      left -= used;
+      if (pcpu.vcpu !== vcpu) continue;
+      if (vcpu.power !== "runnable") {
+        this.#release(pcpu);
+      } else if (what === "wait") {
+        this.#release(pcpu);
+        vcpu.block();
+        this.#settle();
+      } else if (what === "yield") {
+        this.#release(pcpu);
+        this.environment.pools.of(vcpu).yield(vcpu);
+        this.#left = true;
+        yielded.add(vcpu);
+      } else {
+        continue;
+      }
+      if (left <= 0) break;
+      this.#decide(pcpu);
+      if (what === "yield" && pcpu.vcpu !== undefined && yielded.has(pcpu.vcpu)) {
+        // All that want this CPU wait for an event: time passes, as it would on hardware.
+        yielded.clear();
+        const idle = this.#passIdle(left, pace);
+        left -= idle;
+        pcpu.used += idle;
+        if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
+      }
+    }
+    if (pcpu.vcpu) this.#tell(pcpu, pcpu.vcpu);
+  }
+
+  /** Lets time pass on an idle physical CPU, to the next event at most. Returns the instructions that it could have executed. */
+  #passIdle(limit: number, pace: Rate): number {
+    const { clock } = this.environment;
+    const event = clock.events.next;
+    const count = event === undefined ? limit : clock.instructionsUntil(event.ns, pace, limit);
+    clock.advance(count, pace);
+    this.#settleEvents();
+    return count;
+  }
+
+  /** Runs a vCPU until its turn is over or it leaves. */
+  #use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate): { readonly used: number; readonly what: Next } {
+    const { clock, engine } = this.environment;
+    let used = 0;
+    let stuck = 0;
+    let next: Next = "run";
+    while (next === "run" && used < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu) {
+      if (vcpu.hasAnswer) {
+        // The exit that was left has used its time already.
+        next = this.environment.dispatch(vcpu);
+        this.#settleEvents();
+        continue;
+      }
+      const event = clock.events.next;
+      const budget = event === undefined ? limit - used : clock.instructionsUntil(event.ns, pace, limit - used);
+      this.#hook("entry", vcpu);
+      if (vcpu.power !== "runnable") break;
+      const exit = this.#run(vcpu, budget, pace);
+      const retired = engine.lastRetired;
+      // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
+      const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
+      used += retired + trapped;
+      pcpu.used += retired + trapped;
+      this.instructions += retired;
+      this.#hook("exit", vcpu);
+      if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
+      if (trapped) clock.advance(1, pace);
+      else if (retired > 0) stuck = 0;
+      else if (++stuck > STUCK_RUNS) this.#crash(vcpu, "the CPU engine retires no instruction and reports no exit");
+      this.#settleEvents();
+    }
+    return { used, what: next };
+  }
+
+  /** During a turn: timers fire to the instruction, and wake who waits; who is woken runs from the next decision on. */
+  #settleEvents(): void {
+    const { clock } = this.environment;
+    const event = clock.events.next;
+    if (this.#kicked.size > 0 || (event !== undefined && event.ns <= clock.nowNs)) this.#settle();
+  }
+
+  #run(vcpu: GuestVcpu, budget: number, pace: Rate): Exit {
+    const { clock, engine } = this.environment;
+    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace) };
+    this.#running = vcpu;
+    clock.beginRun(pace, budget, () => engine.retiredNow ?? 0);
+    try {
+      return engine.run(vcpu.state, window);
+    } finally {
+      clock.endRun(engine.lastRetired);
+      this.#running = undefined;
+    }
+  }
+
+  #handle(vcpu: GuestVcpu, exit: Exit): Next {
+    switch (exit.kind) {
+      case "budget":
+        return "run";
+      case "exception":
+        return this.environment.dispatch(vcpu);
+      case "wait":
+        return exit.instruction === "WFI" ? "wait" : "yield";
+      case "fault-loop":
+        return this.#crash(vcpu, exit.detail, exit.origin);
+      case "breakpoint":
+        return this.#crash(vcpu, "a breakpoint was reached, and no debugger is there");
+    }
+  }
+
+  #crash(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Next {
+    vcpu.domain.end(this.environment.crashed(vcpu, what, origin));
+    return "stopped";
+  }
+
+  #hook(kind: "entry" | "exit", vcpu: GuestVcpu): void {
+    for (const { owner, hook } of this.environment.hooks(vcpu)) {
+      if (hook[kind] === undefined) continue;
+      try {
+        hook[kind](vcpu);
+      } catch (error) {
+        this.environment.failed(owner, `onRun ${kind}`, error, vcpu.domain);
+      }
+    }
+  }
+}
