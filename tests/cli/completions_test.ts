@@ -1,11 +1,15 @@
 /** Completions, tried in the shells that are installed; bash is where the tests run. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { plugins } from "../plugins/mod.ts";
-import { completedVerbs } from "./completions.ts";
-import { shells } from "./completions_scripts.ts";
-import type { CompletedVerb } from "./completions_scripts.ts";
-import { plugboard } from "./in_process.ts";
-import { verbs } from "./verbs.ts";
+import { plugins } from "../../plugins/mod.ts";
+import { completedVerbs } from "../../cli/completions.ts";
+import { shells } from "../../cli/completions_scripts.ts";
+import type { CompletedVerb } from "../../cli/completions_scripts.ts";
+import { plugboard } from "../../cli/in_process.ts";
+import { verbs } from "../../cli/verbs.ts";
+import { missing } from "../support/toolchain.ts";
+import type { Tool } from "../support/toolchain.ts";
+
+const tool = (name: string): Tool => ({ command: name, package: name });
 
 const declared = await completedVerbs(verbs);
 
@@ -24,16 +28,6 @@ async function offered(script: string, ...words: string[]): Promise<string[]> {
   return out.split("\n").filter(Boolean);
 }
 
-function has(program: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
-    try {
-      return Deno.statSync(`${folder}/${program}`).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
 Deno.test("completions: every verb says what can follow it", () => {
   assertEquals(declared.map(({ name }) => name), verbs.map(({ name }) => name));
   const check = declared.find(({ name }) => name === "check")!;
@@ -44,7 +38,7 @@ Deno.test("completions: every verb says what can follow it", () => {
   assertEquals([option("--kernel")?.value?.file, option("--set")?.repeats], [true, true]);
 });
 
-Deno.test({ name: "completions: bash offers verbs, options and names, and files by itself", ignore: !has("bash") }, async () => {
+Deno.test({ name: "completions: bash offers verbs, options and names, and files by itself", ignore: missing(tool("bash")) }, async () => {
   const script = shells.bash("plugboard", declared);
   assertEquals(await offered(script, "ma"), ["map"]);
   assertEquals((await offered(script, "")).sort(), [...verbs.map(({ name }) => name), "--help", "--version"].sort());
@@ -71,7 +65,7 @@ const awkward: CompletedVerb = {
 };
 
 for (const [shell, args] of [["bash", ["-n"]], ["zsh", ["-n"]], ["fish", ["--no-execute"]]] as const) {
-  Deno.test({ name: `completions: ${shell} takes the script, whatever a description says`, ignore: !has(shell) }, async () => {
+  Deno.test({ name: `completions: ${shell} takes the script, whatever a description says`, ignore: missing(tool(shell)) }, async () => {
     const file = await Deno.makeTempFile();
     try {
       for (const list of [declared, [awkward]]) {
