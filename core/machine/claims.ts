@@ -1,6 +1,7 @@
 /** Who claimed what: one table for the board, one for each domain on top of it. */
 import { hex } from "../memory/address.ts";
 import { OverlapError, rangeText, WindowTable } from "../memory/mmio.ts";
+import type { Window } from "../memory/mmio.ts";
 import type { Vcpu } from "./domain.ts";
 import type { Answer, DeferringMmioHandler, Exceptions, ImmediateAnswer, SmcccCall, SmcccResult, Trap } from "../arch/exceptions.ts";
 
@@ -112,7 +113,7 @@ export class ClaimTable {
   }
 
   /** The first window that touches a range. */
-  overlappingWindow(at: number, size: number) {
+  overlappingWindow(at: number, size: number): Window<Owned<unknown>> | undefined {
     return this.#windows.overlapping(at, size);
   }
 

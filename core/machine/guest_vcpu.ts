@@ -27,7 +27,10 @@ export function mpidrOf(index: number): bigint {
   return 0x8000_0000n | BigInt(index >> 4) << 8n | BigInt(index & 15);
 }
 
-/** Core's implementation of {@linkcode Vcpu}. */
+/**
+ * Core's implementation of {@linkcode Vcpu}.
+ * @internal
+ */
 export class GuestVcpu implements Vcpu {
   #power: "off" | "runnable" | "blocked" = "off";
   /** Reasons for which it doesn't run whatever is pending: an access without its answer, a domain that is paused. */

@@ -52,6 +52,12 @@ export interface Hooked<T> {
   readonly hook: T;
 }
 
+/** A capability's implementation. */
+export interface Provided {
+  readonly owner: string;
+  readonly value: unknown;
+}
+
 /** Everything that was registered at one scope: the board, or one domain. */
 export class Scope {
   readonly claims: ClaimTable;
@@ -59,9 +65,9 @@ export class Scope {
   readonly bootHooks: Hooked<() => void>[] = [];
   readonly endHooks: Hooked<(outcome: Outcome) => void>[] = [];
   readonly instances: Instance[] = [];
-  readonly capabilities = new Map<string, { readonly owner: string; readonly value: unknown }>();
+  readonly capabilities: Map<string, Provided> = new Map();
   /** What uses provide of capabilities that several may provide, by use and name. */
-  readonly many = new Map<PluginUse, Map<string, { readonly owner: string; readonly value: unknown }>>();
+  readonly many: Map<PluginUse, Map<string, Provided>> = new Map();
   readonly #undo: (() => void)[] = [];
   readonly #stopHooks: Hooked<() => void>[] = [];
 
@@ -78,7 +84,7 @@ export class Scope {
     this.#stopHooks.push(hook);
   }
 
-  find(name: string): { readonly owner: string; readonly value: unknown } | undefined {
+  find(name: string): Provided | undefined {
     return this.capabilities.get(name) ?? this.parent?.find(name);
   }
 

@@ -11,15 +11,21 @@ import { FakeMemoryBackend } from "./fake_memory.ts";
 
 /** What a fake board may be told. */
 export interface FakeBoardOptions {
+  /** Physical CPUs; 1 when absent. */
   readonly pcpus?: number;
+  /** Of one instruction; 1 when absent. */
   readonly nsPerInstruction?: number;
+  /** One with one vCPU when absent. */
   readonly domains?: readonly (Partial<DomainSpec> & { readonly name: string })[];
   /** More board-scope plugins. */
   readonly plugins?: readonly Plugin[];
   /** False: the caller's plugins bring one. */
   readonly policy?: SchedulerPolicy | false;
+  /** As with an MPU. */
   readonly directMapOnly?: boolean;
+  /** RAM of the board. */
   readonly memory?: Board["memory"];
+  /** Virtual when absent. */
   readonly time?: Board["time"];
 }
 

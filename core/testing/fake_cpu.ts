@@ -17,6 +17,7 @@ export interface Step {
 export class FakeVcpuState implements VcpuState {
   readonly #x = new Array<bigint>(31).fill(0n);
   readonly #v = new Array<bigint>(32).fill(0n);
+  /** Those that were written, by name. */
   readonly registers: Map<string, bigint> = new Map();
   pc = 0n;
   sp = 0n;
@@ -32,6 +33,7 @@ export class FakeVcpuState implements VcpuState {
   /** Rest of a step that a budget cut. */
   left: { readonly step: Step; retire: number } | undefined;
 
+  /** Powered down. */
   constructor(readonly config: VcpuConfig) {}
 
   x(n: number): bigint {
@@ -99,6 +101,7 @@ export class FakeEngine implements CpuEngine {
   /** How often devices asked for a new look. */
   kicks = 0;
   #kicked = false;
+  /** Those that live. */
   readonly vcpus: Set<FakeVcpuState> = new Set();
   /** Windows of all runs, for tests of time and budgets. */
   readonly runs: { readonly state: FakeVcpuState; readonly window: RunWindow; readonly retired: number }[] = [];

@@ -5,9 +5,11 @@ import type { VcpuState } from "../arch/cpu_engine.ts";
 
 /** An address space without tables. */
 export class FakeAddressSpace implements AddressSpace {
+  /** By IPA. */
   readonly pages: Map<number, { readonly pa: number; readonly mapping: Mapping }> = new Map();
   /** vCPUs that it was installed on. */
   readonly installed: VcpuState[] = [];
+  /** After {@linkcode destroy}. */
   destroyed = false;
 
   map(ipa: number, pa: number, sizeBytes: number, mapping: Mapping): void {
@@ -40,7 +42,9 @@ export class FakeAddressSpace implements AddressSpace {
 /** Makes such address spaces. */
 export class FakeMemoryBackend implements MemoryBackend {
   readonly name = "fake";
+  /** `directMapOnly`: as with an MPU. */
   constructor(readonly directMapOnly: boolean = false) {}
+  /** By domain. */
   readonly spaces: Map<string, FakeAddressSpace> = new Map();
 
   createAddressSpace(domainName: string): FakeAddressSpace {

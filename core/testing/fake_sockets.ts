@@ -12,6 +12,7 @@ export class FakeSockets implements SocketDriver {
   readonly live = true;
   /** Everything that was asked for, also listeners and datagram sockets by kind. */
   readonly commands: (SocketCommand | { readonly kind: "listen" | "datagrams"; readonly id: number; readonly at: unknown })[] = [];
+  /** The machine has closed them. */
   closed = false;
   #post: ((event: SocketEvent) => void) | undefined;
 

@@ -18,6 +18,8 @@ import { dispatch } from "../machine/dispatch.ts";
 import type { Next } from "../machine/dispatch.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
 import { GuestDomain } from "../machine/guest_domain.ts";
+import type { Domain, Vcpu } from "../machine/domain.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { GuestVcpu } from "../machine/guest_vcpu.ts";
 import { Interrupts } from "../arch/interrupts.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
@@ -57,20 +59,36 @@ export interface BenchOptions {
 
 /** A domain to attach plugins to. */
 export class Bench {
+  /** CPUs that run what the test says, not code. */
   readonly engine: FakeEngine = new FakeEngine();
+  /** Lines, and their levels. */
   readonly interrupts: FakeInterrupts = new FakeInterrupts();
+  /**
+   * Virtual time; {@linkcode advance} lets it pass.
+   * @internal
+   */
   readonly clock: VirtualClock = new VirtualClock(() => this.engine.kick());
-  readonly domain: GuestDomain;
-  readonly memory: Ram;
+  /** The guest. */
+  readonly domain: Domain & { destroy(): void };
+  /** RAM, and who owns it. */
+  readonly memory: PhysicalMemory;
+  /** As if a manifest had said it. */
   readonly board: Board;
+  /** @internal */
   readonly host: PluginHost;
+  /**
+   * What was registered for the domain.
+   * @internal
+   */
   readonly scope: Scope;
   /** Trace events: `"unknown call: ..."`. */
   readonly traced: string[] = [];
+  readonly #guest: GuestDomain;
   readonly #serial = new SerialHub(this.clock);
   readonly #sockets: SocketHub;
   readonly #output = new Map<string, number[]>();
 
+  /** {@linkcode bench} makes one. */
   constructor(options: BenchOptions) {
     const ram = options.memory ?? { at: 0x4000_0000, size: 0x10_0000 };
     const backend = new FakeMemoryBackend();
@@ -110,7 +128,7 @@ export class Bench {
     board.capabilities.set(CpuEngine.name, { owner: "bench", value: this.engine });
     board.capabilities.set(MemoryBackend.name, { owner: "bench", value: backend });
     let ids = 0;
-    this.domain = new GuestDomain(spec, {
+    this.domain = this.#guest = new GuestDomain(spec, {
       engine: this.engine,
       backend,
       memory: this.memory,
@@ -127,7 +145,7 @@ export class Bench {
           throw new PluginError(owner, hook, error);
         }),
     });
-    this.scope = new Scope(board, this.domain);
+    this.scope = new Scope(board, this.#guest);
     if (options.interrupts !== false) this.scope.capabilities.set(Interrupts.name, { owner: "bench", value: this.interrupts });
     for (const [key, value] of options.provide ?? []) {
       (key.scope === "board" ? board : this.scope).capabilities.set(key.name, { owner: "bench", value });
@@ -153,10 +171,12 @@ export class Bench {
     return this.host.boot(this.scope);
   }
 
+  /** A virtual CPU. */
   vcpu(index = 0): GuestVcpu {
-    return this.domain.vcpus[index];
+    return this.#guest.vcpus[index];
   }
 
+  /** Registers of a virtual CPU. */
   state(index = 0): FakeVcpuState {
     return this.domain.vcpus[index].state as FakeVcpuState;
   }
@@ -171,13 +191,21 @@ export class Bench {
     this.#hooks("exit", this.vcpu(index));
   }
 
+  /** {@linkcode read} of 8 bits. */
   read8 = (ipa: number, vcpu = 0): number => Number(this.read(ipa, 1, vcpu));
+  /** {@linkcode read} of 16 bits. */
   read16 = (ipa: number, vcpu = 0): number => Number(this.read(ipa, 2, vcpu));
+  /** {@linkcode read} of 32 bits. */
   read32 = (ipa: number, vcpu = 0): number => Number(this.read(ipa, 4, vcpu));
+  /** {@linkcode read} of 64 bits. */
   read64 = (ipa: number, vcpu = 0): bigint => this.read(ipa, 8, vcpu);
+  /** {@linkcode write} of 8 bits. */
   write8 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 1, value, vcpu);
+  /** {@linkcode write} of 16 bits. */
   write16 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 2, value, vcpu);
+  /** {@linkcode write} of 32 bits. */
   write32 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 4, value, vcpu);
+  /** {@linkcode write} of 64 bits. */
   write64 = (ipa: number, value: number | bigint, vcpu = 0): void => this.write(ipa, 8, value, vcpu);
 
   /** A load by a guest, through the data abort that it takes. Throws when it was answered with an abort. */
@@ -288,7 +316,7 @@ export class Bench {
     x.forEach((value, n) => vcpu.state.setX(n, value));
   }
 
-  #hooks(kind: "entry" | "exit" | "reset", vcpu: GuestVcpu): void {
+  #hooks(kind: "entry" | "exit" | "reset", vcpu: Vcpu): void {
     for (const { hook } of [...this.host.board.runHooks, ...this.scope.runHooks]) hook[kind]?.(vcpu);
   }
 
