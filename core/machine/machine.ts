@@ -3,7 +3,6 @@ import type { Board, DomainSpec } from "../board/board.ts";
 import { DeviceBus } from "../memory/bus.ts";
 import type { Capability } from "../plugin/capability.ts";
 import { denoSockets } from "../host/deno_sockets.ts";
-import type { ClaimTable } from "./claims.ts";
 import { cpuPools } from "../schedule/cpu_pools.ts";
 import { CpuEngine } from "../arch/cpu_engine.ts";
 import { dispatch } from "./dispatch.ts";
@@ -17,11 +16,10 @@ import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { Pacer } from "../schedule/pacer.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
 import { PluginHost, Scope } from "../plugin/plugin_host.ts";
-import type { Hooked } from "../plugin/plugin_host.ts";
-import type { RunHooks } from "../plugin/context.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
 import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
+import type { RunHookLists } from "../schedule/scheduler.ts";
 import type { Scheduling } from "../schedule/scheduler.ts";
 import { SerialHub } from "../host/serial_hub.ts";
 import { SocketHub } from "../host/socket_hub.ts";
@@ -32,6 +30,13 @@ export type { MachineEnvironment, MachineStats, StopReason } from "./machine_typ
 
 /** 14 November 2023, 22:13:20 UTC. */
 const FIXED_BOOT_TIME = 1_700_000_000;
+
+/** A domain, and what its vCPUs' exits need of it: made once, used at each of them. */
+interface Resident {
+  readonly scope: Scope;
+  readonly hooks: RunHookLists;
+  readonly environment: DispatchEnvironment;
+}
 
 /** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
 export class Machine {
@@ -46,7 +51,7 @@ export class Machine {
   readonly #host: PluginHost;
   readonly #tracer: Tracer;
   readonly #exits = new Map<string, number>();
-  readonly #domains = new Map<Domain, Scope>();
+  readonly #domains = new Map<Domain, Resident>();
   readonly #ended: GuestDomain[] = [];
   readonly #wallMs: () => number;
   readonly #pacer: Pacer | undefined;
@@ -174,7 +179,7 @@ export class Machine {
   async reboot(name: string): Promise<Domain> {
     const domain = this.domains.find((candidate) => candidate.name === name);
     if (domain === undefined) throw new Error(`there is no domain ${name} to reboot`);
-    const kept = this.#host.keep(this.#domains.get(domain)!);
+    const kept = this.#host.keep(this.#domains.get(domain)!.scope);
     this.destroyDomain(domain);
     this.#reboots++;
     this.#tracer.trace("domain reboots", () => name);
@@ -205,7 +210,7 @@ export class Machine {
       ended: (ended) => this.#domainEnded(ended),
     });
     const scope = new Scope(this.#host.board, domain);
-    this.#domains.set(domain, scope);
+    this.#domains.set(domain, this.#resident(domain, scope));
     try {
       for (const vcpu of domain.vcpus) this.#scheduler.add(vcpu);
       await this.#host.attach(domain, scope, kept);
@@ -218,7 +223,7 @@ export class Machine {
 
   async #bootDomain(domain: Domain): Promise<void> {
     try {
-      await this.#host.boot(this.#domains.get(domain)!);
+      await this.#host.boot(this.#domains.get(domain)!.scope);
     } catch (error) {
       this.destroyDomain(domain);
       throw error;
@@ -233,7 +238,7 @@ export class Machine {
   /** Gives everything back that a domain holds. */
   destroyDomain(domain: Domain): void {
     const guest = domain as GuestDomain;
-    const scope = this.#domains.get(guest);
+    const scope = this.#domains.get(guest)?.scope;
     if (scope === undefined) return;
     for (const vcpu of guest.vcpus) {
       vcpu.stop();
@@ -266,7 +271,7 @@ export class Machine {
       pcpus: this.board.pcpus,
       nsPerInstruction: this.board.nsPerInstruction,
       hooks: (vcpu) => this.#hooks(vcpu),
-      dispatch: (vcpu) => dispatch(vcpu, this.#dispatchEnvironment(vcpu.domain)),
+      dispatch: (vcpu) => dispatch(vcpu, this.#domains.get(vcpu.domain)!.environment),
       failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
       crashed: (vcpu, what, origin) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent, origin) }),
     });
@@ -352,7 +357,7 @@ export class Machine {
     this.#ended.push(domain);
     for (const vcpu of domain.vcpus) this.#scheduler.remove(vcpu);
     this.#tracer.trace("domain ended", () => `${domain.name}: ${domain.outcome!.kind}`);
-    this.#domains.get(domain)!.ended(domain.outcome!, (owner, hook, error) => this.#failed(owner, hook, error, domain));
+    this.#domains.get(domain)!.scope.ended(domain.outcome!, (owner, hook, error) => this.#failed(owner, hook, error, domain));
   }
 
   #failed(owner: string, hook: string, error: unknown, domain?: Domain): void {
@@ -362,28 +367,26 @@ export class Machine {
     for (const victim of domain ? [domain] : this.domains) victim.end({ kind: "crash", report });
   }
 
-  #claims(domain: Domain): ClaimTable {
-    return this.#domains.get(domain)!.claims;
-  }
-
-  #dispatchEnvironment(domain: Domain): DispatchEnvironment {
+  #resident(domain: Domain, scope: Scope): Resident {
     return {
-      claims: this.#claims(domain),
-      engine: this.#engine,
-      trace: (kind, detail) => this.#tracer.trace(kind, detail),
-      count: (kind: ExitKind) => this.#exits.set(kind, (this.#exits.get(kind) ?? 0) + 1),
-      failed: (owner, hook, error) => this.#failed(owner, hook, error, domain),
+      scope,
+      hooks: [this.#host.board.runHooks, scope.runHooks],
+      environment: {
+        claims: scope.claims,
+        engine: this.#engine,
+        trace: (kind, detail) => this.#tracer.trace(kind, detail),
+        count: (kind: ExitKind) => this.#exits.set(kind, (this.#exits.get(kind) ?? 0) + 1),
+        failed: (owner, hook, error) => this.#failed(owner, hook, error, domain),
+      },
     };
   }
 
-  *#hooks(vcpu: GuestVcpu): Iterable<Hooked<RunHooks>> {
-    yield* this.#host.board.runHooks;
-    const scope = this.#domains.get(vcpu.domain);
-    if (scope) yield* scope.runHooks;
+  #hooks(vcpu: GuestVcpu): RunHookLists {
+    return this.#domains.get(vcpu.domain)?.hooks ?? [this.#host.board.runHooks];
   }
 
   #resetHooks(vcpu: GuestVcpu): void {
-    for (const { owner, hook } of this.#hooks(vcpu)) {
+    for (const { owner, hook } of this.#hooks(vcpu).flat()) {
       try {
         hook.reset?.(vcpu);
       } catch (error) {

@@ -20,6 +20,9 @@ export const QUANTUM = 50_000;
 /** Runs in a row that may come back without an instruction and without an exit: then the engine is stuck. */
 const STUCK_RUNS = 1000;
 
+/** Hooks by scope: the board's, then the domain's. The lists are live. */
+export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
+
 /** What the scheduler needs around it. */
 export interface SchedulerEnvironment {
   readonly clock: VirtualClock;
@@ -27,8 +30,8 @@ export interface SchedulerEnvironment {
   readonly pools: CpuPools;
   readonly pcpus: number;
   readonly nsPerInstruction: number;
-  /** Hooks that concern a vCPU: the board's, then its domain's. */
-  hooks(vcpu: GuestVcpu): Iterable<Hooked<RunHooks>>;
+  /** Hooks that concern a vCPU. */
+  hooks(vcpu: GuestVcpu): RunHookLists;
   /** Answers an exception that was taken to EL2. */
   dispatch(vcpu: GuestVcpu): Next;
   /** A hook threw. */
@@ -358,12 +361,14 @@ export class Scheduler implements VcpuListener, Scheduling {
   }
 
   #hook(kind: "entry" | "exit", vcpu: GuestVcpu): void {
-    for (const { owner, hook } of this.environment.hooks(vcpu)) {
-      if (hook[kind] === undefined) continue;
-      try {
-        hook[kind](vcpu);
-      } catch (error) {
-        this.environment.failed(owner, `onRun ${kind}`, error, vcpu.domain);
+    for (const list of this.environment.hooks(vcpu)) {
+      for (const { owner, hook } of list) {
+        if (hook[kind] === undefined) continue;
+        try {
+          hook[kind](vcpu);
+        } catch (error) {
+          this.environment.failed(owner, `onRun ${kind}`, error, vcpu.domain);
+        }
       }
     }
   }
