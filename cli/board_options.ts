@@ -4,6 +4,7 @@ import { ValidationError } from "@cliffy/command";
 import type { Command } from "@cliffy/command";
 import { parseOverride } from "../core/mod.ts";
 import type { Override } from "../core/mod.ts";
+import type { Done } from "./verb.ts";
 
 /** Their values, as the command line gives them. */
 export interface BoardOptions {
@@ -16,9 +17,17 @@ export interface BoardOptions {
   seed?: number;
 }
 
-/** Declares them. */
-export function declareBoardOptions(command: Command): Command {
-  return command
+/**
+ * Makes a verb about one board of a command with its description and its own options: the board's options come behind them, and the exit code
+ * is what `run` returns.
+ */
+export function boardVerb<O extends BoardOptions>(
+  done: Done,
+  command: unknown,
+  run: (options: O, file: string) => Promise<number>,
+): Command {
+  return (command as Command)
+    .arguments("<board:file>")
     .option("--set <setting:string>", "Set a value of the manifest: domains.0.vcpus=4 or domains.linux.plugins.pl011.at=0xa00_0000.", {
       collect: true,
     })
@@ -27,7 +36,8 @@ export function declareBoardOptions(command: Command): Command {
     .option("--kernel <image:string>", "Kernel: a file, an https: URL or deb:PACKAGE#PATH.")
     .option("--initrd <image:string>", "Initial RAM disk, likewise.")
     .option("--append <text:string>", "The kernel's command line.")
-    .option("--seed <seed:integer>", "Seeds everything random.") as unknown as Command;
+    .option("--seed <seed:integer>", "Seeds everything random.")
+    .action(async (options: O, file: string) => done(await run(options, file))) as unknown as Command;
 }
 
 /** What they put over the manifest, later ones last. Throws a `ValidationError`. */

@@ -1,6 +1,6 @@
 /** `check`: everything that can be known of a board without starting it. */
 import { Command } from "@cliffy/command";
-import { declareBoardOptions, overridesOf } from "./board_options.ts";
+import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
 import { sarifLog } from "./check_sarif.ts";
 import { EXIT } from "./exit_codes.ts";
@@ -16,14 +16,14 @@ interface CheckOptions extends BoardOptions {
 
 /** The command. */
 export function command(done: Done): Command {
-  const declared = new Command()
-    .description("Check a board manifest: all findings at once; nothing is started.")
-    .arguments("<board:file>")
-    .option("--json", "Print the findings as JSON.", { conflicts: ["sarif"] })
-    .option("--sarif", "Print the findings as SARIF 2.1.0, which code hosts show beside the line.") as unknown as Command;
-  return declareBoardOptions(declared).action(async (options: CheckOptions, file: string) =>
-    done(await check(options, file))
-  ) as unknown as Command;
+  return boardVerb(
+    done,
+    new Command()
+      .description("Check a board manifest: all findings at once; nothing is started.")
+      .option("--json", "Print the findings as JSON.", { conflicts: ["sarif"] })
+      .option("--sarif", "Print the findings as SARIF 2.1.0, which code hosts show beside the line."),
+    check,
+  );
 }
 
 async function check(options: CheckOptions, file: string): Promise<number> {

@@ -4,11 +4,11 @@ import { dirname, isAbsolute, join, resolve } from "@std/path";
 import { Machine, openDiskFile, OptionError, parseSize } from "../core/mod.ts";
 import type { Board } from "../core/mod.ts";
 import { ImageError, ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
-import { declareBoardOptions, overridesOf } from "./board_options.ts";
+import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
 import { firstStage, SECOND_STAGE, SECOND_STAGE_DONE } from "./debian/mod.ts";
 import { EXIT } from "./exit_codes.ts";
-import { load, printFindings } from "./load.ts";
+import { loadAndPrint } from "./load.ts";
 import type { Done } from "./verb.ts";
 
 interface DiskOptions extends BoardOptions {
@@ -24,19 +24,19 @@ const PATIENCE_MS = 30 * 60_000;
 
 /** The command. */
 export function command(done: Done): Command {
-  const declared = new Command()
-    .description(
-      "Make the disk that a board's virtio_blk names: a Debian root file system. Its packages are unpacked here and configured by booting the board.",
-    )
-    .arguments("<board:file>")
-    .option("--size <size:string>", "Size of the disk.", { default: "1GiB" })
-    .option("--packages <names:string>", "Debian packages over the standard ones, with commas between them.")
-    .option("--hostname <name:string>", "Name of the machine.", { default: "plugboard" })
-    .option("--autologin", "root is logged in at the console without being asked.")
-    .option("--force", "Replace a disk that is there.") as unknown as Command;
-  return declareBoardOptions(declared).action(async (options: DiskOptions, file: string) =>
-    done(await make(options, file))
-  ) as unknown as Command;
+  return boardVerb(
+    done,
+    new Command()
+      .description(
+        "Make the disk that a board's virtio_blk names: a Debian root file system. Its packages are unpacked here and configured by booting the board.",
+      )
+      .option("--size <size:string>", "Size of the disk.", { default: "1GiB" })
+      .option("--packages <names:string>", "Debian packages over the standard ones, with commas between them.")
+      .option("--hostname <name:string>", "Name of the machine.", { default: "plugboard" })
+      .option("--autologin", "root is logged in at the console without being asked.")
+      .option("--force", "Replace a disk that is there."),
+    make,
+  );
 }
 
 async function make(options: DiskOptions, file: string): Promise<number> {
@@ -44,10 +44,9 @@ async function make(options: DiskOptions, file: string): Promise<number> {
   if (sizeBytes === undefined || sizeBytes < 2 ** 28 || sizeBytes % 4096 !== 0) {
     throw new ValidationError(`--size ${options.size}: want a size of 256MiB or more, such as 1GiB`);
   }
-  const loaded = await load(file, overridesOf(options));
-  if (loaded.findings.length) printFindings(loaded.findings);
+  const loaded = await loadAndPrint(file, overridesOf(options));
+  if (!loaded) return EXIT.usage;
   const { board } = loaded;
-  if (!board) return EXIT.usage;
   const disk = diskOf(board);
   const boot = board.domains[0]?.plugins.find(({ plugin }) => plugin.name === "linux_boot")?.options;
   if (disk === undefined || typeof boot?.kernel !== "string" || typeof boot.initrd !== "string") {

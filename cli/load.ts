@@ -54,6 +54,13 @@ async function checkImages(board: Board, locate: LoadedBoard["locate"]): Promise
   return findings;
 }
 
+/** Reads and checks a manifest, and prints what was found. Undefined when it is no board that can run. */
+export async function loadAndPrint(file: string, overrides: readonly Override[]): Promise<LoadedBoard & { board: Board } | undefined> {
+  const { board, ...loaded } = await load(file, overrides);
+  if (loaded.findings.length) printFindings(loaded.findings);
+  return board && { board, ...loaded };
+}
+
 /** Prints findings for a person. */
 export function printFindings(findings: readonly Finding[]): void {
   console.error(renderFindings(findings, { color: Deno.stderr.isTerminal() && !Deno.noColor }));

@@ -4,14 +4,14 @@ import { dirname } from "@std/path";
 import { Machine, OptionError, parseDuration } from "../core/mod.ts";
 import type { Board, StopReason } from "../core/mod.ts";
 import { ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
-import { declareBoardOptions, overridesOf } from "./board_options.ts";
+import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
 import { ConsoleFiles } from "./console_files.ts";
 import { Consoles } from "./consoles.ts";
 import { describeEnding, EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { Ending } from "./exit_codes.ts";
 import { Watcher } from "./expectations.ts";
-import { load, printFindings } from "./load.ts";
+import { loadAndPrint, printFindings } from "./load.ts";
 import type { LoadedBoard } from "./load.ts";
 import { parseSymbols, PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
@@ -39,29 +39,29 @@ interface RunOptions extends BoardOptions {
 
 /** The command. */
 export function command(done: Done): Command {
-  const declared = new Command()
-    .description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps.")
-    .arguments("<board:file>")
-    .option("--expect <text:string>", "End with 0 when the guest printed this. May be repeated: all, in this order.", { collect: true })
-    .option("--fail <text:string>", "End with 1 when the guest prints this. May be repeated.", { collect: true })
-    .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
-    .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
-    .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
-    .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does and as a terminal as input implies.")
-    .option("--no-reboot", "End with 5 when a guest asks for a reboot, or is reset; otherwise it gets it.")
-    .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first. C-a c takes the next one.")
-    .option(
-      "--all",
-      "Show all serial ports, each line behind its port's name; so it is without --port when several guests have one and none is called console.",
-    )
-    .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
-    .option("--trace", "Print trace events to standard error.")
-    .option("--profile", "Print where the guest's instructions went, when the run ends.")
-    .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
-    .option("-q, --quiet", "Print nothing but the guest's console, and errors.") as unknown as Command;
-  return declareBoardOptions(declared).action(async (options: RunOptions, file: string) =>
-    done(await run(options, file))
-  ) as unknown as Command;
+  return boardVerb(
+    done,
+    new Command()
+      .description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps.")
+      .option("--expect <text:string>", "End with 0 when the guest printed this. May be repeated: all, in this order.", { collect: true })
+      .option("--fail <text:string>", "End with 1 when the guest prints this. May be repeated.", { collect: true })
+      .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
+      .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
+      .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
+      .option("--realtime", "Pace virtual time against this machine's clock, as `time: host` does and as a terminal as input implies.")
+      .option("--no-reboot", "End with 5 when a guest asks for a reboot, or is reset; otherwise it gets it.")
+      .option("--port <name:string>", "The serial port to connect to this terminal; console, or the first. C-a c takes the next one.")
+      .option(
+        "--all",
+        "Show all serial ports, each line behind its port's name; so it is without --port when several guests have one and none is called console.",
+      )
+      .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
+      .option("--trace", "Print trace events to standard error.")
+      .option("--profile", "Print where the guest's instructions went, when the run ends.")
+      .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
+      .option("-q, --quiet", "Print nothing but the guest's console, and errors."),
+    run,
+  );
 }
 
 async function run(options: RunOptions, file: string): Promise<number> {
@@ -74,10 +74,9 @@ async function run(options: RunOptions, file: string): Promise<number> {
   if (options.realtime || interactive) {
     overrides.push({ flag: options.realtime ? "--realtime" : "a terminal", path: "time", value: "host" });
   }
-  const loaded = await load(file, overrides);
-  if (loaded.findings.length) printFindings(loaded.findings);
+  const loaded = await loadAndPrint(file, overrides);
+  if (!loaded) return EXIT.usage;
   const { board } = loaded;
-  if (!board) return EXIT.usage;
   const say = options.quiet ? () => {} : (line: string) => console.error(line);
   say(summary(board));
 
