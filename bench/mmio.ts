@@ -1,5 +1,6 @@
 /** The round trip of one access to a device: inline, and behind IOREQ. A guest of a few words reads the RTC again and again. */
 import { boot, definePlugin } from "../mod.ts";
+import { BOARD } from "../tests/support/program.ts";
 import { median } from "./statistics.ts";
 
 /** Seconds that one access takes: exception, dispatch, device, back into the guest, and two instructions there. */
@@ -22,28 +23,10 @@ const program = new Uint8Array(
 );
 
 const board = (runs: string) =>
-  `board: round-trip
-pcpus: 1
-memory:
-  - { at: 0x4000_0000, size: 80MiB }
-plugins:
-  - use: cpu_a64
-  - use: vmsa
-  - use: scheduler_null
-  - use: gicv3
-  - use: generic_timer
-  - use: psci
-domains:
-  - name: guest
-    vcpus: 1
-    memory: [{ at: 0x4000_0000, size: 64MiB }]
-    plugins:
-      - use: ioreq
-      - use: stopwatch
-      - { use: pl031, at: 0x0901_0000, interrupt: spi 2, runs: ${runs} }
-      - use: fdt
-      - { use: linux_boot, kernel: program.bin, format: raw, load: 0x4008_0000, entry: 0x4008_0000 }
-`;
+  BOARD.replace(
+    "      - use: pl011\n",
+    `      - use: ioreq\n      - use: stopwatch\n      - { use: pl031, at: 0x0901_0000, interrupt: spi 2, runs: ${runs} }\n`,
+  );
 
 /** The middle of the times between two exits of the guest's: what else the host does meanwhile doesn't show. */
 async function roundTrip(runs: "inline" | "ioreq"): Promise<number> {
