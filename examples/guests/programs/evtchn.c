@@ -2,33 +2,15 @@
 //   evtchn offer DOMID          a port that DOMID may bind: prints it, waits for the events after binding's own, prints each, ends
 //   evtchn ring DOMID PORT      binds a port of DOMID, and sends one event
 
-typedef unsigned int u32;
+#include "system_call.h"
 
-static long call(long number, long a, long b, long c, long d)
-{
-	register long x8 __asm__("x8") = number;
-	register long x0 __asm__("x0") = a;
-	register long x1 __asm__("x1") = b;
-	register long x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-	return x0;
-}
-
-enum { OPENAT = 56, READ = 63, WRITE = 64, IOCTL = 29, EXIT = 93, O_RDWR = 2, AT_FDCWD = -100 };
+enum { OPENAT = 56, READ = 63, WRITE = 64, IOCTL = 29, O_RDWR = 2, AT_FDCWD = -100 };
 
 // _IOC(_IOC_NONE, 'E', number, size).
 #define REQUEST(number, size) (('E' << 8) | (number) | (size) << 16)
 #define BIND_INTERDOMAIN REQUEST(1, 8)
 #define BIND_UNBOUND_PORT REQUEST(2, 4)
 #define NOTIFY REQUEST(4, 4)
-
-static long check(long result)
-{
-	// The error number is the exit code.
-	if (result < 0) call(EXIT, -result, 0, 0, 0);
-	return result;
-}
 
 static void print(const char *text, u32 number)
 {
@@ -39,7 +21,7 @@ static void print(const char *text, u32 number)
 	for (u32 at = digits; at-- > 0; number /= 10) line[length + at] = '0' + number % 10;
 	length += digits;
 	line[length++] = '\n';
-	call(WRITE, 1, (long)line, length, 0);
+	call(WRITE, 1, (long)line, length, 0, 0, 0);
 }
 
 static u32 number(const char *text)
@@ -52,21 +34,21 @@ static u32 number(const char *text)
 void __attribute__((noreturn, used)) begin(long *stack)
 {
 	char **arguments = (char **)(stack + 1);
-	long file = check(call(OPENAT, AT_FDCWD, (long)"/dev/xen/evtchn", O_RDWR, 0));
+	long file = check(call(OPENAT, AT_FDCWD, (long)"/dev/xen/evtchn", O_RDWR, 0, 0, 0));
 	if (stack[0] == 3) {
 		u32 remote = number(arguments[2]);
-		u32 port = check(call(IOCTL, file, BIND_UNBOUND_PORT, (long)&remote, 0));
+		u32 port = check(call(IOCTL, file, BIND_UNBOUND_PORT, (long)&remote, 0, 0, 0));
 		print("offered port ", port);
 		u32 fired;
-		check(call(READ, file, (long)&fired, 4, 0));
+		check(call(READ, file, (long)&fired, 4, 0, 0, 0));
 		print("event at port ", fired);
 	} else if (stack[0] == 4) {
 		u32 remote[2] = { number(arguments[2]), number(arguments[3]) };
-		u32 port = check(call(IOCTL, file, BIND_INTERDOMAIN, (long)remote, 0));
+		u32 port = check(call(IOCTL, file, BIND_INTERDOMAIN, (long)remote, 0, 0, 0));
 		print("bound port ", port);
-		check(call(IOCTL, file, NOTIFY, (long)&port, 0));
+		check(call(IOCTL, file, NOTIFY, (long)&port, 0, 0, 0));
 	}
-	call(EXIT, 0, 0, 0, 0);
+	call(SYSTEM_EXIT, 0, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
 }
 
