@@ -6,20 +6,17 @@ import { denoSockets } from "../host/deno_sockets.ts";
 import { cpuPools } from "../schedule/cpu_pools.ts";
 import { CpuEngine } from "../arch/cpu_engine.ts";
 import { dispatch } from "./dispatch.ts";
-import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
-import type { Domain, Outcome } from "./domain.ts";
-import { GuestDomain } from "./guest_domain.ts";
-import type { GuestVcpu } from "./guest_vcpu.ts";
+import type { Domain } from "./domain.ts";
+import { DomainLife } from "./domain_life.ts";
 import type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { Pacer } from "../schedule/pacer.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
-import { PluginHost, Scope } from "../plugin/plugin_host.ts";
+import { PluginHost } from "../plugin/plugin_host.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
 import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
-import type { RunHookLists } from "../schedule/scheduler.ts";
 import type { Scheduling } from "../schedule/scheduler.ts";
 import { SerialHub } from "../host/serial_hub.ts";
 import { SocketHub } from "../host/socket_hub.ts";
@@ -30,13 +27,6 @@ export type { MachineEnvironment, MachineStats, StopReason } from "./machine_typ
 
 /** 14 November 2023, 22:13:20 UTC. */
 const FIXED_BOOT_TIME = 1_700_000_000;
-
-/** A domain, and what its vCPUs' exits need of it: made once, used at each of them. */
-interface Resident {
-  readonly scope: Scope;
-  readonly hooks: RunHookLists;
-  readonly environment: DispatchEnvironment;
-}
 
 /** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
 export class Machine {
@@ -51,14 +41,12 @@ export class Machine {
   readonly #host: PluginHost;
   readonly #tracer: Tracer;
   readonly #exits = new Map<string, number>();
-  readonly #domains = new Map<Domain, Resident>();
-  readonly #ended: GuestDomain[] = [];
+  readonly #life: DomainLife;
   readonly #wallMs: () => number;
   readonly #pacer: Pacer | undefined;
   /** Where `#pacer` is absent: while an answer from outside is on its way, idle time passes no faster than the host's. */
   #awaiting: Pacer | undefined;
   #expectsInput: boolean;
-  #reboots = 0;
   #engine!: CpuEngine;
   #backend!: MemoryBackend;
   #scheduler!: Scheduler;
@@ -90,7 +78,15 @@ export class Machine {
       openDisk: environment.openDisk,
       openFolder: environment.openFolder,
       trace: (kind, detail) => this.#tracer.trace(kind, detail),
-      failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
+      failed: (owner, hook, error, domain) => this.#life.failed(owner, hook, error, domain),
+    });
+    this.#life = new DomainLife({
+      board,
+      host: this.#host,
+      memory: this.#ram,
+      tracer: this.#tracer,
+      exits: this.#exits,
+      hardware: () => ({ engine: this.#engine, backend: this.#backend, scheduler: this.#scheduler }),
     });
   }
 
@@ -118,12 +114,12 @@ export class Machine {
 
   /** What it did so far. */
   get stats(): MachineStats {
-    return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts, reboots: this.#reboots };
+    return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts, reboots: this.#life.reboots };
   }
 
   /** Domains, also those that ended and weren't destroyed. */
   get domains(): readonly Domain[] {
-    return [...this.#domains.keys()];
+    return this.#life.domains;
   }
 
   /** Names of the serial ports that devices opened. */
@@ -169,7 +165,7 @@ export class Machine {
 
   /** Builds a domain: memory, vCPUs, plugins, and boots it. Nothing is left when it throws. */
   createDomain(spec: DomainSpec): Promise<Domain> {
-    return this.#createDomain(spec, new Map());
+    return this.#life.create(spec);
   }
 
   /**
@@ -177,57 +173,7 @@ export class Machine {
    * time passes. Throws when there is no such domain, or when it can't be built again; then it is gone.
    */
   async reboot(name: string): Promise<Domain> {
-    const domain = this.domains.find((candidate) => candidate.name === name);
-    if (domain === undefined) throw new Error(`there is no domain ${name} to reboot`);
-    const kept = this.#host.keep(this.#domains.get(domain)!.scope);
-    this.destroyDomain(domain);
-    this.#reboots++;
-    this.#tracer.trace("domain reboots", () => name);
-    return await this.#createDomain(domain.spec, kept);
-  }
-
-  async #createDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
-    const domain = await this.#buildDomain(spec, kept);
-    await this.#bootDomain(domain);
-    return domain;
-  }
-
-  async #buildDomain(spec: DomainSpec, kept: ReadonlyMap<string, object>): Promise<Domain> {
-    if (this.domains.some((other) => other.name === spec.name)) throw new Error(`there is a domain ${spec.name} already`);
-    const takenIds = new Set(this.domains.flatMap(({ vcpus }) => vcpus.map(({ id }) => id)));
-    const domain = new GuestDomain(spec, {
-      engine: this.#engine,
-      backend: this.#backend,
-      memory: this.#ram,
-      listener: this.#scheduler,
-      nextVcpuId() {
-        let id = 0;
-        while (takenIds.has(id)) id++;
-        takenIds.add(id);
-        return id;
-      },
-      vcpuReset: (vcpu) => this.#resetHooks(vcpu),
-      ended: (ended) => this.#domainEnded(ended),
-    });
-    const scope = new Scope(this.#host.board, domain);
-    this.#domains.set(domain, this.#resident(domain, scope));
-    try {
-      for (const vcpu of domain.vcpus) this.#scheduler.add(vcpu);
-      await this.#host.attach(domain, scope, kept);
-    } catch (error) {
-      this.destroyDomain(domain);
-      throw error;
-    }
-    return domain;
-  }
-
-  async #bootDomain(domain: Domain): Promise<void> {
-    try {
-      await this.#host.boot(this.#domains.get(domain)!.scope);
-    } catch (error) {
-      this.destroyDomain(domain);
-      throw error;
-    }
+    return await this.#life.reboot(this.#life.named(name));
   }
 
   /** What can be changed of scheduling while it runs: weights, budgets, affinities. */
@@ -237,18 +183,7 @@ export class Machine {
 
   /** Gives everything back that a domain holds. */
   destroyDomain(domain: Domain): void {
-    const guest = domain as GuestDomain;
-    const scope = this.#domains.get(guest)?.scope;
-    if (scope === undefined) return;
-    for (const vcpu of guest.vcpus) {
-      vcpu.stop();
-      this.#scheduler.remove(vcpu);
-    }
-    scope.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
-    this.#domains.delete(guest);
-    const ended = this.#ended.indexOf(guest);
-    if (ended >= 0) this.#ended.splice(ended, 1);
-    guest.destroy();
+    this.#life.destroy(domain);
   }
 
   /** Stops the machine: stop hooks of all plugins, domains destroyed. */
@@ -270,15 +205,15 @@ export class Machine {
       pools: cpuPools(this.board, this.#host.board, (detail) => this.#tracer.trace("scheduler policy", () => detail)),
       pcpus: this.board.pcpus,
       nsPerInstruction: this.board.nsPerInstruction,
-      hooks: (vcpu) => this.#hooks(vcpu),
-      dispatch: (vcpu) => dispatch(vcpu, this.#domains.get(vcpu.domain)!.environment),
-      failed: (owner, hook, error, domain) => this.#failed(owner, hook, error, domain),
+      hooks: (vcpu) => this.#life.hooks(vcpu),
+      dispatch: (vcpu) => dispatch(vcpu, this.#life.exitEnvironment(vcpu.domain)),
+      failed: (owner, hook, error, domain) => this.#life.failed(owner, hook, error, domain),
       crashed: (vcpu, what, origin) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent, origin) }),
     });
     const built: Domain[] = [];
-    for (const spec of this.board.domains) built.push(await this.#buildDomain(spec, new Map()));
+    for (const spec of this.board.domains) built.push(await this.#life.build(spec));
     this.#backend.finishBoot?.();
-    for (const domain of built) await this.#bootDomain(domain);
+    for (const domain of built) await this.#life.boot(domain);
     this.#ram.seal();
   }
 
@@ -291,7 +226,7 @@ export class Machine {
   #run(endNs: number, endWallMs: number): StopReason | undefined {
     const clock = this.#clock;
     for (;;) {
-      const stopped = this.#stopReason();
+      const stopped = this.#life.stopReason();
       if (stopped) return stopped;
       if (clock.nowNs >= endNs || this.#wallMs() >= endWallMs) return undefined;
       const early = this.#pacer?.earlyMs(clock.nowNs);
@@ -300,7 +235,7 @@ export class Machine {
         this.#pacer?.busy();
         continue;
       }
-      if (this.#stopReason()) continue;
+      if (this.#life.stopReason()) continue;
       const untilNs = this.#scheduler.idleUntilNs;
       if (untilNs === undefined) {
         if (this.#sockets.open || this.#expectsInput && this.#serial.listening) return this.#wait(undefined);
@@ -330,68 +265,7 @@ export class Machine {
     return undefined;
   }
 
-  /** The board stops when its last domain ended, and a crash is what counts then; at once for a domain that wants to start over. */
-  #stopReason(): StopReason | undefined {
-    if (this.#ended.length === 0) return undefined;
-    const pick = (kind: Outcome["kind"]) => this.#ended.find((domain) => domain.outcome!.kind === kind);
-    const reboots = pick("reboot");
-    if (reboots === undefined && this.#ended.length < this.#domains.size) return undefined;
-    const domain = reboots ?? pick("crash") ?? this.#ended[this.#ended.length - 1];
-    const outcome = domain.outcome!;
-    switch (outcome.kind) {
-      case "crash":
-        return { kind: "crash", domain: domain.name, report: outcome.report };
-      case "reboot":
-        return { kind: "reboot", domain: domain.name, cause: outcome.cause };
-      case "power-off":
-        return { kind: "power-off", domain: domain.name, code: outcome.code };
-    }
-  }
-
   #idleReport(): string {
     return `every vCPU waits, no timer is armed, and no input can come:\n${this.describe()}`;
-  }
-
-  #domainEnded(domain: GuestDomain): void {
-    if (!this.#domains.has(domain)) return;
-    this.#ended.push(domain);
-    for (const vcpu of domain.vcpus) this.#scheduler.remove(vcpu);
-    this.#tracer.trace("domain ended", () => `${domain.name}: ${domain.outcome!.kind}`);
-    this.#domains.get(domain)!.scope.ended(domain.outcome!, (owner, hook, error) => this.#failed(owner, hook, error, domain));
-  }
-
-  #failed(owner: string, hook: string, error: unknown, domain?: Domain): void {
-    const failure = new PluginError(owner, hook, error);
-    const report = error instanceof Error && error.stack ? `${failure.message}\n${error.stack}` : failure.message;
-    this.#tracer.trace("plugin failure", () => failure.message);
-    for (const victim of domain ? [domain] : this.domains) victim.end({ kind: "crash", report });
-  }
-
-  #resident(domain: Domain, scope: Scope): Resident {
-    return {
-      scope,
-      hooks: [this.#host.board.runHooks, scope.runHooks],
-      environment: {
-        claims: scope.claims,
-        engine: this.#engine,
-        trace: (kind, detail) => this.#tracer.trace(kind, detail),
-        count: (kind: ExitKind) => this.#exits.set(kind, (this.#exits.get(kind) ?? 0) + 1),
-        failed: (owner, hook, error) => this.#failed(owner, hook, error, domain),
-      },
-    };
-  }
-
-  #hooks(vcpu: GuestVcpu): RunHookLists {
-    return this.#domains.get(vcpu.domain)?.hooks ?? [this.#host.board.runHooks];
-  }
-
-  #resetHooks(vcpu: GuestVcpu): void {
-    for (const { owner, hook } of this.#hooks(vcpu).flat()) {
-      try {
-        hook.reset?.(vcpu);
-      } catch (error) {
-        this.#failed(owner, "onRun reset", error, vcpu.domain);
-      }
-    }
   }
 }
