@@ -55,6 +55,8 @@ export function memoryBeside(board: Board): { readonly at: number; readonly size
 /** RAM of a board. */
 export class Ram implements PhysicalMemory {
   readonly wasm: WebAssembly.Memory;
+  /** The memory's, for good: it never grows, and asking for it takes its time. */
+  readonly #buffer: SharedArrayBuffer;
   readonly banks: readonly RamBank[];
   readonly #banks = new WindowTable<Bank>("RAM");
   readonly #ownerNumbers = new Map<string, number>();
@@ -98,6 +100,7 @@ export class Ram implements PhysicalMemory {
     this.banks = list.map(({ base, size, hostOffset }) => ({ base, size, hostOffset }));
     // It never grows: with a maximum that says so, generated code needn't look its size up at each access.
     this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
+    this.#buffer = this.wasm.buffer as unknown as SharedArrayBuffer;
   }
 
   reserve(bytes: number): number {
@@ -116,7 +119,7 @@ export class Ram implements PhysicalMemory {
   }
 
   view(pa: number, size: number): Uint8Array<SharedArrayBuffer> {
-    return new Uint8Array(this.wasm.buffer as unknown as SharedArrayBuffer, this.#offset(pa, size), size);
+    return new Uint8Array(this.#buffer, this.#offset(pa, size), size);
   }
 
   isRam(pa: number, size: number): boolean {
@@ -192,6 +195,11 @@ export class Ram implements PhysicalMemory {
     return this.#banks.all.reduce((sum, { value }) => sum + (value.isBeside ? 0 : value.buddy.free), 0);
   }
 
+  /** References to all frames together: one for each that has an owner, and more for those that others see. */
+  get references(): number {
+    return this.#banks.all.reduce((sum, { value }) => sum + value.references.reduce((count, frame) => count + frame, 0), 0);
+  }
+
   #take(bank: Bank, first: number, count: number, owner: string): void {
     const number = this.#number(owner);
     bank.owner.fill(number, first, first + count);
@@ -200,7 +208,7 @@ export class Ram implements PhysicalMemory {
     for (let frame = first; frame < first + count; frame++) {
       if (bank.dirty[frame] === 0) continue;
       bank.dirty[frame] = 0;
-      new Uint8Array(this.wasm.buffer, bank.hostOffset + frame * PAGE_SIZE, PAGE_SIZE).fill(0);
+      new Uint8Array(this.#buffer, bank.hostOffset + frame * PAGE_SIZE, PAGE_SIZE).fill(0);
     }
   }
 
@@ -250,6 +258,6 @@ export class Ram implements PhysicalMemory {
 
   #view64(pa: number): DataView {
     if (pa % 8 !== 0) throw new RangeError(`${hex(pa)} isn't aligned to 8 bytes`);
-    return new DataView(this.wasm.buffer, this.#offset(pa, 8), 8);
+    return new DataView(this.#buffer, this.#offset(pa, 8), 8);
   }
 }

@@ -1,26 +1,20 @@
-/** The state block of the physical CPU in the shared memory, with typed views that survive growth. */
+/** The state block of the physical CPU in the shared memory, with typed views. The memory never grows, so they are made once. */
 import * as at from "../state.ts";
 import type { StateBlock } from "../sysregs/mod.ts";
 
 /** Views of the shared memory and the place of the block in it. */
 export class Block implements StateBlock {
-  words!: Uint32Array<SharedArrayBuffer>;
-  bytes!: Uint8Array<SharedArrayBuffer>;
-  halves!: Uint16Array<SharedArrayBuffer>;
-  view!: DataView<SharedArrayBuffer>;
+  readonly words: Uint32Array<SharedArrayBuffer>;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly halves: Uint16Array<SharedArrayBuffer>;
+  readonly view: DataView<SharedArrayBuffer>;
   /** Index in `words` of the block's first word. */
   readonly base: number;
 
   /** @param address byte offset of the block in the shared memory, a multiple of 16 */
   constructor(readonly memory: WebAssembly.Memory, readonly address: number) {
     this.base = address >>> 2;
-    this.refresh();
-  }
-
-  /** Looks for growth. Cheap; called at each entry. */
-  refresh(): void {
-    const buffer = this.memory.buffer as unknown as SharedArrayBuffer;
-    if (this.words?.buffer === buffer) return;
+    const buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.words = new Uint32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.halves = new Uint16Array(buffer);

@@ -186,9 +186,8 @@ export class Cpu {
 
   /** Puts a vCPU's registers into the block. */
   enter(vcpu: Occupant): void {
-    const { block } = this;
-    block.refresh();
     if (this.#inside === vcpu) return;
+    const { block } = this;
     if (this.#running) throw new Error("a vCPU can't be switched while another runs");
     const { bytes, address } = block;
     this.accesses.checker?.entered(vcpu.number, vcpu.saved);

@@ -72,7 +72,6 @@ interface Away {
 /** A load by EL2, or with a value a store. `away`: the vCPU, when another one is in the block. Throws a `RangeError` for a fault. */
 export function accessAtEl2(cpu: Cpu, away: Away | undefined, va: bigint, size: number, value: bigint | undefined): bigint {
   const { block } = cpu;
-  block.refresh();
   if (away === undefined) return access(cpu, va, size, value);
   // Also while a guest runs: only the translation looks at these.
   const view = new DataView(away.saved.buffer, away.saved.byteOffset);
