@@ -34,6 +34,7 @@ export * from "./host/serial.ts";
 // Running machines.
 export { openHostFolder } from "./host/host_folder.ts";
 export { Machine } from "./machine/machine.ts";
+export type { Holdings } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, StopReason } from "./machine/machine.ts";
 export type { Scheduling } from "./schedule/scheduler.ts";
 export { denoSockets } from "./host/deno_sockets.ts";

@@ -8,4 +8,6 @@ export { FakeAddressSpace, FakeMemoryBackend } from "./testing/fake_memory.ts";
 export { FakeInterrupts } from "./testing/fake_interrupts.ts";
 export { fakeBoard, roundRobin, startAll, startFirst, uses } from "./testing/fake_board.ts";
 export type { FakeBoardOptions } from "./testing/fake_board.ts";
+export { leakReport, leaks } from "./testing/leak_report.ts";
+export type { LeakReport } from "./testing/leak_report.ts";
 export { FakeSockets, silentSockets } from "./testing/fake_sockets.ts";

@@ -63,7 +63,7 @@ Deno.test("a disk's path is relative to the manifest", async () => {
       board: { file },
       openDisk(path) {
         asked = path;
-        return {} as Disk;
+        return { close() {} } as Disk;
       },
     });
     const plugin = definePlugin({

@@ -64,10 +64,13 @@ export class SerialHub {
   /** Hands on what was written since the last time. */
   flush(sink: (port: string, bytes: Uint8Array) => void): void {
     for (const [name, port] of this.#ports) {
-      if (port.output.length === 0) continue;
-      const bytes = Uint8Array.from(port.output);
-      port.output = [];
-      sink(name, bytes);
+      if (port.output.length > 0) {
+        const bytes = Uint8Array.from(port.output);
+        port.output = [];
+        sink(name, bytes);
+      }
+      // Its last words are out.
+      if (port.owner === NOBODY && port.output.length === 0) this.#ports.delete(name);
     }
   }
 
@@ -86,7 +89,7 @@ export class SerialHub {
     this.#ports.set(name, port);
     own(() => {
       port.handler = undefined;
-      // What was written last must still come out: the port goes with the next owner or the machine.
+      // What was written last must still come out: the port goes with the next flush, or to the next owner.
       port.owner = NOBODY;
       if (port.output.length === 0) this.#ports.delete(name);
     });

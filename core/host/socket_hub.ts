@@ -64,6 +64,11 @@ export class SocketHub {
     return this.#arrived.length > 0 || this.driver.live && this.#endpoints.size > 0;
   }
 
+  /** Sockets, and questions to name servers, that are open. */
+  get size(): number {
+    return this.#endpoints.size;
+  }
+
   /** An answer is on its way: time must not run past it. */
   get expecting(): boolean {
     if (!this.driver.live) return false;

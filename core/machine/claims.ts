@@ -37,6 +37,12 @@ export class ClaimTable {
   /** `board`: claims that hold for this table as well. */
   constructor(readonly board?: ClaimTable) {}
 
+  /** Claims of this table alone. */
+  get size(): number {
+    const others = this.#others === undefined ? 0 : 1;
+    return this.#classes.size + this.#immediates.size + this.#registers.size + this.#calls.length + this.#windows.all.length + others;
+  }
+
   class(ec: number): Owned<(trap: Trap) => Answer> | undefined {
     return this.#classes.get(ec) ?? this.board?.class(ec);
   }

@@ -154,12 +154,14 @@ export class DomainLife {
 
   /** Runs its boot hooks. Nothing is left of the domain when it throws. */
   async boot(domain: Domain): Promise<void> {
+    this.#mustLive(domain);
+    const { scope } = this.#residents.get(domain)!;
     try {
-      this.#mustLive(domain);
-      await this.environment.host.boot(this.#residents.get(domain)!.scope);
+      await this.environment.host.boot(scope);
       this.#mustLive(domain);
     } catch (error) {
       this.destroy(domain);
+      this.#close(scope);
       throw error;
     }
   }

@@ -8,6 +8,8 @@ import { CpuEngine } from "../arch/cpu_engine.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
+import { takeInventory } from "./inventory.ts";
+import type { Holdings } from "./inventory.ts";
 import type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
@@ -38,6 +40,7 @@ export class Machine {
   readonly #clock: VirtualClock;
   readonly #serial: SerialHub;
   readonly #sockets: SocketHub;
+  readonly #bus: DeviceBus;
   readonly #host: PluginHost;
   readonly #tracer: Tracer;
   readonly #exits = new Map<string, number>();
@@ -66,13 +69,14 @@ export class Machine {
     this.#wallMs = environment.wallMs ?? (() => performance.now());
     this.#pacer = board.time === "host" ? new Pacer(this.#wallMs) : undefined;
     this.#expectsInput = environment.expectsInput ?? false;
+    this.#bus = new DeviceBus(this.#ram);
     this.#host = new PluginHost({
       board,
       clock: this.#clock,
       serial: this.#serial,
       sockets: this.#sockets,
       memory: this.#ram,
-      bus: new DeviceBus(this.#ram),
+      bus: this.#bus,
       images: environment.images,
       bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
       openDisk: environment.openDisk,
@@ -125,6 +129,21 @@ export class Machine {
   /** Names of the serial ports that devices opened. */
   get serialPorts(): readonly string[] {
     return this.#serial.names;
+  }
+
+  /** Everything that it holds, as numbers by name: what differs between two equal moments is a leak. For tests; takes a while. */
+  holdings(): Holdings {
+    return takeInventory({
+      memory: this.#ram,
+      clock: this.#clock,
+      serial: this.#serial,
+      sockets: this.#sockets,
+      bus: this.#bus,
+      files: this.#host.files,
+      scheduler: this.#scheduler,
+      board: this.#host.board,
+      domains: this.domains.map((domain) => ({ domain, scope: this.#life.scope(domain)! })),
+    });
   }
 
   /** For people: a line for each vCPU, where it is and what it does. */

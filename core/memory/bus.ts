@@ -20,6 +20,11 @@ export class DeviceBus implements PhysicalBus {
     this.#windows.add(at, size, name, handler);
   }
 
+  /** Windows that are taken. */
+  get size(): number {
+    return this.#windows.all.length;
+  }
+
   find(pa: number): { readonly at: number; readonly name: string; readonly handler: MmioHandler } | undefined {
     const window = this.#windows.find(pa);
     return window && { at: window.at, name: window.name, handler: window.value };

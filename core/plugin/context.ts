@@ -63,6 +63,8 @@ export interface BoardContext<O, S> {
   onRun(hooks: RunHooks): void;
   /** Called when the machine stops, in reverse order of registration. */
   onStop(hook: () => void): void;
+  /** Tells how much of something it holds beyond its state and what it got from the context: whoever looks for leaks asks. */
+  holds(what: string, count: () => number): void;
   /** A trace event: what happened, bounded in number per kind. */
   trace(kind: string, detail: () => string): void;
   /** Throws an error that points at this option's line in the manifest. */

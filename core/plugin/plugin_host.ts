@@ -10,6 +10,7 @@ import type { Domain, Outcome } from "../machine/domain.ts";
 import { OptionError } from "../board/errors.ts";
 import type { FolderOpener } from "../host/folder.ts";
 import { openHostFolder } from "../host/host_folder.ts";
+import { OpenFiles } from "../host/open_files.ts";
 import { PluginError } from "./plugin_errors.ts";
 import { orderByNeeds } from "./order.ts";
 import { pluginOf } from "./plugin.ts";
@@ -68,6 +69,8 @@ export class Scope {
   readonly capabilities: Map<string, Provided> = new Map();
   /** What uses provide of capabilities that several may provide, by use and name. */
   readonly many: Map<PluginUse, Map<string, Provided>> = new Map();
+  /** What plugins hold beyond what is here, by what it is. */
+  readonly held: Hooked<{ readonly what: string; readonly count: () => number }>[] = [];
   readonly #undo: (() => void)[] = [];
   readonly #stopHooks: Hooked<() => void>[] = [];
 
@@ -78,6 +81,11 @@ export class Scope {
   /** Something to undo when the scope goes. */
   own(undo: () => void): void {
     this.#undo.push(undo);
+  }
+
+  /** How much there is to do when it goes. */
+  get size(): number {
+    return this.#undo.length + this.#stopHooks.length;
   }
 
   onStop(hook: Hooked<() => void>): void {
@@ -108,13 +116,21 @@ export class Scope {
         failed(owner, "onStop", error);
       }
     }
-    for (const undo of this.#undo.splice(0).reverse()) undo();
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        undo();
+      } catch (error) {
+        failed("core", "undo", error);
+      }
+    }
   }
 }
 
 /** The plugins of a board. */
 export class PluginHost {
   readonly board: Scope = new Scope();
+  /** Disks and folders that plugins have open. */
+  readonly files: OpenFiles = new OpenFiles();
 
   constructor(readonly environment: HostEnvironment) {}
 
@@ -243,9 +259,10 @@ export class PluginHost {
           if (image === undefined) throw new Error(`image ${JSON.stringify(reference)} was not loaded: no option of kind "image" names it`);
           return image;
         },
-        disk: (path, mode) => (this.environment.openDisk ?? openDiskFile)(besideManifest(path, board.file), mode),
+        disk: (path, mode) => this.files.disk(this.environment.openDisk ?? openDiskFile, besideManifest(path, board.file), mode, own),
         sockets: sockets.forInstance(guard, own, (path) => besideManifest(path, board.file)),
-        folder: (path, mode) => (this.environment.openFolder ?? openHostFolder)(besideManifest(path, board.file), mode),
+        folder: (path, mode) =>
+          this.files.folder(this.environment.openFolder ?? openHostFolder, besideManifest(path, board.file), mode, own),
         bootTimeSeconds,
       },
       exceptions: scope.claims.forInstance(owner),
@@ -274,6 +291,9 @@ export class PluginHost {
         scope.runHooks.push({ owner, hook: hooks });
       },
       onStop: (hook) => scope.onStop({ owner, hook }),
+      holds: (what, count) => {
+        scope.held.push({ owner, hook: { what, count } });
+      },
       trace: (kind, detail) => trace(kind, () => `${owner}: ${detail()}`),
       fail(option, message) {
         throw new OptionError(option, message, [...use.path, option]);

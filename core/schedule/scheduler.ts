@@ -114,6 +114,11 @@ export class Scheduler implements VcpuListener, Scheduling {
     this.#wakes++;
   }
 
+  /** vCPUs that it knows. */
+  get size(): number {
+    return this.#vcpus.size;
+  }
+
   /** Virtual time. */
   get nowNs(): number {
     return this.environment.clock.nowNs;
