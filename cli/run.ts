@@ -16,13 +16,14 @@ import type { LoadedBoard } from "./load.ts";
 import { parseSymbols, PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
 import type { Limits, Surroundings } from "./runner.ts";
+import type { RunResult } from "./run_result.ts";
+import { Script } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
 import { Terminal } from "./terminal.ts";
 import type { Done } from "./verb.ts";
 
 interface RunOptions extends BoardOptions {
   expect?: string[];
-  fail?: string[];
   timeout?: string;
   wallTimeout?: string;
   realtime?: boolean;
@@ -34,17 +35,16 @@ interface RunOptions extends BoardOptions {
   port?: string;
   all?: boolean;
   console?: string[];
+  result?: string;
   quiet?: boolean;
 }
 
 /** The command. */
 export function command(done: Done): Command {
+  const script = new Script();
   return boardVerb(
     done,
-    new Command()
-      .description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps.")
-      .option("--expect <text:string>", "End with 0 when the guest printed this. May be repeated: all, in this order.", { collect: true })
-      .option("--fail <text:string>", "End with 1 when the guest prints this. May be repeated.", { collect: true })
+    script.addTo(new Command().description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps."))
       .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
       .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
       .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
@@ -59,12 +59,13 @@ export function command(done: Done): Command {
       .option("--trace", "Print trace events to standard error.")
       .option("--profile", "Print where the guest's instructions went, when the run ends.")
       .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
+      .option("--result <file:string>", "Write how it ended to a file, as JSON.")
       .option("-q, --quiet", "Print nothing but the guest's console, and errors."),
-    run,
+    (options: RunOptions, file) => run(options, file, script),
   );
 }
 
-async function run(options: RunOptions, file: string): Promise<number> {
+async function run(options: RunOptions, file: string, script: Script): Promise<number> {
   const limits = limitsOf(options);
   const overrides = overridesOf(options);
   if (options.profile) overrides.push(profileOverride);
@@ -99,7 +100,7 @@ async function run(options: RunOptions, file: string): Promise<number> {
     },
   });
   const terminal = new Terminal(consoles);
-  const watcher = new Watcher({ expect: options.expect ?? [], refuse: options.fail ?? [] });
+  const watcher = new Watcher(script);
   let machine: Machine;
   try {
     machine = await Machine.create(board, {
@@ -135,7 +136,9 @@ async function run(options: RunOptions, file: string): Promise<number> {
     const rebooting = options.reboot === false
       ? undefined
       : (reason: StopReason) => say(`\nreboot ${describeEnding({ kind: "stopped", reason })}`);
-    return await runAndReport(machine, { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting }, say);
+    const result = await runAndReport(machine, { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting }, say);
+    if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
+    return result.code;
   } finally {
     machine.dispose();
     files.close();
@@ -146,7 +149,7 @@ async function runAndReport(
   machine: Machine,
   surroundings: Surroundings & { readonly terminal: Terminal; readonly consoles: Consoles },
   say: (line: string) => void,
-): Promise<number> {
+): Promise<RunResult> {
   const { terminal, consoles, watcher } = surroundings;
   const start = performance.now();
   let ending: Ending;
@@ -161,14 +164,32 @@ async function runAndReport(
   const { instructions, exits, reboots, traced } = machine.stats;
   const code = exitCodeOf(ending, watcher.missing);
   say("");
-  if (ending.kind === "stopped" && ending.reason.report) console.error(ending.reason.report);
-  if (ending.kind === "timeout") console.error(`when the time was over:\n${machine.describe()}`);
+  const report = reportOf(ending, machine);
+  if (report !== undefined) console.error(report);
   for (const text of code === EXIT.ok || code === EXIT.interrupted ? [] : watcher.missing) {
     console.error(`expected and not seen: ${JSON.stringify(text)}`);
   }
   if (code !== EXIT.ok && !("signal" in ending)) console.error(`error: ${describeEnding(ending)}`);
-  say(runSummary({ outcome: describeEnding(ending), virtualNs: machine.nowNs, wallMs, instructions, exits, reboots, traced }));
-  return code;
+  const outcome = describeEnding(ending);
+  say(runSummary({ outcome, virtualNs: machine.nowNs, wallMs, instructions, exits, reboots, traced }));
+  return {
+    board: machine.board.name,
+    code,
+    outcome,
+    missing: watcher.missing,
+    virtualNs: machine.nowNs,
+    wallMs,
+    instructions,
+    exits: Object.fromEntries(exits),
+    reboots,
+    report,
+  };
+}
+
+/** What the vCPUs were doing, when the end was none that the guest wanted. */
+function reportOf(ending: Ending, machine: Machine): string | undefined {
+  if (ending.kind === "stopped") return ending.reason.report;
+  return ending.kind === "timeout" ? `when the time was over:\n${machine.describe()}` : undefined;
 }
 
 async function fetchImages(board: Board, loaded: LoadedBoard, say: (line: string) => void): Promise<Map<string, Uint8Array> | undefined> {

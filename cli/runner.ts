@@ -7,6 +7,9 @@ import type { Terminal } from "./terminal.ts";
 /** Wall-clock length of a slice: short enough for keys, long enough to cost nothing. */
 const SLICE_MS = 20;
 
+/** Virtual length of a slice where a script reads and types: whatever the host's speed, it sees and does the same at the same instruction. */
+const SCRIPT_SLICE_NS = 2_000_000;
+
 /** Any byte on this port presses the power key. */
 export const POWER_KEY = "power-key";
 
@@ -43,6 +46,7 @@ export async function runMachine(machine: Runnable, { port, terminal, watcher, l
   const { virtual, wall } = limits;
   const deadline = wall ? performance.now() + wall.ms : Infinity;
   let listening = true;
+  let stuck = false;
   machine.onHostInput(() => terminal.wake());
   for (;;) {
     if (terminal.quit) return { kind: "quit", ...terminal.quit };
@@ -54,20 +58,36 @@ export async function runMachine(machine: Runnable, { port, terminal, watcher, l
       terminal.powerKey = false;
       if (machine.serialPorts.includes(POWER_KEY)) machine.serialInput(POWER_KEY, Uint8Array.of(1));
     }
-    if (listening && terminal.ended) {
+    for (const text of watcher.takeInput()) {
+      if (port !== undefined && machine.serialPorts.includes(port)) machine.serialInput(port, new TextEncoder().encode(text));
+    }
+    if (listening && terminal.ended && (stuck || !watcher.types)) {
       listening = false;
       machine.endInput();
     }
-    const reason = machine.runFor(virtual ? virtual.ns - machine.nowNs : Infinity, Math.min(SLICE_MS, deadline - performance.now()));
+    const left = virtual ? virtual.ns - machine.nowNs : Infinity;
+    const reason = watcher.isScripted
+      ? machine.runFor(Math.min(SCRIPT_SLICE_NS, left), deadline - performance.now())
+      : machine.runFor(left, Math.min(SLICE_MS, deadline - performance.now()));
+    // Nothing happens before input comes: what is on the screen is all there will be.
+    stuck = machine.waiting && machine.wakeAfterMs === undefined;
+    const over = virtual && machine.nowNs >= virtual.ns
+      ? `${virtual.text} of virtual time`
+      : performance.now() >= deadline
+      ? `${wall?.text} of wall time`
+      : undefined;
+    watcher.settle(reason || stuck || over !== undefined ? undefined : machine.nowNs);
     if (watcher.ending) return watcher.ending;
+    // A kernel that panics may start over: for whoever doesn't watch, that is an endless boot.
+    if (reason?.kind === "reboot" && watcher.panicked) return { kind: "panic", text: "Kernel panic" };
     if (reason?.kind === "reboot" && rebooting) {
       rebooting(reason);
       await machine.reboot(reason.domain!);
       continue;
     }
     if (reason) return { kind: "stopped", reason };
-    if (virtual && machine.nowNs >= virtual.ns) return { kind: "timeout", limit: `${virtual.text} of virtual time` };
-    if (performance.now() >= deadline) return { kind: "timeout", limit: `${wall?.text} of wall time` };
+    if (watcher.typing || stuck && listening && terminal.ended) continue;
+    if (over !== undefined) return { kind: "timeout", limit: over };
     await terminal.wait(machine.waiting ? Math.min(machine.wakeAfterMs ?? Infinity, deadline - performance.now(), 1000) : 0);
   }
 }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Domain, StopReason } from "../core/mod.ts";
 import { Watcher } from "./expectations.ts";
+import { literal } from "./patterns.ts";
 import { runMachine } from "./runner.ts";
 import type { Console, Runnable } from "./runner.ts";
 
@@ -16,7 +17,7 @@ function fake(
     powerKey?: boolean;
   } = {},
 ) {
-  const watcher = new Watcher({ expect: ["ok"], refuse: [] });
+  const watcher = new Watcher({ steps: [{ expect: literal("ok") }], refuse: [] });
   const input: string[] = [];
   let slices = 0;
   let inputEnded = false;
