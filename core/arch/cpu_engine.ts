@@ -6,6 +6,7 @@
 import { capability } from "../plugin/capability.ts";
 import type { Capability } from "../plugin/capability.ts";
 import type { Pa, Va } from "../memory/address.ts";
+import type { Stop, Stopped } from "./stops.ts";
 
 /** Where an exception came from: the interrupted PC and the syndrome. */
 export interface FaultOrigin {
@@ -25,8 +26,8 @@ export type Exit =
   | { readonly kind: "wait"; readonly instruction: "WFI" | "WFE" }
   /** An exception without end, such as a vector that faults on itself. `origin`: the one that it began with, when another. */
   | { readonly kind: "fault-loop"; readonly detail: string; readonly origin?: FaultOrigin }
-  /** A breakpoint that a debugger set was reached. */
-  | { readonly kind: "breakpoint"; readonly pc: Va };
+  /** Where a debugger wants it to stop. A run that follows goes on as if there had been none, over this stop. */
+  | { readonly kind: "breakpoint" } & Stopped;
 
 /** What a new vCPU is told about itself. */
 export interface VcpuConfig {
@@ -56,6 +57,14 @@ export interface VcpuState {
   read(register: string): bigint;
   /** Writes a system register, without traps. Unknown names throw. */
   write(register: string, value: bigint): void;
+  /** The low word of ESR_EL2, unsigned: what every exit looks at. */
+  readonly syndrome: number;
+  /** The IPA that stage 2 refused, by HPFAR_EL2 and FAR_EL2: see {@linkcode CpuEngine.run}. */
+  readonly faultIpa: number;
+  /** While EL2 handles an exception: skips the instruction that was trapped. ELR_EL2 moves on, and SPSR_EL2's SS and BTYPE are cleared. */
+  skip(): void;
+  /** {@linkcode setX} with a whole number from 0 to 2^53 - 1, which is quicker. */
+  setXNumber(n: number, value: number): void;
   /** Instructions retired since creation. */
   readonly retired: number;
   /** True when an interrupt would wake WFI, whatever PSTATE.DAIF says. */
@@ -80,6 +89,8 @@ export interface RunWindow {
   readonly startNs: number;
   /** Virtual nanoseconds per instruction. */
   readonly nsPerInstruction: number;
+  /** For a debugger: comes back with `breakpoint` after so many instructions, which is less than the budget and more than none. */
+  readonly stopAfter?: number;
 }
 
 /** What a load or store moves. */
@@ -158,6 +169,8 @@ export interface CpuEngine {
   invalidateTlb(vmid?: number): void;
   /** Tells that host code wrote guest memory (image placed, DMA), so that stale decoded code is dropped. */
   memoryWritten(pa: Pa, size: number): void;
+  /** Replaces the stops of a debugger; between runs. `vcpus`: whom one concerns, all when absent. */
+  setStops?(stops: readonly { readonly stop: Stop; readonly vcpus?: readonly VcpuState[] }[]): void;
   /** Takes a synchronous exception to EL1 in the vCPU's present context, as hardware would. */
   injectException(vcpu: VcpuState, exception: Injected): void;
   /**

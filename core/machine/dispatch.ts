@@ -7,7 +7,7 @@
 import { hex } from "../memory/address.ts";
 import { className, dataAbort, EC, genericName, systemAccess } from "../arch/syndrome.ts";
 import type { ClaimTable } from "./claims.ts";
-import type { CpuEngine } from "../arch/cpu_engine.ts";
+import type { CpuEngine, DescribedAccess, VcpuState } from "../arch/cpu_engine.ts";
 import type { Vcpu } from "./domain.ts";
 import type { GuestVcpu } from "./guest_vcpu.ts";
 import type { Answer, ImmediateAnswer, SmcccResult, Trap } from "../arch/exceptions.ts";
@@ -40,18 +40,25 @@ const ALIGNMENT_FAULT = 0b100001;
 /** Without the level. */
 const PERMISSION_FAULT = 0b0011;
 const NOT_SUPPORTED = 0xffff_ffff_ffff_ffffn;
-/** SPSR.SS and SPSR.BTYPE: a skipped instruction clears them. */
-const SKIP_CLEARS = 1n << 21n | 3n << 10n;
 
 const answers: ReadonlySet<unknown> = new Set<Answer>(["resume", "advance", "wait", "yield", "undefined", "unclaimed", "stopped"]);
 
 /** A handler's result isn't one of the results that its contract allows. */
 class BadAnswer extends TypeError {}
 
+/** A trap that somebody may want to look into. */
+class TakenTrap implements Trap {
+  constructor(readonly vcpu: GuestVcpu, readonly ec: number, readonly iss: number) {}
+
+  get esr(): bigint {
+    return this.vcpu.state.read("ESR_EL2");
+  }
+}
+
 /** Handles the exception that the vCPU's EL2 registers describe. */
 export function dispatch(vcpu: GuestVcpu, environment: DispatchEnvironment): Next {
-  const esr = vcpu.state.read("ESR_EL2");
-  const trap: Trap = { vcpu, esr, ec: Number(esr >> 26n & 63n), iss: Number(esr & 0x1ff_ffffn) };
+  const { syndrome } = vcpu.state;
+  const trap = new TakenTrap(vcpu, syndrome >>> 26, syndrome & 0x1ff_ffff);
   // The same exit once more, whose handler said "later": it was counted then.
   if (vcpu.hasAnswer) return mmio(trap, vcpu, environment);
   const claim = environment.claims.class(trap.ec);
@@ -91,7 +98,7 @@ export function dispatch(vcpu: GuestVcpu, environment: DispatchEnvironment): Nex
       environment.trace("SError", () => where(vcpu));
       return "run";
     default:
-      environment.trace("unclaimed exception", () => `${where(vcpu)}: ${className(trap.ec)}, ESR_EL2 ${hex(esr)}`);
+      environment.trace("unclaimed exception", () => `${where(vcpu)}: ${className(trap.ec)}, ESR_EL2 ${hex(trap.esr)}`);
       return settle(vcpu, "undefined");
   }
 }
@@ -115,29 +122,21 @@ function kindOf({ ec, iss }: Trap): ExitKind {
   }
 }
 
-/** Skips the trapped instruction. */
-function advance(vcpu: Vcpu): void {
-  const state = vcpu.state;
-  state.pc = BigInt.asUintN(64, state.pc + 4n);
-  const saved = state.read("SPSR_EL2");
-  if ((saved & SKIP_CLEARS) !== 0n) state.write("SPSR_EL2", saved & ~SKIP_CLEARS);
-}
-
 function settle(vcpu: Vcpu, answer: Exclude<Answer, "unclaimed">): Next {
   if (vcpu.power === "off" || answer === "stopped") return "stopped";
   switch (answer) {
     case "resume":
       return "run";
     case "advance":
-      advance(vcpu);
+      vcpu.state.skip();
       return "run";
     case "wait":
     case "yield":
-      advance(vcpu);
+      vcpu.state.skip();
       return answer;
     case "undefined":
       // An HVC returns to behind itself; the UNDEFINED exception is the HVC's own.
-      if (Number(vcpu.state.read("ESR_EL2") >> 26n & 63n) === EC.HVC64) vcpu.state.pc = BigInt.asUintN(64, vcpu.state.pc - 4n);
+      if (vcpu.state.syndrome >>> 26 === EC.HVC64) vcpu.state.pc = BigInt.asUintN(64, vcpu.state.pc - 4n);
       vcpu.inject({ kind: "undefined" });
       return "run";
   }
@@ -176,7 +175,7 @@ function call(trap: Trap, conduit: "hvc" | "smc", environment: DispatchEnvironme
   }
   if (result === "stopped" || vcpu.power === "off") return "stopped";
   // A trapped SMC returns to itself, an HVC after itself. Arm ARM DDI 0487, "Traps of SMC instructions".
-  if (conduit === "smc") advance(vcpu);
+  if (conduit === "smc") state.skip();
   if (result === "wait") {
     state.setX(0, 0n);
     return "wait";
@@ -254,7 +253,7 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
   if (info.stage1Walk) return refuse("a stage 1 table lies where no memory is");
   if (info.status === ALIGNMENT_FAULT) {
     // Stage 1 says Normal, stage 2 Device: only there does an alignment fault come to EL2. The guest gets it as if it were stage 1's.
-    const ipa = ipaOf(vcpu);
+    const ipa = state.faultIpa;
     const text = `a ${direction} of memory that is Normal in stage 1 and Device in stage 2`;
     environment.trace(
       "attribute conflict",
@@ -266,11 +265,11 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
   const isStoreToReadOnly = info.write && info.status >> 2 === PERMISSION_FAULT;
   if (info.status >> 2 >= PERMISSION_FAULT && !isStoreToReadOnly) return refuse("not a translation fault");
   if (info.farNotValid) return refuse("FAR_EL2 isn't valid");
-  const ipa = ipaOf(vcpu);
+  const ipa = state.faultIpa;
   const window = environment.claims.window(ipa);
   if (window === undefined) return refuse("nothing is there", ipa);
   if (info.cacheMaintenance) return settle(vcpu, "advance");
-  const described = info.valid
+  const described: DescribedAccess | undefined = info.valid
     ? { write: info.write, transfers: [info], writeback: undefined }
     : environment.engine.describeAccess?.(state);
   if (described === undefined) return refuse(`${window.name}: the access isn't a load or store that can be emulated`, ipa);
@@ -291,16 +290,11 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
         vcpu.deferAccess(loaded);
         return vcpu.power === "off" ? "stopped" : "later";
       }
-      if (described.write) loaded.push(0n);
-      else if (typeof raw === "bigint" || typeof raw === "number") loaded.push(BigInt(raw));
-      else throw new BadAnswer(`the value is a ${typeof raw}; want a number or bigint`);
+      if (described.write) loaded.push(0);
+      else if (typeof raw === "bigint" || Number.isInteger(raw)) loaded.push(raw!);
+      else throw new BadAnswer(`the value is a ${typeof raw}; want a whole number or bigint`);
     }
-    if (!described.write) {
-      described.transfers.forEach(({ register, signExtend, wide }, index) => {
-        const extended = signExtend ? BigInt.asIntN(bits, loaded[index]) : BigInt.asUintN(bits, loaded[index]);
-        state.setX(register, BigInt.asUintN(wide ? 64 : 32, extended));
-      });
-    }
+    if (!described.write) { for (let n = 0; n < loaded.length; n++) setLoaded(state, described.transfers[n], loaded[n]); }
     if (described.writeback) {
       const { register, value } = described.writeback;
       if (register === 31) state.guestSp = value;
@@ -313,9 +307,19 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
   return settle(vcpu, "advance");
 }
 
-/** Where stage 2 refused, see CpuEngine.run. */
-function ipaOf({ state }: Vcpu): number {
-  return Number(state.read("HPFAR_EL2") >> 4n & 0xff_ffff_ffffn) * 4096 + Number(state.read("FAR_EL2") & 0xfffn);
+/** What a load leaves in its register. */
+function setLoaded(
+  state: VcpuState,
+  { register, size, signExtend, wide }: DescribedAccess["transfers"][number],
+  value: bigint | number,
+): void {
+  // Nearly all that devices answer.
+  if (typeof value === "number" && size <= 4 && !signExtend) {
+    return state.setXNumber(register, size === 4 ? value >>> 0 : value & (1 << size * 8) - 1);
+  }
+  const whole = BigInt(value);
+  const extended = signExtend ? BigInt.asIntN(size * 8, whole) : BigInt.asUintN(size * 8, whole);
+  state.setX(register, BigInt.asUintN(wide ? 64 : 32, extended));
 }
 
 function where(vcpu: Vcpu): string {

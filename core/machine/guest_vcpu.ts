@@ -36,7 +36,7 @@ export class GuestVcpu implements Vcpu {
   /** Reasons for which it doesn't run whatever is pending: an access without its answer, a domain that is paused. */
   #holds = 0;
   /** An access that waits for its answer, or has got it: the parts of it that are done (a pair of registers has two). */
-  #access: { readonly done: readonly bigint[]; answered: boolean } | undefined;
+  #access: { readonly done: readonly (bigint | number)[]; answered: boolean } | undefined;
   readonly state: VcpuState;
   /** Its place in the policy's view. */
   readonly schedulable: Schedulable;
@@ -151,7 +151,7 @@ export class GuestVcpu implements Vcpu {
   }
 
   /** An access has no answer yet; `done`: the parts that have theirs. */
-  deferAccess(done: readonly bigint[]): void {
+  deferAccess(done: readonly (bigint | number)[]): void {
     if (this.#power === "off") return;
     this.#access = { done, answered: false };
     this.hold();
@@ -164,10 +164,11 @@ export class GuestVcpu implements Vcpu {
   }
 
   /** The parts of the access that are done, as {@linkcode deferAccess} has kept them; it is no longer deferred then. */
-  takeAccess(): bigint[] {
-    const done = this.hasAnswer ? this.#access!.done : [];
+  takeAccess(): (bigint | number)[] {
+    if (this.#access === undefined) return [];
+    const done = this.#access.answered ? [...this.#access.done] : [];
     this.#access = undefined;
-    return [...done];
+    return done;
   }
 
   kick(): void {

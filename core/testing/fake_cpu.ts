@@ -61,6 +61,23 @@ export class FakeVcpuState implements VcpuState {
     this.registers.set(register, BigInt.asUintN(64, value));
   }
 
+  get syndrome(): number {
+    return Number(this.read("ESR_EL2") & 0xffff_ffffn);
+  }
+
+  get faultIpa(): number {
+    return Number(this.read("HPFAR_EL2") >> 4n & 0xff_ffff_ffffn) * 4096 + Number(this.read("FAR_EL2") & 0xfffn);
+  }
+
+  skip(): void {
+    this.pc = BigInt.asUintN(64, this.pc + 4n);
+    this.write("SPSR_EL2", this.read("SPSR_EL2") & ~(1n << 21n | 3n << 10n));
+  }
+
+  setXNumber(n: number, value: number): void {
+    this.setX(n, BigInt(value));
+  }
+
   wakeupPending(): boolean {
     return this.pending;
   }

@@ -1,13 +1,18 @@
 /** The architectural state of a vCPU, as the hypervisor sees it. */
 import type { Va, VcpuConfig, VcpuState } from "../../../core/mod.ts";
 import * as at from "../state.ts";
-import { encodingName, registerByName } from "../sysregs/mod.ts";
+import { encodingName, registerByName, registerOffset } from "../sysregs/mod.ts";
 import type { Cpu } from "./cpu.ts";
 import { READ } from "./mmu/mod.ts";
 import { bankSp, unbankSp, unpackPstate } from "./pstate.ts";
 
 /** PSTATE at reset for a vCPU: EL1h, all interrupts masked. */
 const RESET_PSTATE = 0x3c5;
+/** SPSR.SS and SPSR.BTYPE. */
+const SKIP_CLEARS = 1 << 21 | 3 << 10;
+
+const ESR_EL2 = registerOffset("ESR_EL2"), FAR_EL2 = registerOffset("FAR_EL2"), HPFAR_EL2 = registerOffset("HPFAR_EL2");
+const ELR_EL2 = registerOffset("ELR_EL2"), SPSR_EL2 = registerOffset("SPSR_EL2");
 
 /** One vCPU. Its registers are in the CPU's block while it is the present one, else in a copy. */
 export class A64Vcpu implements VcpuState {
@@ -84,6 +89,26 @@ export class A64Vcpu implements VcpuState {
     const { registers, block } = this.enter();
     registers.write(registerByName(name), value);
     if (name.startsWith("SP_EL")) unbankSp(block);
+  }
+
+  get syndrome(): number {
+    return this.enter().block.get(ESR_EL2);
+  }
+
+  get faultIpa(): number {
+    const { block } = this.enter();
+    return (block.get(HPFAR_EL2 + 4) & 0xff) * 2 ** 40 + (block.get(HPFAR_EL2) >>> 4) * 4096 + (block.get(FAR_EL2) & 0xfff);
+  }
+
+  skip(): void {
+    const { block } = this.enter();
+    const lo = block.get(ELR_EL2) + 4;
+    block.setPair(ELR_EL2, lo, block.get(ELR_EL2 + 4) + (lo > 0xffff_ffff ? 1 : 0));
+    block.set(SPSR_EL2, block.get(SPSR_EL2) & ~SKIP_CLEARS);
+  }
+
+  setXNumber(n: number, value: number): void {
+    this.enter().block.setX(n, value, Math.floor(value / 2 ** 32));
   }
 
   wakeupPending(): boolean {
