@@ -79,6 +79,8 @@ function describeStop({ kind, domain, code, cause }: StopReason): string {
       return cause === undefined ? `${who} asked for a reboot` : `${who} was reset by ${cause}`;
     case "crash":
       return `${who} crashed`;
+    case "destroyed":
+      return `${who} was destroyed`;
     case "idle-forever":
       return "nothing can happen any more";
     case "timeout":

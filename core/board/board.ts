@@ -126,6 +126,8 @@ export interface Board {
   readonly time: "virtual" | "host";
   /** Virtual nanoseconds per retired instruction; 1 is 1,000 MIPS. */
   readonly nsPerInstruction: number;
+  /** Whose end ends a run: a domain's name, `first crash`, or `last domain`, as when absent. */
+  readonly ends?: string;
   /** Physical CPUs. */
   readonly pcpus: number;
   /** Physical RAM banks. */

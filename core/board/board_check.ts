@@ -5,6 +5,8 @@ import type { Place } from "./diagnostics.ts";
 import { OptionError } from "./errors.ts";
 import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
+import { FIRST_CRASH, LAST_DOMAIN } from "./manifest_keys.ts";
+import { nearest } from "./suggest.ts";
 import { checkCapabilities } from "./capability_check.ts";
 import { checkPools } from "./cpu_pool_check.ts";
 import type { ShapedBoard } from "./manifest_shape.ts";
@@ -25,6 +27,7 @@ export function checkBoardSemantics(shaped: ShapedBoard, available: ReadonlyMap<
   const { board } = shaped;
   checkCapabilities(shaped, available, findings);
   checkNames(board, findings);
+  checkEnds(board, findings);
   checkRam(board, findings);
   checkPools(board, shaped.incomplete, findings);
   const check = new ResourceCheck(board, shaped.incomplete, findings);
@@ -44,6 +47,22 @@ function checkNames(board: Board, findings: Findings): void {
       );
     } else first.set(name, index);
   }
+}
+
+function checkEnds({ ends, domains }: Board, findings: Findings): void {
+  if (ends === undefined || [LAST_DOMAIN, FIRST_CRASH].includes(ends) || domains.some(({ name }) => name === ends)) return;
+  const names = [LAST_DOMAIN, FIRST_CRASH, ...domains.map(({ name }) => name)];
+  const close = nearest(ends, names);
+  findings.add(
+    {
+      code: "M0504",
+      title: `ends is ${ends}, and no domain is called so; want ${names.join(", ")}`,
+      found: ends,
+      wanted: names.join(", "),
+      help: close ? `did you mean ${close}?` : undefined,
+    },
+    { path: ["ends"] },
+  );
 }
 
 function checkRam(board: Board, findings: Findings): void {

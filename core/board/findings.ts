@@ -19,7 +19,7 @@ export interface OverrideSource {
 
 /** The findings about one manifest. */
 export class Findings {
-  readonly #list: Finding[] = [];
+  #list: Finding[] = [];
   readonly #document: DocumentProblem[] = [];
 
   /** True when there is an error among them. */
@@ -35,6 +35,23 @@ export class Findings {
   /** A finding; the first place is the one it is about. */
   add(text: FindingText, ...places: Place[]): void {
     this.#list.push({ severity: "error", ...text, places, spans: [] });
+  }
+
+  /** Those of a check that an earlier one didn't have. */
+  addNew(check: Findings, earlier: Findings): void {
+    const known = new Set(earlier.#list.map(({ code, title }) => `${code} ${title}`));
+    this.#list.push(...check.#list.filter(({ code, title }) => !known.has(`${code} ${title}`)));
+  }
+
+  /** The text that is at hand is only a part of a manifest: places are counted from there, and those elsewhere are none. */
+  cutPaths(prefix: ManifestPath): void {
+    this.#list = this.#list.map((finding) => ({
+      ...finding,
+      places: finding.places.filter(({ path }) => isWithin(path, prefix)).map((place) => ({
+        ...place,
+        path: place.path.slice(prefix.length),
+      })),
+    }));
   }
 
   /** A value that doesn't fit. `what` names it: `option at of pl011`. */

@@ -2,6 +2,11 @@
 import { PAGE_SIZE } from "../memory/address.ts";
 import type { OptionSpecs } from "./options.ts";
 
+/** Values of `ends` that can't be the name of a domain. */
+export const LAST_DOMAIN = "last domain";
+/** The same. */
+export const FIRST_CRASH = "first crash";
+
 /** At the top. */
 export const boardKeys: OptionSpecs = {
   board: { kind: "text", doc: "Name of the board." },
@@ -33,6 +38,11 @@ export const boardKeys: OptionSpecs = {
     default: 1_767_225_600,
     min: 0,
     max: 2 ** 32 - 1,
+  },
+  ends: {
+    kind: "text",
+    doc: `What ends a run: the \`${LAST_DOMAIN}\` that ends, the \`${FIRST_CRASH}\` of any, or the end of the domain that is named.`,
+    default: LAST_DOMAIN,
   },
 };
 

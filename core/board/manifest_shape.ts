@@ -2,7 +2,7 @@
 import type { Board, DomainSpec, PluginUse } from "./board.ts";
 import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
-import { boardKeys, DEFAULT_RAM_BASE, domainKeys, ramFor, rangeKeys } from "./manifest_keys.ts";
+import { boardKeys, DEFAULT_RAM_BASE, domainKeys, LAST_DOMAIN, ramFor, rangeKeys } from "./manifest_keys.ts";
 import { convertOption, describe, parseSize, wanted } from "./option_values.ts";
 import type { OptionSpecs } from "./options.ts";
 import { platformRam } from "./platform.ts";
@@ -34,6 +34,11 @@ export function shapeBoard(
   return { board: shaper.board(data, file), incomplete: shaper.incomplete, meant: shaper.meant };
 }
 
+/** Builds one domain, likewise: an entry of `domains` at a path. */
+export function shapeDomain(data: Data, path: ManifestPath, plugins: ReadonlyMap<string, Plugin>, findings: Findings): DomainSpec {
+  return new Shaper(plugins, findings, undefined).domain(data, path);
+}
+
 /** True for a mapping. */
 function isMapping(value: unknown): value is Data {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -48,7 +53,7 @@ class Shaper {
   board(data: Data, file: string): Board {
     const values = this.#values(data, boardKeys, [], "the board", ["platform", "memory", "plugins", "domains"]);
     const plugins = this.#uses(data.plugins, ["plugins"]);
-    const domains = this.#list(data.domains, ["domains"], "domains").map(([path, item]) => this.#domain(item, path));
+    const domains = this.#list(data.domains, ["domains"], "domains").map(([path, item]) => this.domain(item, path));
     if (domains.length === 0 && (data.domains === undefined || data.domains === null || Array.isArray(data.domains))) {
       this.findings.add({ code: "M0102", title: "domains is missing: a board has at least one guest" }, { path: ["domains"], on: "key" });
     }
@@ -69,6 +74,7 @@ class Shaper {
       time: values.time as Board["time"] ?? "virtual",
       nsPerInstruction: values.nsPerInstruction as number ?? 1,
       bootTimeSeconds: values.bootTime as number,
+      ends: values.ends as string ?? LAST_DOMAIN,
       pcpus: values.pcpus as number ?? Math.min(64, Math.max(1, platform?.cpus || vcpus)),
       memory,
       platform,
@@ -77,7 +83,7 @@ class Shaper {
     };
   }
 
-  #domain(data: unknown, path: ManifestPath): DomainSpec {
+  domain(data: unknown, path: ManifestPath): DomainSpec {
     if (!isMapping(data)) {
       this.#wrongKind("a domain", data, "a mapping with name, vcpus, memory and plugins", path);
       return { name: "", vcpus: 1, memory: [], plugins: [] };

@@ -1,5 +1,6 @@
 /** The lives of a board's domains: who is there, how one comes, starts over and goes, and whose end ends the run. */
 import type { Board, DomainSpec } from "../board/board.ts";
+import { FIRST_CRASH, LAST_DOMAIN } from "../board/manifest_keys.ts";
 import type { CpuEngine } from "../arch/cpu_engine.ts";
 import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
 import type { Domain, Outcome } from "./domain.ts";
@@ -48,6 +49,8 @@ export class DomainLife {
   readonly #ended: GuestDomain[] = [];
   /** Held by whoever operates the machine; by name, because it outlasts a reboot. */
   readonly #paused = new Set<string>();
+  /** Destroyed last, with nobody created since. */
+  #destroyed: string | undefined;
 
   constructor(readonly environment: LifeEnvironment) {}
 
@@ -111,13 +114,21 @@ export class DomainLife {
 
   /** Builds a domain and boots it. Nothing is left when it throws. */
   async create(spec: DomainSpec, kept: ReadonlyMap<string, object> = new Map()): Promise<Domain> {
-    const domain = await this.build(spec, kept);
-    await this.boot(domain);
-    return domain;
+    const before = this.#destroyed;
+    try {
+      const domain = await this.build(spec, kept);
+      await this.boot(domain);
+      return domain;
+    } catch (error) {
+      // Nobody came, so nobody went.
+      this.#destroyed = before;
+      throw error;
+    }
   }
 
   /** Memory, vCPUs and plugins. Nothing is left when it throws. `kept`: what plugins keep over a reboot. */
   async build(spec: DomainSpec, kept: ReadonlyMap<string, object> = new Map()): Promise<Domain> {
+    this.#destroyed = undefined;
     if (this.find(spec.name)) throw new Error(`there is a domain ${spec.name} already`);
     const { host, memory } = this.environment;
     const { engine, backend, scheduler } = this.environment.hardware();
@@ -198,6 +209,7 @@ export class DomainLife {
     this.#paused.delete(guest.name);
     const ended = this.#ended.indexOf(guest);
     if (ended >= 0) this.#ended.splice(ended, 1);
+    this.#destroyed = guest.name;
     guest.destroy();
   }
 
@@ -209,13 +221,17 @@ export class DomainLife {
     for (const victim of domain ? [domain] : this.domains) victim.end({ kind: "crash", report });
   }
 
-  /** The board stops when its last domain ended, and a crash is what counts then; at once for a domain that wants to start over. */
+  /** Whose end ends the run is the board's `ends`; where it is the last one's, a crash is what counts then. A domain that wants to start over stops it at once. */
   stopReason(): StopReason | undefined {
+    const { ends = LAST_DOMAIN } = this.environment.board;
+    if (this.#destroyed !== undefined && (this.#residents.size === 0 || this.#destroyed === ends)) {
+      return { kind: "destroyed", domain: this.#destroyed };
+    }
     if (this.#ended.length === 0) return undefined;
     const pick = (kind: Outcome["kind"]) => this.#ended.find((domain) => domain.outcome!.kind === kind);
-    const reboots = pick("reboot");
-    if (reboots === undefined && this.#ended.length < this.#residents.size) return undefined;
-    const domain = reboots ?? pick("crash") ?? this.#ended[this.#ended.length - 1];
+    const now = pick("reboot") ?? this.#ended.find(({ name }) => name === ends) ?? (ends === FIRST_CRASH ? pick("crash") : undefined);
+    if (now === undefined && this.#ended.length < this.#residents.size) return undefined;
+    const domain = now ?? pick("crash") ?? this.#ended[this.#ended.length - 1];
     const outcome = domain.outcome!;
     switch (outcome.kind) {
       case "crash":

@@ -1,5 +1,7 @@
 /** A board, running. */
 import type { Board, DomainSpec } from "../board/board.ts";
+import { domainClashes } from "../board/domain_check.ts";
+import { ManifestError } from "../board/errors.ts";
 import { DeviceBus } from "../memory/bus.ts";
 import type { Capability } from "../plugin/capability.ts";
 import { denoSockets } from "../host/deno_sockets.ts";
@@ -10,7 +12,7 @@ import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
 import { takeInventory } from "./inventory.ts";
 import type { Holdings } from "./inventory.ts";
-import type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
+import type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { Pacer } from "../schedule/pacer.ts";
@@ -25,7 +27,7 @@ import { SocketHub } from "../host/socket_hub.ts";
 import { Tracer } from "./trace.ts";
 import { VirtualClock } from "../schedule/virtual_clock.ts";
 
-export type { MachineEnvironment, MachineStats, StopReason } from "./machine_types.ts";
+export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
 
 /** 14 November 2023, 22:13:20 UTC. */
 const FIXED_BOOT_TIME = 1_700_000_000;
@@ -53,6 +55,9 @@ export class Machine {
   #engine!: CpuEngine;
   #backend!: MemoryBackend;
   #scheduler!: Scheduler;
+  #inRun = false;
+  readonly #operations: RecordedOperation[] = [];
+  readonly #images: Map<string, Uint8Array>;
   #disposed = false;
 
   private constructor(
@@ -61,6 +66,7 @@ export class Machine {
     /** The world around it. */
     readonly environment: MachineEnvironment,
   ) {
+    this.#images = new Map(environment.images);
     this.#ram = new Ram(board.memory, memoryBeside(board));
     this.#clock = new VirtualClock(() => this.#engine.kick());
     this.#serial = new SerialHub(this.#clock);
@@ -77,7 +83,7 @@ export class Machine {
       sockets: this.#sockets,
       memory: this.#ram,
       bus: this.#bus,
-      images: environment.images,
+      images: this.#images,
       bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
       openDisk: environment.openDisk,
       openFolder: environment.openFolder,
@@ -174,17 +180,48 @@ export class Machine {
     this.waiting = false;
     this.wakeAfterMs = undefined;
     this.#sockets.deliver();
+    this.#inRun = true;
     try {
       return this.#run(this.#clock.nowNs + maxVirtualNs, this.#wallMs() + maxWallMs);
     } finally {
+      this.#inRun = false;
       this.#sockets.flush();
       this.#serial.flush((port, bytes) => this.environment.onSerial(port, bytes));
     }
   }
 
-  /** Builds a domain: memory, vCPUs, plugins, and boots it. Nothing is left when it throws. */
-  createDomain(spec: DomainSpec): Promise<Domain> {
-    return this.#life.create(spec);
+  /**
+   * Builds a domain: memory, vCPUs, plugins, and boots it. `images`: what its options name, beside those of the board. Throws a
+   * {@linkcode ManifestError} when it clashes with the domains that are there. Nothing is left when it throws.
+   */
+  async createDomain(spec: DomainSpec, images: ReadonlyMap<string, Uint8Array> = new Map()): Promise<Domain> {
+    const clashes = await domainClashes(this.board, this.domains.map((domain) => domain.spec), spec);
+    if (clashes.length > 0) throw new ManifestError(`domain ${spec.name}`, clashes);
+    for (const [reference, image] of images) this.#images.set(reference, image);
+    this.#operated("create", spec.name);
+    return await this.#life.create(spec);
+  }
+
+  /**
+   * Holds a domain until {@linkcode unpause}, over reboots as well; its devices and time go on. False when it is held already, or has
+   * ended. Throws when there is no such domain.
+   */
+  pause(name: string): boolean {
+    const domain = this.#life.named(name);
+    this.#operated("pause", name);
+    return this.#life.pause(domain);
+  }
+
+  /** The counterpart of {@linkcode pause}: false when nobody holds it. Throws when there is no such domain. */
+  unpause(name: string): boolean {
+    const domain = this.#life.named(name);
+    this.#operated("unpause", name);
+    return this.#life.unpause(domain);
+  }
+
+  /** True for a domain that {@linkcode pause} holds. */
+  isPaused(domain: Domain): boolean {
+    return this.#life.isPaused(domain);
   }
 
   /**
@@ -192,7 +229,9 @@ export class Machine {
    * time passes. Throws when there is no such domain, or when it can't be built again; then it is gone.
    */
   async reboot(name: string): Promise<Domain> {
-    return await this.#life.reboot(this.#life.named(name));
+    const domain = this.#life.named(name);
+    this.#operated("reboot", name);
+    return await this.#life.reboot(domain);
   }
 
   /** What can be changed of scheduling while it runs: weights, budgets, affinities. */
@@ -200,16 +239,22 @@ export class Machine {
     return this.#scheduler;
   }
 
-  /** Gives everything back that a domain holds. */
+  /** Gives everything back that a domain holds, whatever it does at the moment. */
   destroyDomain(domain: Domain): void {
+    this.#operated("destroy", domain.name);
     this.#life.destroy(domain);
+  }
+
+  /** What was done to domains from outside, with virtual times: with the input, enough to repeat a run. */
+  get operations(): readonly RecordedOperation[] {
+    return this.#operations;
   }
 
   /** Stops the machine: stop hooks of all plugins, domains destroyed. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const domain of this.domains.toReversed()) this.destroyDomain(domain);
+    for (const domain of this.domains.toReversed()) this.#life.destroy(domain);
     this.#host.board.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
     this.#sockets.close();
   }
@@ -257,7 +302,7 @@ export class Machine {
       if (this.#life.stopReason()) continue;
       const untilNs = this.#scheduler.idleUntilNs;
       if (untilNs === undefined) {
-        if (this.#sockets.open || this.#expectsInput && this.#serial.listening) return this.#wait(undefined);
+        if (this.#mayBeWoken) return this.#wait(undefined);
         return { kind: "idle-forever", report: this.#idleReport() };
       }
       const pacer = this.#pacer ?? this.#awaitingPacer();
@@ -270,6 +315,17 @@ export class Machine {
       }
       clock.skipTo(Math.min(untilNs, endNs));
     }
+  }
+
+  /** Something may come from outside, though nothing happens inside. */
+  get #mayBeWoken(): boolean {
+    return this.environment.attended || this.#life.anyPaused || this.#sockets.open || this.#expectsInput && this.#serial.listening;
+  }
+
+  /** An operation changes what a run works on: it comes between two of them. */
+  #operated(operation: RecordedOperation["operation"], domain: string): void {
+    if (this.#inRun) throw new Error(`${operation} of ${domain} within runFor: operations come between two runs`);
+    this.#operations.push({ atNs: this.#clock.nowNs, operation, domain });
   }
 
   /** Without it, a clock that jumps would run through every timeout of a guest whose answer is on its way. */

@@ -349,7 +349,7 @@ Deno.test("domains leave nothing behind: 100 of them, created and destroyed", as
   assertEquals([machine.memory.freeFrames, machine.memory.usage().size, engine.vcpus.size, machine.serialPorts.length], before);
   assertEquals(stopped, 100);
   assertEquals([...backend.spaces.values()].every((space) => space.destroyed), true);
-  assertEquals(machine.runFor(1e6, 1e9)?.kind, "idle-forever");
+  assertEquals(machine.runFor(1e6, 1e9), { kind: "destroyed", domain: "d99" });
   const { base, size } = board.memory.map(({ at, size }) => ({ base: at, size }))[0];
   machine.memory.allocateAt("the next", base, size);
   assert(machine.memory.view(base, size).every((byte) => byte === 0), "memory is scrubbed before it has an owner again");
@@ -363,7 +363,11 @@ Deno.test("a domain that can't be built leaves nothing behind, and the error say
   const spec = { name: "d", vcpus: 1, memory: [{ at: 0, size: 2 ** 20 }], plugins: uses(broken) };
   const free = machine.memory.freeFrames;
   await assertRejects(() => machine.createDomain(spec), Error, "plugin d/broken, attach: no such thing");
-  await assertRejects(() => machine.createDomain({ ...spec, memory: [{ at: 0, size: 2 ** 30 }] }), Error, "domain d asks for");
+  await assertRejects(() => machine.createDomain({ ...spec, memory: [{ at: 0, size: 2 ** 30 }] }), Error, "M0407");
+  const [{ base, size }] = machine.memory.banks;
+  machine.memory.allocateAt("somebody", base, size / 2);
+  await assertRejects(() => machine.createDomain({ ...spec, memory: [{ at: 0, size: size / 4 * 3 }] }), Error, "domain d asks for");
+  machine.memory.release("somebody", base, size / 2);
   assertEquals(machine.memory.freeFrames, free);
   assertEquals(machine.domains.length, 0);
 });

@@ -23,14 +23,16 @@ export interface MachineEnvironment {
   onTrace?(kind: string, detail: string): void;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */
   readonly expectsInput?: boolean;
+  /** Somebody may pause, unpause or destroy domains at any time: a machine in which nothing happens waits. */
+  readonly attended?: boolean;
   /** Milliseconds of the host's clock. */
   readonly wallMs?: () => number;
 }
 
 /** Why a machine stopped. */
 export interface StopReason {
-  /** `reboot`: `Machine.reboot` makes the domain start over, and the machine goes on. `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
-  readonly kind: "power-off" | "reboot" | "crash" | "idle-forever" | "timeout";
+  /** `reboot`: `Machine.reboot` makes the domain start over, and the machine goes on. `destroyed`: whose end was to end the run was destroyed. `idle-forever`: every vCPU waits and nothing can wake one. `timeout` is for callers that set a limit. */
+  readonly kind: "power-off" | "reboot" | "crash" | "destroyed" | "idle-forever" | "timeout";
   /** Whose end stopped the board. */
   readonly domain?: string;
   /** For people; several lines. */
@@ -39,6 +41,16 @@ export interface StopReason {
   readonly cause?: string;
   /** The guest's own exit code. */
   readonly code?: number;
+}
+
+/** What somebody did to a domain from outside, with its stamp. */
+export interface RecordedOperation {
+  /** Virtual time. */
+  readonly atNs: number;
+  /** What was done. */
+  readonly operation: "create" | "pause" | "unpause" | "reboot" | "destroy";
+  /** The domain's name. */
+  readonly domain: string;
 }
 
 /** What a run did. */
