@@ -75,6 +75,7 @@ export class Scheduler implements VcpuListener, Scheduling {
   #wakes = 0;
   /** Somebody lost its CPU and could run: it may be wanted on a CPU that was asked before, or idles. */
   #left = false;
+  readonly #retiredNow = () => this.environment.engine.retiredNow ?? 0;
 
   constructor(readonly environment: SchedulerEnvironment) {
     this.#pcpus = Array.from(
@@ -178,9 +179,9 @@ export class Scheduler implements VcpuListener, Scheduling {
       this.#kicked.delete(vcpu);
       if (vcpu.power !== "blocked" || vcpu.isHeld) continue;
       // List registers are filled on entry: only after it does the CPU see what is pending.
-      this.#hook("entry", vcpu);
+      this.#enter(vcpu);
       const pending = vcpu.state.wakeupPending();
-      this.#hook("exit", vcpu);
+      this.#leave(vcpu);
       if (pending) vcpu.unblock();
     }
   }
@@ -306,7 +307,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       }
       const event = clock.events.next;
       const budget = event === undefined ? limit - used : clock.instructionsUntil(event.ns, pace, limit - used);
-      this.#hook("entry", vcpu);
+      this.#enter(vcpu);
       if (vcpu.power !== "runnable") break;
       const exit = this.#run(vcpu, budget, pace);
       const retired = engine.lastRetired;
@@ -315,7 +316,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       used += retired + trapped;
       pcpu.used += retired + trapped;
       this.instructions += retired;
-      this.#hook("exit", vcpu);
+      this.#leave(vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
       if (trapped) clock.advance(1, pace);
       else if (retired > 0) stuck = 0;
@@ -336,7 +337,7 @@ export class Scheduler implements VcpuListener, Scheduling {
     const { clock, engine } = this.environment;
     const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace) };
     this.#running = vcpu;
-    clock.beginRun(pace, budget, () => engine.retiredNow ?? 0);
+    clock.beginRun(pace, budget, this.#retiredNow);
     try {
       return engine.run(vcpu.state, window);
     } finally {
@@ -365,14 +366,29 @@ export class Scheduler implements VcpuListener, Scheduling {
     return "stopped";
   }
 
-  #hook(kind: "entry" | "exit", vcpu: GuestVcpu): void {
+  /** Calls the entry hooks. Twice nearly the same text: a property that is named in the text is found quicker than one that a variable names. */
+  #enter(vcpu: GuestVcpu): void {
     for (const list of this.environment.hooks(vcpu)) {
-      for (const { owner, hook } of list) {
-        if (hook[kind] === undefined) continue;
+      for (let n = 0; n < list.length; n++) {
+        const { owner, hook } = list[n];
         try {
-          hook[kind](vcpu);
+          hook.entry?.(vcpu);
         } catch (error) {
-          this.environment.failed(owner, `onRun ${kind}`, error, vcpu.domain);
+          this.environment.failed(owner, "onRun entry", error, vcpu.domain);
+        }
+      }
+    }
+  }
+
+  /** Calls the exit hooks. */
+  #leave(vcpu: GuestVcpu): void {
+    for (const list of this.environment.hooks(vcpu)) {
+      for (let n = 0; n < list.length; n++) {
+        const { owner, hook } = list[n];
+        try {
+          hook.exit?.(vcpu);
+        } catch (error) {
+          this.environment.failed(owner, "onRun exit", error, vcpu.domain);
         }
       }
     }
