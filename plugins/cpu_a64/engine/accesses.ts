@@ -14,6 +14,7 @@ import type { ExceptionUnit } from "./exceptions.ts";
 import { LargePages } from "./large_pages.ts";
 import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
 import { accessSyndrome } from "./syndrome.ts";
+import type { Stops } from "./stops.ts";
 import type { Bank, Tlb } from "./tlb.ts";
 
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
@@ -67,10 +68,13 @@ export class Accesses {
     readonly bus: PhysicalBus,
     readonly exceptions: ExceptionUnit,
     readonly debug: DebugUnit,
+    readonly stops: Stops,
     /** Makes the PC in the block true. */
     readonly syncPc: () => void,
     /** Called when an exception was taken: the run loop must look anew. */
     readonly redirect: () => void,
+    /** Number of the vCPU in the block. */
+    readonly occupant: () => number,
   ) {
     this.large = new LargePages(tlb, mmu.result);
   }
@@ -184,6 +188,7 @@ export class Accesses {
       this.redirect();
       return 0;
     }
+    if (this.stops.hasCode) this.stops.fetched(lo, hi, mmu.result.ipa, host);
     // A page that an MPU divides is looked up at each arrival, and left where its part ends.
     if (sizeBits < 12) return this.#enter(this.code.view(host, mmu.result.from, mmu.result.to), hi, lo);
     const records = this.code.records(host);
@@ -216,7 +221,7 @@ export class Accesses {
     const el = asUser ? 0 : block.get(at.EL);
     if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
     if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
-    const isDebugged = this.debug.holdsData(lo, hi);
+    const isDebugged = this.#isDebugged(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
     const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) return 0;
@@ -234,7 +239,7 @@ export class Accesses {
     const lo = block.get(at.ADDRESS), hi = block.get(at.ADDRESS + 4);
     const asUser = (flags & 1) !== 0 && this.#hasUserAccess();
     const access = [READ, WRITE, UPDATE][flags >> 1];
-    if (before(PAGE, lo, size) < size || this.debug.holdsData(lo, hi) || !this.#walk(lo, hi, access, asUser, 0)) return 0;
+    if (before(PAGE, lo, size) < size || !this.#walk(lo, hi, access, asUser, 0) || this.#isDebugged(lo, hi)) return 0;
     const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) return 0;
     const bank = asUser ? this.banks.user : this.banks.data;
@@ -254,7 +259,7 @@ export class Accesses {
     if (asUser) flags |= UNPRIVILEGED;
     else if (el === 1 && block.get(at.PAN)) flags |= PAN;
     const bank = (asUser ? this.banks.user : this.banks.data).address;
-    if (this.checker === undefined && this.large.find(bank, hi, lo, access)) return true;
+    if (this.checker === undefined && !this.stops.hasPhysicalData && this.large.find(bank, hi, lo, access)) return true;
     if (!this.mmu.translate(hi, lo, el, access, flags)) return false;
     if (this.mmu.mpu === undefined) this.large.keep(bank, hi, lo);
     this.checker?.walked(this.mmu.result, hi, lo, asUser ? 0 : el);
@@ -278,9 +283,19 @@ export class Accesses {
     return true;
   }
 
+  /** After a walk: whether accesses to its page have to be looked at, each. */
+  #isDebugged(lo: number, hi: number): boolean {
+    return this.debug.holdsData(lo, hi) || this.stops.holdsData(lo, hi, this.mmu.result.ipa);
+  }
+
   /** Takes the exception of a watchpoint that matches. An atomic access is a write only when its read alone doesn't match. */
   #watched(lo: number, hi: number, size: number, access: number, el: number): boolean {
-    const { debug } = this;
+    const { debug, stops, block } = this;
+    if (stops.hasData && el < 2 && stops.watches(this.occupant(), lo, hi, this.mmu.result.ipa, size, access)) {
+      // The instruction hasn't been executed.
+      block.set(at.BUDGET, block.get(at.BUDGET) + 1);
+      return true;
+    }
     let isWrite = access === WRITE;
     let first = debug.watches(lo, hi, size, isWrite, el);
     if (first < 0 && access === UPDATE) first = debug.watches(lo, hi, size, isWrite = true, el);
@@ -347,6 +362,12 @@ export class Accesses {
     }, stage2 ? fault.ipa : undefined);
     this.redirect();
     return -1;
+  }
+
+  /** The IPA of the PC in the block; -1 where it isn't mapped to execute. */
+  ipaOfPc(): number {
+    const { block, mmu } = this;
+    return mmu.translate(block.get(at.PC + 4), block.get(at.PC), block.get(at.EL), FETCH, 0) ? mmu.result.ipa : -1;
   }
 
   /** Word of the present instruction; 0 when its page is gone. */

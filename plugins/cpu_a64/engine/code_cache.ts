@@ -33,6 +33,10 @@ export interface CodeListener {
 /** Pages of records. */
 export class CodeCache {
   listener: CodeListener | undefined;
+  /** Instructions that no record is made of, by number within their frame, by frame: whatever arrives there comes by. */
+  traps: ReadonlyMap<number, ReadonlySet<number>> | undefined;
+  /** The one of them that is decoded all the same. */
+  passed = -1;
   /** Slot of a frame of the shared memory (byte offset >> 12), or -1. */
   readonly #slotOf: Int32Array;
   readonly #frameOf: Int32Array;
@@ -145,9 +149,10 @@ export class CodeCache {
     const end = Math.min(index + RUN, this.#end[slot]);
     if (index >= end) return false;
     const code = frame << 10;
+    const traps = this.traps?.get(frame);
     for (; index < end; index++) {
       const at = start + index * RECORD_SIZE;
-      if (block.halves[at >>> 1] !== 0) break;
+      if (block.halves[at >>> 1] !== 0 || (traps?.has(index) && at !== this.passed)) break;
       const word = block.words[code + index];
       const known = Math.imul(word, 0x9e37_79b1) >>> (32 - MEMORY_BITS);
       const from = known << 2;
@@ -210,6 +215,23 @@ export class CodeCache {
     this.listener?.changed(slot, first, last);
     for (let index = first; index <= last && index < RECORDS_PER_PAGE; index++) this.block.halves[(start + index * RECORD_SIZE) >>> 1] = 0;
     return false;
+  }
+
+  /** True for a record of one of the {@linkcode traps}. */
+  isTrap(record: number): boolean {
+    if (!this.traps?.size) return false;
+    const host = this.hostOf(record);
+    return host >= 0 && this.traps.get(host >>> 12)?.has((host & 0xfff) >>> 2) === true;
+  }
+
+  /** Forgets one instruction's record. */
+  reset(host: number): void {
+    const frame = host >>> 12, index = (host & 0xfff) >>> 2;
+    for (const slot of [this.#slotOf[frame], ...this.#views.get(frame) ?? []]) {
+      if (slot < 0) continue;
+      this.listener?.changed(slot, index, index);
+      this.block.halves[(this.#at(slot) + index * RECORD_SIZE) >>> 1] = 0;
+    }
   }
 
   /** Forgets the records of a frame. Whoever executes in them finds nothing decoded, and fetches anew. */

@@ -2,24 +2,25 @@
  * A physical CPU: one state block, its TLBs and decoded code, and the loop that
  * runs the vCPU in the block until the hypervisor is wanted.
  */
-import type { Exit, PhysicalBus, PhysicalMemory, RunWindow } from "../../../core/mod.ts";
+import type { Exit, RunWindow, Stopped } from "../../../core/mod.ts";
 import { Decoder } from "../isa/decoder.ts";
 import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
-import { type CpuModel, mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
+import { mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
 import { Accesses, RamMap } from "./accesses.ts";
 import { Block } from "./block.ts";
 import { checkCpu } from "./break_before_make/mod.ts";
 import { CodeCache } from "./code_cache.ts";
 import { TranslationContext } from "./context.ts";
 import { CounterAndTimers } from "./counter.ts";
+import type { CpuOptions, Occupant } from "./cpu_options.ts";
 import { DebugUnit } from "./debug.ts";
-import { ExceptionUnit, type SmcPolicy } from "./exceptions.ts";
+import { ExceptionUnit } from "./exceptions.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
-import { sideTableSize, type Tier1, type Tier1Mode } from "./tier1/tier1.ts";
+import { sideTableSize, type Tier1 } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu, mpuBytes } from "./mmu/mod.ts";
@@ -27,9 +28,12 @@ import { Profile } from "./profile.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { Registers } from "./registers.ts";
-import { Stepped } from "./syndrome.ts";
+import { Stops } from "./stops.ts";
+import { Stepped, steppedBy } from "./syndrome.ts";
 import { SystemOperations } from "./system_operations.ts";
 import { Tlb } from "./tlb.ts";
+
+export type { CpuOptions, Occupant } from "./cpu_options.ts";
 
 /** Translation contexts whose TLB entries are kept. */
 const BANKS = 64;
@@ -40,35 +44,6 @@ const CODE_PAGES = 4096;
 const HCR_EL2 = registerOffset("HCR_EL2");
 const ICC_SRE_EL1 = registerOffset("ICC_SRE_EL1");
 const VF = 1 << 6, VI = 1 << 7;
-
-/** What a physical CPU is made with. */
-export interface CpuOptions {
-  readonly memory: PhysicalMemory;
-  readonly bus: PhysicalBus;
-  readonly model: CpuModel;
-  readonly counterFrequencyHz: number;
-  readonly smc: SmcPolicy;
-  /** When code is compiled; without it, never. */
-  readonly tier1?: Tier1Mode;
-  /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
-  readonly nowNs?: () => number;
-  /** Turns the break-before-make checker on: told of each violation once. */
-  readonly breakBeforeMake?: (text: () => string) => void;
-  /** Samples where instructions go. */
-  readonly profiles?: boolean;
-  /** SEV: every vCPU's event register is set. */
-  readonly sendEvent: () => void;
-}
-
-/** What a physical CPU knows of the vCPU in its block. */
-export interface Occupant {
-  /** Unique among the vCPUs of an engine. */
-  readonly number: number;
-  /** The block's content while another one is in it. */
-  readonly saved: Uint8Array;
-  /** Instructions retired before the present run. */
-  readonly retired: number;
-}
 
 /** One physical CPU. */
 export class Cpu {
@@ -88,6 +63,7 @@ export class Cpu {
   readonly context: TranslationContext;
   readonly file: RegisterFile;
   readonly accesses: Accesses;
+  readonly stops: Stops;
   readonly counter: CounterAndTimers;
   readonly interpreter: Interpreter;
   readonly tier1: Tier1 | undefined;
@@ -103,6 +79,8 @@ export class Cpu {
   #isEl2Code = false;
   #kicked = false;
   #waiting: "WFI" | "WFE" | undefined;
+  /** The run ended for a debugger. */
+  #isStopped = false;
   #irq = false;
   #fiq = false;
 
@@ -134,9 +112,11 @@ export class Cpu {
     const syncPc = () => this.syncPc();
     const redirect = () => void (this.#redirected = true);
     const { mmu, tlb, code, exceptions, debug } = this;
-    const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, syncPc, redirect);
+    const stops = this.stops = new Stops(code);
+    const current = () => this.vcpu;
+    const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, stops, syncPc, redirect, current);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
-    if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current: () => this.vcpu });
+    if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
     const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name), isLegacy);
     this.gicv = new GicLegacyInterface(this.gic, isLegacy, () => this.#legacyInterfaceUsed());
@@ -230,6 +210,7 @@ export class Cpu {
   }
 
   #decode(record: number): number {
+    if (this.stops.hasCode && record !== this.code.passed && this.code.isTrap(record)) return 0;
     if (this.code.decode(record)) return record;
     const { block } = this;
     this.syncPc();
@@ -279,6 +260,7 @@ export class Cpu {
     this.#waiting = undefined;
     this.#held = 0;
     this.#running = true;
+    this.#isStopped = false;
     block.set(at.BUDGET, window.budget);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
     this.updateInterrupts();
@@ -291,7 +273,7 @@ export class Cpu {
     } finally {
       this.lastRetired = this.retiredNow();
       this.#running = false;
-      block.set(at.EXCLUSIVE, 0);
+      if (!this.#isStopped) block.set(at.EXCLUSIVE, 0);
       this.accesses.checker?.flush();
     }
   }
@@ -317,7 +299,9 @@ export class Cpu {
 
   /** From one look at interrupts to the next. */
   #turn(): Exit | undefined {
-    const { block, exceptions, accesses, debug } = this;
+    const { block, exceptions, accesses, debug, stops } = this;
+    const { stopAfter = Infinity } = this.#window;
+    if (this.retiredNow() >= stopAfter && !this.#kicked && (block.get(at.BUDGET) | 0) > 0) return this.#stop();
     if (this.#interruptTaken()) {
       exceptions.interrupt(this.#irq && exceptions.isVirtualTaken("irq") ? "irq" : "fiq", 1);
       this.context.update();
@@ -340,6 +324,13 @@ export class Cpu {
       block.set(at.BUDGET, left - 1);
       return this.#afterRedirect();
     }
+    const isPassing = (stops.hasCode || stops.hasData) && stops.passes(this.vcpu, this.#retired, block.get64(at.PC));
+    if (stops.hasCode && !isPassing && !this.#isEl2Code) {
+      const stop = stops.execute(this.vcpu, block.get(at.PC), block.get(at.PC + 4), () => accesses.ipaOfPc());
+      if (stop) return this.#stop({ stop });
+    }
+    // A record that no stop is for belongs to the same code at another address, or of another domain.
+    const isTrap = stops.hasCode && this.code.isTrap(record);
     const isDebugged = debug.hasBreakpoints && debug.holdsCode(block.get(at.PC), block.get(at.PC + 4));
     if (isDebugged && debug.breaks(block.get(at.PC), block.get(at.PC + 4))) {
       block.set(at.BUDGET, left - 1);
@@ -352,15 +343,18 @@ export class Cpu {
     }
     const stepped = step === "notPending" ? steppedBy(block.words[this.code.hostOf(record) >>> 2]) : Stepped.nothing;
     block.set(at.IP, record);
-    const isStepping = accesses.isStepping = isDebugged || step === "notPending" || this.#isEl2Code;
-    const wanted = this.profile ? this.profile.slice(left) : left;
+    const isStepping = accesses.isStepping = isDebugged || isPassing || isTrap || step === "notPending" || this.#isEl2Code;
+    const most = Math.min(left, stopAfter - this.retiredNow());
+    const wanted = this.profile ? this.profile.slice(most) : most;
     const slice = isStepping ? 1 : this.tier1 ? this.tier1.slice(record, wanted) : wanted;
     if (slice < left) {
       this.#held += left - slice;
       block.set(at.BUDGET, slice);
     }
     this.#redirected = accesses.hasArrived = false;
-    const status = this.interpreter.run();
+    stops.isPassing = isPassing;
+    const status = isTrap ? stops.over(record, () => this.interpreter.run()) : this.interpreter.run();
+    stops.isPassing = false;
     if (!isStepping) this.tier1?.executed(slice);
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
     this.profile?.executed(slice - block.get(at.BUDGET), this.#redirected ? undefined : accesses.instruction());
@@ -368,10 +362,24 @@ export class Cpu {
       this.#held -= left - slice;
       block.set(at.BUDGET, block.get(at.BUDGET) + left - slice);
     }
+    if (stops.hit) return this.#stop(stops.hit);
     if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
     if (this.#redirected) return this.#afterRedirect();
     if (this.#waiting) return { kind: "wait", instruction: this.#waiting };
     return undefined;
+  }
+
+  /** Comes back for a debugger, with nothing changed that the guest could see. */
+  #stop(why: Omit<Stopped, "pc"> = {}): Exit {
+    this.#isStopped = true;
+    const pc = this.block.get64(at.PC);
+    this.stops.stopped(this.vcpu, this.#retired, pc);
+    return { kind: "breakpoint", pc, ...why };
+  }
+
+  /** Retired by the vCPU in the block since it was made. */
+  get #retired(): number {
+    return (this.#inside?.retired ?? 0) + this.retiredNow();
   }
 
   #afterRedirect(): Exit | undefined {
@@ -385,10 +393,4 @@ export class Cpu {
   get pstate(): number {
     return packPstate(this.block);
   }
-}
-
-/** LDXR, LDAXR, LDXP and LDAXP are told apart in the syndrome: a debugger that steps through one loses its monitor. */
-function steppedBy(word: number): number {
-  const isExclusive = (word & 0x3fe0_0000) === 0x0840_0000 || (word & 0xbfe0_0000) >>> 0 === 0x8860_0000;
-  return isExclusive ? Stepped.loadExclusive : Stepped.instruction;
 }

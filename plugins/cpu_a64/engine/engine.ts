@@ -1,5 +1,16 @@
 /** The CPU engine: vCPUs time-shared on a physical CPU of this host thread. */
-import type { CpuEngine, DescribedAccess, El2Call, El2Stop, Exit, Injected, RunWindow, VcpuConfig, VcpuState } from "../../../core/mod.ts";
+import type {
+  CpuEngine,
+  DescribedAccess,
+  El2Call,
+  El2Stop,
+  Exit,
+  Injected,
+  RunWindow,
+  Stop,
+  VcpuConfig,
+  VcpuState,
+} from "../../../core/mod.ts";
 import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
 import { describeAccess } from "./access_description.ts";
@@ -101,6 +112,12 @@ export class A64Engine implements CpuEngine {
     const { mmu } = (vcpu as A64Vcpu).enter();
     const hi = Number((va >> 32n) & 0xffff_ffffn), lo = Number(va & 0xffff_ffffn);
     return mmu.translate(hi, lo, 1, write ? WRITE : READ, 0) ? { ipa: mmu.result.ipa, pa: mmu.result.pa } : undefined;
+  }
+
+  setStops(stops: readonly { readonly stop: Stop; readonly vcpus?: readonly VcpuState[] }[]): void {
+    const number = (vcpu: VcpuState) => (vcpu as A64Vcpu).number;
+    this.cpu.stops.set(stops.map(({ stop, vcpus }) => ({ stop, vcpus: vcpus && new Set(vcpus.map(number)) })));
+    this.cpu.tlb.invalidate(() => true);
   }
 
   describeAccess(vcpu: VcpuState): DescribedAccess | undefined {

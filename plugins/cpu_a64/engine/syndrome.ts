@@ -116,3 +116,9 @@ export function hpfarOf(ipa: number): readonly [lo: number, hi: number] {
   const value = Math.floor(ipa / 4096) * 16;
   return [value >>> 0, Math.floor(value / 2 ** 32)];
 }
+
+/** LDXR, LDAXR, LDXP and LDAXP are told apart in the syndrome: a debugger that steps through one loses its monitor. */
+export function steppedBy(word: number): number {
+  const isExclusive = (word & 0x3fe0_0000) === 0x0840_0000 || (word & 0xbfe0_0000) >>> 0 === 0x8860_0000;
+  return isExclusive ? Stepped.loadExclusive : Stepped.instruction;
+}

@@ -179,9 +179,9 @@ export class Tier1 {
       const there = slotOf(page);
       if (there < 0) return false;
       const within = index - page * RECORDS_PER_PAGE;
-      return this.hotness
-        ? this.#visited[there * RECORDS_PER_PAGE + within] !== 0
-        : block.halves[(code.addressOf(there) + within * RECORD_SIZE) >>> 1] !== 0;
+      // One without a record may have a trap in its place.
+      if (block.halves[(code.addressOf(there) + within * RECORD_SIZE) >>> 1] === 0) return false;
+      return this.hotness === undefined || this.#visited[there * RECORDS_PER_PAGE + within] !== 0;
     };
     const graph = discover(head, (index) => isKnown(index) ? wordAt(index) : undefined);
     if (graph.instructions < 2) return [];

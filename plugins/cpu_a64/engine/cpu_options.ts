@@ -1,0 +1,34 @@
+/** What a physical CPU is made with, and whom it has in its block. */
+import type { PhysicalBus, PhysicalMemory } from "../../../core/mod.ts";
+import type { CpuModel } from "../sysregs/mod.ts";
+import type { SmcPolicy } from "./exceptions.ts";
+import type { Tier1Mode } from "./tier1/tier1.ts";
+
+/** What a physical CPU is made with. */
+export interface CpuOptions {
+  readonly memory: PhysicalMemory;
+  readonly bus: PhysicalBus;
+  readonly model: CpuModel;
+  readonly counterFrequencyHz: number;
+  readonly smc: SmcPolicy;
+  /** When code is compiled; without it, never. */
+  readonly tier1?: Tier1Mode;
+  /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
+  readonly nowNs?: () => number;
+  /** Turns the break-before-make checker on: told of each violation once. */
+  readonly breakBeforeMake?: (text: () => string) => void;
+  /** Samples where instructions go. */
+  readonly profiles?: boolean;
+  /** SEV: every vCPU's event register is set. */
+  readonly sendEvent: () => void;
+}
+
+/** What a physical CPU knows of the vCPU in its block. */
+export interface Occupant {
+  /** Unique among the vCPUs of an engine. */
+  readonly number: number;
+  /** The block's content while another one is in it. */
+  readonly saved: Uint8Array;
+  /** Instructions retired before the present run. */
+  readonly retired: number;
+}
