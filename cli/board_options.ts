@@ -26,8 +26,13 @@ export function boardVerb<O extends BoardOptions>(
   command: unknown,
   run: (options: O, file: string) => Promise<number>,
 ): Command {
-  return (command as Command)
-    .arguments("<board:file>")
+  return addBoardOptions((command as Command).arguments("<board:file>"))
+    .action(async (options: O, file: string) => done(await run(options, file))) as unknown as Command;
+}
+
+/** Adds the board's options to a command. */
+export function addBoardOptions(command: Command): Command {
+  return command
     .option("--set <setting:string>", "Set a value of the manifest: domains.0.vcpus=4 or domains.linux.plugins.pl011.at=0xa00_0000.", {
       collect: true,
     })
@@ -36,8 +41,14 @@ export function boardVerb<O extends BoardOptions>(
     .option("--kernel <image:string>", "Kernel: a file, an https: URL or deb:PACKAGE#PATH.")
     .option("--initrd <image:string>", "Initial RAM disk, likewise.")
     .option("--append <text:string>", "The kernel's command line.")
-    .option("--seed <seed:integer>", "Seeds everything random.")
-    .action(async (options: O, file: string) => done(await run(options, file))) as unknown as Command;
+    .option("--seed <seed:integer>", "Seeds everything random.") as unknown as Command;
+}
+
+/** The same options again, for a command line of another process. */
+export function boardArguments(options: BoardOptions): string[] {
+  const { set = [], smp, memory, kernel, initrd, append, seed } = options;
+  const single = Object.entries({ smp, memory, kernel, initrd, append, seed }).filter(([, value]) => value !== undefined);
+  return [...set.map((text) => `--set=${text}`), ...single.map(([name, value]) => `--${name}=${value}`)];
 }
 
 /** What they put over the manifest, later ones last. Throws a `ValidationError`. */

@@ -4,6 +4,7 @@ import type { Verb } from "./verb.ts";
 /** Every verb, in the order of the help. */
 export const verbs: readonly Verb[] = [
   { name: "run", load: async (done) => (await import("./run.ts")).command(done) },
+  { name: "test", load: async (done) => (await import("./test_verb.ts")).command(done) },
   { name: "check", load: async (done) => (await import("./check.ts")).command(done) },
   { name: "map", load: async (done) => (await import("./map.ts")).command(done) },
   { name: "dtb", load: async (done) => (await import("./dtb.ts")).command(done) },
