@@ -1,6 +1,6 @@
 /**
- * Disks as users need them: a large file written and read back with the same checksum on both sides, over every kind of image; U-Boot and
- * Linux on one disk. PLUGBOARD_DISK_MIB says how large the file is.
+ * Disks as users need them: a large file written and read back with the same checksum on both sides, over every kind of image, inline and
+ * behind IOREQ; U-Boot and Linux on one disk. PLUGBOARD_DISK_MIB says how large the file is.
  */
 import { createHash } from "node:crypto";
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -10,9 +10,8 @@ import { changed, debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
 import { diskModules, nameOf, quickly, withDevices, withModules } from "./virtio_board.ts";
 
-const MIB = Number(Deno.env.get("PLUGBOARD_DISK_MIB") ?? 32);
-/** Room for the file, a journal and the inodes. */
-const FILE_SYSTEM_MIB = MIB + 24 + MIB / 8;
+const asked = Deno.env.get("PLUGBOARD_DISK_MIB");
+const SIZES = [["inline", Number(asked ?? 32)], ["ioreq", Number(asked ?? 8)]] as const;
 
 const board = await debianBoard("debian-cloud", [withModules(diskModules), ...quickly(96)]);
 const uBoot = await debianBoard("u-boot");
@@ -46,91 +45,96 @@ function loadDrivers(guest: Session): void {
   );
 }
 
-Deno.test({
-  name: `${MIB} MiB from one disk to others, raw and qcow2, by two vCPUs; what each keeps is what the host finds`,
-  ignore: ignore || missing(qemuImg),
-  fn: () =>
-    inTemporary(async (directory) => {
-      const file = (name: string) => `${directory}/${name}.img`;
-      await writeRandom(file("source"), MIB);
-      const sum = await sha256(await Deno.readFile(file("source")));
-      // The guest's busybox takes three times as long for SHA-256.
-      const md5 = createHash("md5").update(await Deno.readFile(file("source"))).digest("hex");
-      await makeExt4(file("raw"), `${FILE_SYSTEM_MIB}M`);
-      await tool("qemu-img", "create", "-q", "-f", "qcow2", file("qcow2"), `${MIB}M`);
-      // Not a whole number of logical blocks: what is beyond the last one isn't part of the disk.
-      await Deno.writeFile(file("odd"), new Uint8Array(3 * 4096 + 1000).fill(1));
-      const disk = (n: number, options: string) =>
-        `      - { use: virtio_blk, at: ${0x0a00_0000 + 0x200 * n}, interrupt: spi ${16 + n}, ${options} }\n`;
-      const manifest = changed(board.manifest, [withDevices(
-        disk(0, `file: "${file("source")}", readonly: true, serial: source, queues: 2`) +
-          disk(1, `file: "${file("raw")}", serial: raw, queues: 2`) +
-          disk(2, `file: "${file("qcow2")}", format: qcow2, serial: qcow2, queues: 2`) +
-          disk(3, `file: "${file("odd")}", block_size: "4096", serial: "twenty-bytes-serial!"`),
-      )]);
-      {
-        using guest = await Session.start(manifest, { images: board.images, checksTables: false, wallLimitMs: 3_600_000 });
-        loadDrivers(guest);
-        const long = { limitNs: (60 + 2 * MIB) * 1e9 };
-        assertEquals(guest.command("cat /sys/block/vd*/size"), `${2048 * MIB}\n${2048 * FILE_SYSTEM_MIB}\n${2048 * MIB}\n24`);
-        assertEquals(
-          guest.command("for n in a b c d; do echo -n $(cat /sys/block/vd$n/serial)' '; done; echo"),
-          "source raw qcow2 twenty-bytes-serial!",
-        );
-        assertEquals(guest.command("cd /sys/block/vdd/queue; cat logical_block_size physical_block_size; cd"), "4096\n4096");
-        assertEquals(guest.command("cd /sys/block/vda/queue; cat logical_block_size physical_block_size; cd"), "512\n4096");
-        assertEquals(guest.command("cd /sys/block/vda/mq; echo */cpu?; cd"), "0/cpu0 1/cpu1");
+for (const [runs, mib] of SIZES) {
+  Deno.test({
+    name: `${mib} MiB from one disk to others, raw and qcow2, ${runs}, by two vCPUs; what each keeps is what the host finds`,
+    ignore: ignore || missing(qemuImg),
+    fn: () =>
+      inTemporary(async (directory) => {
+        // Room for the file, a journal and the inodes.
+        const fileSystemMiB = mib + 24 + mib / 8;
+        const file = (name: string) => `${directory}/${name}.img`;
+        await writeRandom(file("source"), mib);
+        const sum = await sha256(await Deno.readFile(file("source")));
+        // The guest's busybox takes three times as long for SHA-256.
+        const md5 = createHash("md5").update(await Deno.readFile(file("source"))).digest("hex");
+        await makeExt4(file("raw"), `${fileSystemMiB}M`);
+        await tool("qemu-img", "create", "-q", "-f", "qcow2", file("qcow2"), `${mib}M`);
+        // Not a whole number of logical blocks: what is beyond the last one isn't part of the disk.
+        await Deno.writeFile(file("odd"), new Uint8Array(3 * 4096 + 1000).fill(1));
+        const disk = (n: number, options: string) =>
+          `      - { use: virtio_blk, at: ${0x0a00_0000 + 0x200 * n}, interrupt: spi ${16 + n}, runs: ${runs}, ${options} }\n`;
+        const manifest = changed(board.manifest, [withDevices(
+          "      - use: ioreq\n" +
+            disk(0, `file: "${file("source")}", readonly: true, serial: source, queues: 2`) +
+            disk(1, `file: "${file("raw")}", serial: raw, queues: 2`) +
+            disk(2, `file: "${file("qcow2")}", format: qcow2, serial: qcow2, queues: 2`) +
+            disk(3, `file: "${file("odd")}", block_size: "4096", serial: "twenty-bytes-serial!"`),
+        )]);
+        {
+          using guest = await Session.start(manifest, { images: board.images, checksTables: false, wallLimitMs: 3_600_000 });
+          loadDrivers(guest);
+          const long = { limitNs: (60 + 2 * mib) * 1e9 };
+          assertEquals(guest.command("cat /sys/block/vd*/size"), `${2048 * mib}\n${2048 * fileSystemMiB}\n${2048 * mib}\n24`);
+          assertEquals(
+            guest.command("for n in a b c d; do echo -n $(cat /sys/block/vd$n/serial)' '; done; echo"),
+            "source raw qcow2 twenty-bytes-serial!",
+          );
+          assertEquals(guest.command("cd /sys/block/vdd/queue; cat logical_block_size physical_block_size; cd"), "4096\n4096");
+          assertEquals(guest.command("cd /sys/block/vda/queue; cat logical_block_size physical_block_size; cd"), "512\n4096");
+          assertEquals(guest.command("cd /sys/block/vda/mq; echo */cpu?; cd"), "0/cpu0 1/cpu1");
 
-        // Both at once, from both CPUs, and each as it likes it: past the cache, and through a file system.
-        guest.command("mkdir /mnt; mount -t ext4 /dev/vdb /mnt");
-        const raw = "taskset 1 dd if=/dev/vda of=/mnt/copy bs=1M conv=fsync 2>/dev/null && echo copied";
-        const qcow2 = "taskset 2 dd if=/dev/vda of=/dev/vdc bs=1M iflag=direct oflag=direct conv=fsync 2>/dev/null && echo copied";
-        assertEquals(guest.command(`{ ${raw}; } & ${qcow2}; wait`, long).match(/^copied$/gm)?.length, 2);
-        guest.command("umount /mnt; mount -o ro /dev/vdb /mnt; echo 3 > /proc/sys/vm/drop_caches");
-        for (const copy of ["/mnt/copy", "/dev/vdc"]) {
-          assertEquals(guest.command(`md5sum ${copy}`, long).split(" ")[0], md5, copy);
+          // Both at once, from both CPUs, and each as it likes it: past the cache, and through a file system.
+          guest.command("mkdir /mnt; mount -t ext4 /dev/vdb /mnt");
+          const raw = "taskset 1 dd if=/dev/vda of=/mnt/copy bs=1M conv=fsync 2>/dev/null && echo copied";
+          const qcow2 = "taskset 2 dd if=/dev/vda of=/dev/vdc bs=1M iflag=direct oflag=direct conv=fsync 2>/dev/null && echo copied";
+          assertEquals(guest.command(`{ ${raw}; } & ${qcow2}; wait`, long).match(/^copied$/gm)?.length, 2);
+          guest.command("umount /mnt; mount -o ro /dev/vdb /mnt; echo 3 > /proc/sys/vm/drop_caches");
+          for (const copy of ["/mnt/copy", "/dev/vdc"]) {
+            assertEquals(guest.command(`md5sum ${copy}`, long).split(" ")[0], md5, copy);
+          }
+          guest.command("umount /mnt");
+
+          // A cache that writes through, as the driver asks for it; room that is given back.
+          assertEquals(
+            guest.command("cd /sys/block/vdc; cat cache_type; echo write through > cache_type; cat cache_type; cd"),
+            "write back\nwrite through",
+          );
+          guest.command("dd if=/dev/zero of=/dev/vdc bs=64k count=4 oflag=direct 2>/dev/null");
+          guest.command("echo write back > /sys/block/vdc/cache_type");
+          assertEquals(guest.command("blkdiscard -o 1048576 -l 2097152 /dev/vdc && echo given back"), "given back");
+          assertEquals(guest.command("dd if=/dev/vdc bs=1M skip=1 count=2 iflag=direct 2>/dev/null | tr -d '\\000' | wc -c"), "0");
+          guest.command("dd if=/dev/vda of=/dev/vdc bs=1M skip=1 seek=1 count=2 oflag=direct conv=fsync 2>/dev/null");
+          guest.command("dd if=/dev/vda of=/dev/vdc bs=64k count=4 oflag=direct conv=fsync 2>/dev/null");
+
+          // The last block of the odd one, and nothing behind it.
+          assertEquals(
+            guest.command("yes | head -c 4096 | dd of=/dev/vdd bs=4096 seek=2 oflag=direct 2>/dev/null && echo written"),
+            "written",
+          );
+          assertMatch(
+            guest.command("dd if=/dev/zero of=/dev/vdd bs=4096 seek=3 count=1 oflag=direct 2>&1"),
+            /No space left|Invalid argument/,
+          );
+          assertMatch(guest.command("dd if=/dev/zero of=/dev/vda count=1 2>&1"), /not permitted|Read-only/);
+          guest.type("poweroff -f\n");
+          assertEquals(guest.finish().kind, "power-off");
+          assertEquals([...guest.machine.stats.traced.keys()].filter((kind) => /virtio|disk|failure/.test(kind)), []);
         }
-        guest.command("umount /mnt");
-
-        // A cache that writes through, as the driver asks for it; room that is given back.
-        assertEquals(
-          guest.command("cd /sys/block/vdc; cat cache_type; echo write through > cache_type; cat cache_type; cd"),
-          "write back\nwrite through",
-        );
-        guest.command("dd if=/dev/zero of=/dev/vdc bs=64k count=4 oflag=direct 2>/dev/null");
-        guest.command("echo write back > /sys/block/vdc/cache_type");
-        assertEquals(guest.command("blkdiscard -o 1048576 -l 2097152 /dev/vdc && echo given back"), "given back");
-        assertEquals(guest.command("dd if=/dev/vdc bs=1M skip=1 count=2 iflag=direct 2>/dev/null | tr -d '\\000' | wc -c"), "0");
-        guest.command("dd if=/dev/vda of=/dev/vdc bs=1M skip=1 seek=1 count=2 oflag=direct conv=fsync 2>/dev/null");
-        guest.command("dd if=/dev/vda of=/dev/vdc bs=64k count=4 oflag=direct conv=fsync 2>/dev/null");
-
-        // The last block of the odd one, and nothing behind it.
-        assertEquals(
-          guest.command("yes | head -c 4096 | dd of=/dev/vdd bs=4096 seek=2 oflag=direct 2>/dev/null && echo written"),
-          "written",
-        );
-        assertMatch(
-          guest.command("dd if=/dev/zero of=/dev/vdd bs=4096 seek=3 count=1 oflag=direct 2>&1"),
-          /No space left|Invalid argument/,
-        );
-        assertMatch(guest.command("dd if=/dev/zero of=/dev/vda count=1 2>&1"), /not permitted|Read-only/);
-        guest.type("poweroff -f\n");
-        assertEquals(guest.finish().kind, "power-off");
-        assertEquals([...guest.machine.stats.traced.keys()].filter((kind) => /virtio|disk|failure/.test(kind)), []);
-      }
-      await assertWhole(file("raw"));
-      await readOut(file("raw"), "/copy", directory);
-      assertEquals(await sha256(await Deno.readFile(`${directory}/copy`)), sum);
-      const check = await tool("qemu-img", "check", file("qcow2"));
-      assertEquals(check?.code, 0, check?.text);
-      await tool("qemu-img", "convert", "-O", "raw", file("qcow2"), file("plain"));
-      assertEquals(await sha256(await Deno.readFile(file("plain"))), sum);
-      assertEquals(await sha256(await Deno.readFile(file("source"))), sum);
-      const odd = await Deno.readFile(file("odd"));
-      assertEquals(new TextDecoder().decode(odd.subarray(2 * 4096, 3 * 4096)), "y\n".repeat(2048));
-      assert(odd.subarray(3 * 4096).every((byte) => byte === 1) && odd.length === 3 * 4096 + 1000);
-    }),
-});
+        await assertWhole(file("raw"));
+        await readOut(file("raw"), "/copy", directory);
+        assertEquals(await sha256(await Deno.readFile(`${directory}/copy`)), sum);
+        const check = await tool("qemu-img", "check", file("qcow2"));
+        assertEquals(check?.code, 0, check?.text);
+        await tool("qemu-img", "convert", "-O", "raw", file("qcow2"), file("plain"));
+        assertEquals(await sha256(await Deno.readFile(file("plain"))), sum);
+        assertEquals(await sha256(await Deno.readFile(file("source"))), sum);
+        const odd = await Deno.readFile(file("odd"));
+        assertEquals(new TextDecoder().decode(odd.subarray(2 * 4096, 3 * 4096)), "y\n".repeat(2048));
+        assert(odd.subarray(3 * 4096).every((byte) => byte === 1) && odd.length === 3 * 4096 + 1000);
+      }),
+  });
+}
 
 Deno.test({
   name: "U-Boot and Linux on one disk: U-Boot loads kernel and initramfs from ext4, Linux writes, U-Boot reads that after a reset",

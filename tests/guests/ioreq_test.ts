@@ -9,8 +9,10 @@ import type { Plugin } from "../../core/mod.ts";
 import { DeviceModels } from "../../plugins/ioreq/contract.ts";
 import { good } from "../../plugins/ioreq/tests/devices.ts";
 import { BOARD } from "../support/program.ts";
-import { debianBoard } from "./debian_images.ts";
+import { assertWhole, makeExt4, noFileSystems, sha256, tool } from "../support/disk_image.ts";
+import { changed, debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
+import { diskModules, nameOf, withDevices, withModules } from "./virtio_board.ts";
 
 const KILLS = Number(Deno.env.get("PLUGBOARD_KILLS") ?? 10);
 const ORDER = Deno.env.get("PLUGBOARD_ORDER") ?? "strict";
@@ -30,44 +32,23 @@ function spy(): { readonly plugin: Plugin; models: DeviceModels } {
   return own;
 }
 
-const CLOUD = "deb:linux-image-6.1.0-*-cloud-arm64#";
-/** In the order in which they need each other. */
-const modules = ["virtio/virtio_ring", "virtio/virtio", "virtio/virtio_mmio", "block/virtio_blk"];
-const nameOf = (module: string) => module.split("/").at(-1);
-
-const busybox = `              - { path: /bin/busybox, from: "deb:busybox-static#/bin/busybox" }\n`;
-const moduleFiles = modules.map((module) =>
-  `              - { path: /lib/modules/${nameOf(module)}.ko, from: "${CLOUD}/lib/modules/*/kernel/drivers/${module}.ko" }\n`
-).join("");
-
 const devices = (disk: string) =>
   `      - { use: ioreq, on_failure: restart, order: ${ORDER}, virtual_deadline: 10s }\n` +
   `      - { use: spy }\n` +
   `      - { use: virtio_blk, at: 0x0a00_0000, interrupt: spi 16, file: "${disk}", runs: ioreq }\n`;
 
-const plain = await debianBoard("debian-cloud", [[busybox, busybox + moduleFiles]]);
-const manifest = (disk: string) => plain.manifest.replace("      - use: fdt\n", `${devices(disk)}      - use: fdt\n`);
+const plain = await debianBoard("debian-cloud", [withModules(diskModules)]);
+const manifest = (disk: string) => changed(plain.manifest, [withDevices(devices(disk))]);
 
-/** Runs a program of the host; undefined when it isn't installed. */
-async function tool(name: string, ...args: string[]): Promise<{ code: number; text: string } | undefined> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(`/usr/sbin/${name}`, { args }).output();
-    return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-const hasMkfs = await tool("mke2fs", "-V") !== undefined;
-if (!hasMkfs) console.log("skipped: no mke2fs: the package e2fsprogs makes the disk of tests/guests/ioreq_test.ts");
+const noDisk = await noFileSystems();
 
 Deno.test({
   name: `ext4 on virtio-blk behind IOREQ: the Worker is killed ${KILLS} times, and nothing that was acknowledged is lost`,
-  ignore: plain.images === undefined || !hasMkfs,
+  ignore: plain.images === undefined || noDisk,
   async fn() {
     const directory = await Deno.makeTempDir({ prefix: "plugboard-ioreq" });
     const disk = `${directory}/disk`;
-    assertEquals((await tool("mke2fs", "-q", "-t", "ext4", disk, "32M"))?.code, 0);
+    await makeExt4(disk, "32M");
     const sums: string[] = [];
     const reports: string[] = [];
     const eyes = spy();
@@ -82,7 +63,7 @@ Deno.test({
           onTrace: (kind, detail) => kind === "device behind IOREQ" && reports.push(detail),
         });
         guest.until("\n# ");
-        for (const module of modules) guest.command(`insmod /lib/modules/${nameOf(module)}.ko 2>&1`);
+        for (const module of diskModules) guest.command(`insmod /lib/modules/${nameOf(module)}.ko 2>&1`);
         guest.command("mkdir /mnt; dmesg -n 1; mount -t ext4 /dev/vda /mnt");
         const [device] = eyes.models.devices;
         assertEquals(device.owner, "linux/virtio_blk@a000000");
@@ -102,12 +83,10 @@ Deno.test({
         assert(guest.machine.stats.traced.get("device behind IOREQ")! >= 2 * KILLS - 2, reports.join("\n"));
         assertEquals(reports.filter((text) => !/was killed|goes on/.test(text)), []);
       }
-      const check = await tool("e2fsck", "-f", "-n", disk);
-      assertEquals(check?.code, 0, check?.text);
+      await assertWhole(disk);
       for (const [n, sum] of sums.entries()) {
         await tool("debugfs", "-R", `dump /f${n} ${directory}/f`, disk);
-        const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(`${directory}/f`));
-        assertEquals(new Uint8Array(digest).toHex(), sum, `file ${n}, on the host`);
+        assertEquals(await sha256(await Deno.readFile(`${directory}/f`)), sum, `file ${n}, on the host`);
       }
     } finally {
       await Deno.remove(directory, { recursive: true });
@@ -167,7 +146,7 @@ for (const order of ["strict", "free"]) {
 function withGood(ioreq: string): string {
   const devices =
     `      - { use: ioreq, ${ioreq} }\n      - { use: spy }\n      - { use: good, at: 0x0a00_0000, interrupt: spi 16, runs: ioreq }\n`;
-  return BOARD.replace("      - use: fdt\n", `${devices}      - use: fdt\n`);
+  return changed(BOARD, [withDevices(devices)]);
 }
 
 Deno.test("the same board twice is the same run, to the instruction, also when a Worker dies at the same point", async () => {
