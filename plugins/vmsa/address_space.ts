@@ -33,6 +33,9 @@ export class VmsaAddressSpace implements Stage2Space {
   readonly #geometry: Geometry;
   readonly #table: Stage2Table;
   readonly #root: number;
+  /** VTTBR_EL2, and the VMID that it was made of: entries ask for it again and again. */
+  #vttbr = 0n;
+  #vttbrOf = -1;
   #alive = true;
 
   /** Takes the root's frames. Throws when they can't be had. A VMID is for who runs. */
@@ -108,7 +111,11 @@ export class VmsaAddressSpace implements Stage2Space {
     renew(vmids, this.tag, () => engine.invalidateTlb());
     // In this generation it may have been somebody's who is gone.
     if (generation !== this.tag.generation) engine.invalidateTlb(this.tag.vmid);
-    return (BigInt(this.tag.vmid) << 48n) | BigInt(this.#root);
+    if (this.#vttbrOf !== this.tag.vmid) {
+      this.#vttbrOf = this.tag.vmid;
+      this.#vttbr = (BigInt(this.tag.vmid) << 48n) | BigInt(this.#root);
+    }
+    return this.#vttbr;
   }
 
   destroy(): void {

@@ -71,8 +71,14 @@ export function enter(vmids: Vmids, vcpu: number, { id, vmid }: Tag): void {
 
 /** It is out. */
 export function leave(vmids: Vmids, vcpu: number): void {
-  const index = vmids.running.findIndex((running) => running.vcpu === vcpu);
-  if (index >= 0) vmids.running.splice(index, 1);
+  const { running } = vmids;
+  for (let index = running.length - 1; index >= 0; index--) {
+    if (running[index].vcpu !== vcpu) continue;
+    // Whoever is in last is out first, but where CPUs run beside each other.
+    if (index === running.length - 1) running.pop();
+    else running.splice(index, 1);
+    return;
+  }
 }
 
 function isGood(vmids: Vmids, tag: Tag): boolean {

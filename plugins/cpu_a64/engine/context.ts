@@ -4,7 +4,7 @@ import { registerOffset } from "../sysregs/mod.ts";
 import type { Banks } from "./accesses.ts";
 import type { Block } from "./block.ts";
 import type { Mmu } from "./mmu/mod.ts";
-import type { Tlb } from "./tlb.ts";
+import type { Bank, Tlb } from "./tlb.ts";
 
 const CPACR_EL1 = registerOffset("CPACR_EL1");
 const CPTR_EL2 = registerOffset("CPTR_EL2");
@@ -18,6 +18,9 @@ const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8
 /** Keeps TLB pointers and FP_ENABLED true to PSTATE and the system registers. */
 export class TranslationContext {
   #vcpu = 0;
+  /** Published last. */
+  #data: Bank | undefined;
+  #user: Bank | undefined;
 
   constructor(readonly block: Block, readonly mmu: Mmu, readonly tlb: Tlb, readonly publish: (banks: Banks) => void) {}
 
@@ -51,7 +54,7 @@ export class TranslationContext {
     block.set(at.TLB, data.address);
     block.set(at.TLB_UNPRIVILEGED, user.address);
     block.set(at.FP_ENABLED, this.#fpEnabled(el) ? 1 : 0);
-    this.publish({ data, user });
+    if (data !== this.#data || user !== this.#user) this.publish({ data: this.#data = data, user: this.#user = user });
   }
 
   #fpEnabled(el: number): boolean {

@@ -49,6 +49,8 @@ const ENTRY_WORDS = DTLB_ADDEND / 4 + 1;
 export class Tlb {
   readonly #banks = new Map<number, Bank>();
   readonly #free: number[] = [];
+  /** The bank that was selected last for a level: nearly always the next one as well. */
+  readonly #recent: (Bank | undefined)[] = [undefined, undefined, undefined, undefined];
   #clock = 0;
   readonly #before = new Uint32Array(ENTRY_WORDS);
   /** Changes whenever an entry goes otherwise than by another one's coming. */
@@ -66,6 +68,15 @@ export class Tlb {
 
   /** The bank of a context; an empty one when it is new. `mode` below 16, `vcpu` below 256. */
   select(vcpu: number, vmid: number, asid: number, mode: number): Bank {
+    const recent = this.#recent[mode & 3];
+    if (recent !== undefined && recent.asid === asid && recent.vmid === vmid && recent.vcpu === vcpu && recent.mode === mode) {
+      recent.used = ++this.#clock;
+      return recent;
+    }
+    return this.#recent[mode & 3] = this.#find(vcpu, vmid, asid, mode);
+  }
+
+  #find(vcpu: number, vmid: number, asid: number, mode: number): Bank {
     // 8 + 4 + 16 + 16 bits: exact in a number.
     const key = ((vmid * 65536 + asid) * 16 + mode) * 256 + vcpu;
     const found = this.#banks.get(key);
@@ -78,6 +89,7 @@ export class Tlb {
       let oldest: Bank | undefined;
       for (const bank of this.#banks.values()) if (!oldest || bank.used < oldest.used) oldest = bank;
       this.#banks.delete(oldest!.key);
+      this.#recent.fill(undefined);
       address = oldest!.address;
     }
     this.generation++;
@@ -164,6 +176,7 @@ export class Tlb {
     for (const bank of this.#banks.values()) {
       if (!matches(bank)) continue;
       this.#banks.delete(bank.key);
+      this.#recent.fill(undefined);
       this.#free.push(bank.address);
       this.generation++;
     }

@@ -81,8 +81,12 @@ export class A64Vcpu implements VcpuState {
 
   read(name: string): bigint {
     const { registers, block } = this.enter();
-    if (name.startsWith("SP_EL")) bankSp(block);
-    return registers.read(registerByName(name), 2);
+    const register = registerByName(name);
+    if (register.hook === undefined) {
+      if (name.startsWith("SP_EL")) bankSp(block);
+      return block.get64(register.offset);
+    }
+    return registers.read(register, 2);
   }
 
   write(name: string, value: bigint): void {

@@ -64,6 +64,7 @@ export class ListRegisters {
   fold(v: number, cpu: VcpuState): number {
     const { state } = this;
     const used = state.listUsed[v];
+    if (used === 0 && state.spilled[v].length === 0) return Folded.NOTHING;
     let result: number = Folded.NOTHING;
     const began = this.#began;
     began.length = 0;
