@@ -13,6 +13,7 @@ import type { DebugUnit } from "./debug.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
 import { LargePages } from "./large_pages.ts";
 import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
+import { type DeviceAccess, farAccess } from "./neighbours.ts";
 import { accessSyndrome } from "./syndrome.ts";
 import type { Stops } from "./stops.ts";
 import type { Bank, Tlb } from "./tlb.ts";
@@ -53,6 +54,8 @@ export class Accesses {
   banks!: Banks;
   /** Looks at walks and at stores to tables, when it is on. */
   checker: BreakBeforeMake | undefined;
+  /** Set where devices are another thread's. */
+  devices: DeviceAccess | undefined;
   private readonly large: LargePages;
   /** One instruction only may execute: no branch goes on by itself. */
   isStepping = false;
@@ -329,6 +332,12 @@ export class Accesses {
   /** Passes an access to the device that owns the physical window. */
   #device(lo: number, hi: number, size: number, scratch: number, write: boolean): boolean {
     const { pa } = this.mmu.result;
+    if (this.devices && size <= 8) {
+      this.syncPc();
+      const answer = farAccess(this.devices, pa, size, this.block.view, scratch, write);
+      // PC is the instruction's own: it is left, and comes again.
+      return answer === "again" ? !(this.hasArrived = true) : answer === "done" || this.#external(lo, hi, write) !== 0;
+    }
     const owner = this.bus.find(pa);
     if (!owner || size > 8) return this.#external(lo, hi, write) !== 0;
     const { view } = this.block;

@@ -8,6 +8,7 @@ import type { Decoder } from "../isa/decoder.ts";
 import type { Block } from "./block.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { PAGE_END } from "./interpreter.ts";
+import type { Neighbours } from "./neighbours.ts";
 import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "./layout.ts";
 import type { Tlb } from "./tlb.ts";
 
@@ -60,6 +61,7 @@ export class CodeCache {
     readonly tlb: Tlb,
     readonly decoder: Decoder,
     readonly interpreter: () => Interpreter,
+    readonly neighbours?: Pick<Neighbours, "holdsCode">,
   ) {
     this.#slotOf = new Int32Array(block.bytes.length >>> 12).fill(-1);
     this.#frameOf = new Int32Array(slots).fill(-1);
@@ -108,6 +110,7 @@ export class CodeCache {
     this.#end[slot] = end;
     this.block.halves[(this.#at(slot) + RECORDS_PER_PAGE * RECORD_SIZE) >>> 1] = PAGE_END;
     this.tlb.protectFrame(frame);
+    this.neighbours?.holdsCode(frame, true);
     this.stats.pages++;
     return slot;
   }
@@ -242,6 +245,7 @@ export class CodeCache {
     this.#slotOf[frame] = -1;
     for (const view of this.#views.get(frame) ?? []) this.#release(view);
     this.#views.delete(frame);
+    this.neighbours?.holdsCode(frame, false);
   }
 
   #release(slot: number): void {

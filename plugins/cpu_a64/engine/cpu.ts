@@ -24,6 +24,7 @@ import { sideTableSize, type Tier1 } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu, mpuBytes } from "./mmu/mod.ts";
+import { Occupancy } from "./occupancy.ts";
 import { Profile } from "./profile.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
@@ -68,7 +69,8 @@ export class Cpu {
   readonly interpreter: Interpreter;
   readonly tier1: Tier1 | undefined;
   readonly profile: Profile | undefined;
-  #inside: Occupant | undefined;
+  readonly maintenance: Maintenance;
+  readonly occupancy: Occupancy;
   /** Instructions retired by each vCPU are counted outside; this is the present run. */
   lastRetired = 0;
   #window: RunWindow = { budget: 0, startNs: 0, nsPerInstruction: 1 };
@@ -85,14 +87,14 @@ export class Cpu {
   #fiq = false;
 
   constructor(readonly options: CpuOptions) {
-    const { memory, bus, model, breakBeforeMake: report } = options;
+    const { memory, bus, model, breakBeforeMake: report, neighbours, codePages = CODE_PAGES } = options;
     const regions = mpuRegions(model);
     this.stateSize = at.STATE_SIZE + (regions ? mpuBytes(regions) : 0);
     const state = memory.reserve(this.stateSize);
     const banks = memory.reserve(BANKS * BANK_SIZE);
-    const records = memory.reserve(CODE_PAGES * RECORD_PAGE_STRIDE);
+    const records = memory.reserve(codePages * RECORD_PAGE_STRIDE);
     const mode = options.tier1 ?? "off";
-    const sideTable = mode === "off" ? 0 : memory.reserve(sideTableSize(CODE_PAGES));
+    const sideTable = mode === "off" ? 0 : memory.reserve(sideTableSize(codePages));
     const block = this.block = new Block(memory.wasm, state);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
@@ -108,7 +110,7 @@ export class Cpu {
     });
     this.tlb = new Tlb(block, banks, BANKS);
     this.decoder = new Decoder(declarations, model.features);
-    this.code = new CodeCache(block, records, CODE_PAGES, this.tlb, this.decoder, () => this.interpreter);
+    this.code = new CodeCache(block, records, codePages, this.tlb, this.decoder, () => this.interpreter, neighbours);
     const syncPc = () => this.syncPc();
     const redirect = () => void (this.#redirected = true);
     const { mmu, tlb, code, exceptions, debug } = this;
@@ -116,14 +118,17 @@ export class Cpu {
     const current = () => this.vcpu;
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, stops, syncPc, redirect, current);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
+    accesses.devices = options.devices;
     if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
     const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name), isLegacy);
     this.gicv = new GicLegacyInterface(this.gic, isLegacy, () => this.#legacyInterfaceUsed());
     const counter = this.counter = new CounterAndTimers(block, options.counterFrequencyHz, options.nowNs ?? (() => this.nowNs()));
-    const monitors = new PerformanceMonitors(block, () => BigInt((this.#inside?.retired ?? 0) + this.retiredNow()));
+    const monitors = new PerformanceMonitors(block, () => BigInt((this.occupancy.inside?.retired ?? 0) + this.retiredNow()));
     this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged(), this.mmu.mpu);
-    const maintenance = new Maintenance(block, this.mmu, this.tlb, accesses, this.exceptions, () => this.vcpu, redirect);
+    const maintenance = this.maintenance = new Maintenance(block, mmu, tlb, accesses, exceptions, current, redirect, neighbours);
+    const { context } = this;
+    this.occupancy = new Occupancy({ block, stateSize: this.stateSize, accesses, context, debug, exceptions, mmu, tlb });
     const system = new SystemOperations({
       block,
       exceptions: this.exceptions,
@@ -139,7 +144,8 @@ export class Cpu {
       interruptTaken: () => this.#interruptTaken(),
       interruptPending: () => this.#irq || this.#fiq,
       updateInterrupts: () => this.updateInterrupts(),
-      barrier: (crm) => accesses.checker?.dsb(crm),
+      takeEvent: () => neighbours?.takeEvent(this.vcpu) ?? false,
+      barrier: neighbours ? () => neighbours.barrier() : (crm) => accesses.checker?.dsb(crm),
     });
     this.profile = options.profiles ? new Profile(block, (word) => this.decoder.disassemble(word)) : undefined;
     const tiers = makeTiers({
@@ -151,7 +157,8 @@ export class Cpu {
       decoder: this.decoder,
       accesses,
       profile: this.profile,
-      watchesBarriers: report !== undefined,
+      watchesBarriers: report !== undefined || neighbours !== undefined,
+      sharesMemory: neighbours,
       system: (op, word) => system.execute(op, word),
       decode: (record) => this.#decode(record),
     });
@@ -161,23 +168,14 @@ export class Cpu {
 
   /** Number of the vCPU in the block; -1: none. */
   get vcpu(): number {
-    return this.#inside?.number ?? -1;
+    return this.occupancy.inside?.number ?? -1;
   }
 
   /** Puts a vCPU's registers into the block. */
   enter(vcpu: Occupant): void {
-    if (this.#inside === vcpu) return;
-    const { block } = this;
+    if (this.occupancy.inside === vcpu) return;
     if (this.#running) throw new Error("a vCPU can't be switched while another runs");
-    const { bytes, address } = block;
-    this.accesses.checker?.entered(vcpu.number, vcpu.saved);
-    this.context.settle();
-    this.#inside?.saved.set(bytes.subarray(address, address + this.stateSize));
-    bytes.set(vcpu.saved, address);
-    this.#inside = vcpu;
-    this.exceptions.loop.reset();
-    this.context.enter(vcpu.number);
-    this.debug.update();
+    this.occupancy.enter(vcpu);
   }
 
   /** After a change of the debug registers: pages that a breakpoint or watchpoint is in leave the TLB. */
@@ -187,7 +185,7 @@ export class Cpu {
 
   /** The vCPU is gone. */
   leave(vcpu: Occupant): void {
-    if (this.#inside === vcpu) this.#inside = undefined;
+    this.occupancy.leave(vcpu);
   }
 
   /** Instructions that the present run has retired. */
@@ -344,7 +342,9 @@ export class Cpu {
     const stepped = step === "notPending" ? steppedBy(block.words[this.code.hostOf(record) >>> 2]) : Stepped.nothing;
     block.set(at.IP, record);
     const isStepping = accesses.isStepping = isDebugged || isPassing || isTrap || step === "notPending" || this.#isEl2Code;
-    const most = Math.min(left, stopAfter - this.retiredNow());
+    const allowed = this.options.neighbours?.look(left, this.retiredNow()) ?? left;
+    if (allowed <= 0) return { kind: "budget" };
+    const most = Math.min(allowed, stopAfter - this.retiredNow());
     const wanted = this.profile ? this.profile.slice(most) : most;
     const slice = isStepping ? 1 : this.tier1 ? this.tier1.slice(record, wanted) : wanted;
     if (slice < left) {
@@ -379,7 +379,7 @@ export class Cpu {
 
   /** Retired by the vCPU in the block since it was made. */
   get #retired(): number {
-    return (this.#inside?.retired ?? 0) + this.retiredNow();
+    return (this.occupancy.inside?.retired ?? 0) + this.retiredNow();
   }
 
   #afterRedirect(): Exit | undefined {

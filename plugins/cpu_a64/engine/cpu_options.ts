@@ -2,6 +2,7 @@
 import type { PhysicalBus, PhysicalMemory } from "../../../core/mod.ts";
 import type { CpuModel } from "../sysregs/mod.ts";
 import type { SmcPolicy } from "./exceptions.ts";
+import type { DeviceAccess, Neighbours } from "./neighbours.ts";
 import type { Tier1Mode } from "./tier1/tier1.ts";
 
 /** What a physical CPU is made with. */
@@ -19,6 +20,12 @@ export interface CpuOptions {
   readonly breakBeforeMake?: (text: () => string) => void;
   /** Samples where instructions go. */
   readonly profiles?: boolean;
+  /** Other CPUs that run at the same time, in threads of their own. */
+  readonly neighbours?: Neighbours;
+  /** Where devices are another thread's. */
+  readonly devices?: DeviceAccess;
+  /** Pages of decoded code that are kept; the engine's own number when absent. */
+  readonly codePages?: number;
   /** SEV: every vCPU's event register is set. */
   readonly sendEvent: () => void;
 }

@@ -4,8 +4,9 @@ import { registerOffset, type SystemInstruction, type TlbOperation } from "../sy
 import type { Accesses } from "./accesses.ts";
 import type { Block } from "./block.ts";
 import { invalidationOf } from "./break_before_make/mod.ts";
-import type { Mmu } from "./mmu/mod.ts";
+import { type Mmu, READ } from "./mmu/mod.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { Bank, Tlb } from "./tlb.ts";
 
 const PAR_EL1 = registerOffset("PAR_EL1");
@@ -25,6 +26,7 @@ export class Maintenance {
     readonly exceptions: ExceptionUnit,
     readonly currentVcpu: () => number,
     readonly redirect: () => void,
+    readonly neighbours?: Neighbours,
   ) {}
 
   /** False: an exception was taken. */
@@ -32,13 +34,18 @@ export class Maintenance {
     const { operation } = instruction;
     switch (operation.kind) {
       case "ic":
+        // Decoded code follows every write of its own CPU: it is the others' that may be stale.
+        if (this.neighbours) this.#invalidateCode(this.neighbours, operation.by === "va", lo, hi);
+        return true;
       case "dc":
-        // Caches aren't modelled, and decoded code follows every write: nothing is ever stale.
+        // Caches aren't modelled.
         return true;
       case "dcZva":
         return this.accesses.zero(lo, hi);
       case "tlbi":
         this.invalidate(operation, lo, hi);
+        // A vCPU may have left entries on CPUs that it ran on before, so that they hear of what concerns it alone as well.
+        this.neighbours?.invalidated(instruction.packed, lo, hi, this.mmu.vmid(), this.#everywhere(operation) ? -1 : this.currentVcpu());
         return true;
       case "at": {
         const { el, isWrite, withPan, stages } = operation;
@@ -62,16 +69,32 @@ export class Maintenance {
     }
   }
 
+  #invalidateCode(neighbours: Neighbours, byAddress: boolean, lo: number, hi: number): void {
+    if (!byAddress) return neighbours.codeInvalidated(undefined);
+    const { mmu, accesses, block } = this;
+    if (!mmu.translate(hi, lo, block.get(at.EL), READ, 0)) return;
+    const host = accesses.ram.offset(mmu.result.pa);
+    if (host >= 0) neighbours.codeInvalidated(host >>> 12);
+  }
+
   /** TLBI. Combined entries go with either stage: a bank caches VA to host address. */
   invalidate(operation: TlbOperation, lo: number, hi: number): void {
-    const { block, tlb, mmu } = this;
-    const vmid = mmu.vmid();
-    const vcpu = this.currentVcpu();
-    const everywhere = operation.shareability !== "PE" || (block.get(HCR_EL2) & FB) !== 0;
-    this.accesses.checker?.invalidate(invalidationOf(operation, lo, hi, everywhere ? undefined : vcpu, vmid));
+    const vmid = this.mmu.vmid();
+    const vcpu = this.#everywhere(operation) ? -1 : this.currentVcpu();
+    this.accesses.checker?.invalidate(invalidationOf(operation, lo, hi, vcpu < 0 ? undefined : vcpu, vmid));
+    this.drop(operation, lo, hi, vmid, vcpu);
+  }
+
+  #everywhere({ shareability }: TlbOperation): boolean {
+    return shareability !== "PE" || (this.block.get(HCR_EL2) & FB) !== 0;
+  }
+
+  /** What a TLBI with this VMID does to this CPU's TLB. `vcpu`: of whom alone; -1: of all. */
+  drop(operation: TlbOperation, lo: number, hi: number, vmid: number, vcpu: number): void {
+    const { tlb, mmu } = this;
     const isEl2 = (bank: Bank) => (bank.mode & 7) === 3;
     const reaches = (bank: Bank) =>
-      (everywhere || bank.vcpu === vcpu) && isEl2(bank) === (operation.regime === "EL2") &&
+      (vcpu < 0 || bank.vcpu === vcpu) && isEl2(bank) === (operation.regime === "EL2") &&
       (operation.regime === "EL2" || operation.match === "all" || bank.vmid === vmid);
     if (operation.stages !== 1) mmu.invalidateStage2(operation.match === "all" ? undefined : vmid);
     switch (operation.match) {

@@ -38,6 +38,8 @@ export interface SystemParts {
   /** Whether one is pending, masked or not. */
   interruptPending(): boolean;
   updateInterrupts(): void;
+  /** True when another thread's SEV has set the event register since the last look. */
+  takeEvent(): boolean;
   /** DSB, where barriers are watched: the instruction's CRm. */
   barrier(crm: number): void;
 }
@@ -201,9 +203,12 @@ export class SystemOperations {
   #wait(instruction: "WFI" | "WFE"): number {
     const { parts } = this;
     const { block, exceptions } = parts;
-    if (instruction === "WFE" && block.get(at.EVENT)) {
-      block.set(at.EVENT, 0);
-      return Status.next;
+    if (instruction === "WFE") {
+      const isSent = parts.takeEvent();
+      if (block.get(at.EVENT) || isSent) {
+        block.set(at.EVENT, 0);
+        return Status.next;
+      }
     }
     parts.updateInterrupts();
     if (parts.interruptPending()) return Status.next;

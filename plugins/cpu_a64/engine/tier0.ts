@@ -87,6 +87,10 @@ export class Tier0 extends Tier0Atomics implements Semantics {
     this.#left = true;
   }
 
+  fence(): void {
+    this.place.f.fence();
+  }
+
   // ---- system
 
   system(op: SystemOp): void {

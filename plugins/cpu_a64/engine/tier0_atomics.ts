@@ -4,7 +4,7 @@ import { atomic, call, type I32, i32, type I64, i64, select } from "../wasm/mod.
 import * as at from "../state.ts";
 import { DTLB_ADDEND, DTLB_WRITE } from "./layout.ts";
 import { Tier0Memory } from "./tier0_memory.ts";
-import { laneStores, loadLane } from "./tier0_state.ts";
+import { loadLane } from "./tier0_state.ts";
 
 /** Atomic and exclusive accesses of one variant. */
 export abstract class Tier0Atomics extends Tier0Memory {
@@ -68,34 +68,55 @@ export abstract class Tier0Atomics extends Tier0Memory {
     const [r0, r1] = replacement.map((v) => this.let(v));
     const host = this.atomicHost(address, 2 << log2);
     if (log2 === 2) {
-      const join = (low: I64, high: I64) => i64.or(i64.and(low, i64.const(0xffff_ffffn)), i64.shl(high, i64.const(32n)));
-      const old = this.let(atomic.cmpxchg64(host, join(e0, e1), join(r0, r1)));
+      const old = this.let(atomic.cmpxchg64(host, joined(e0, e1), joined(r0, r1)));
       return [i64.and(old, i64.const(0xffff_ffffn)), i64.shr_u(old, i64.const(32n))];
     }
-    // 128 bits: no such operation in WebAssembly; one host thread runs all vCPUs of a machine.
-    const low = this.let(i64.load(host, 0));
-    const high = this.let(i64.load(host, 8));
-    f.if(i32.and(i64.eq(low, e0), i64.eq(high, e1)), () => {
-      f.store("i64", host, r0, 0);
-      f.store("i64", host, r1, 8);
+    const low = f.local("i64");
+    const high = f.local("i64");
+    this.#whole(() => {
+      f.set(low, i64.load(host, 0));
+      f.set(high, i64.load(host, 8));
+      f.if(i32.and(i64.eq(low.value, e0), i64.eq(high.value, e1)), () => {
+        f.store("i64", host, r0, 0);
+        f.store("i64", host, r1, 8);
+      });
     });
-    return [low, high];
+    return [low.value, high.value];
+  }
+
+  /**
+   * An access of 128 bits, for which WebAssembly has no atomic operation. Where threads share the memory, a lock keeps them apart from each
+   * other; smaller accesses to the same place can come in between.
+   */
+  #whole(access: () => void): void {
+    const { sharesMemory } = this.environment;
+    if (sharesMemory === undefined) return access();
+    const { f } = this.place;
+    f.loop((again) => f.brIf(again, atomic.cmpxchg32(2)(i32.const(sharesMemory.lock), i32.const(0), i32.const(1))));
+    access();
+    f.store("i32 atomic", i32.const(sharesMemory.lock), i32.const(0));
   }
 
   loadExclusive(address: I64, log2: number): I64 {
     const host = this.#exclusiveHost(address, 1 << log2);
-    const value = this.let(loadLane(log2, host, 0));
+    const value = this.let(this.environment.sharesMemory ? atomic.load64(log2)(host) : loadLane(log2, host, 0));
     this.#monitor(host, 1 << log2, value);
     return value;
   }
 
   loadExclusivePair(address: I64, log2: number): readonly [I64, I64] {
     const host = this.#exclusiveHost(address, 2 << log2);
-    const low = this.let(loadLane(log2, host, 0));
-    const high = this.let(loadLane(log2, host, 1 << log2));
-    this.#monitor(host, 2 << log2, low);
-    this.store64(at.EXCLUSIVE_HIGH, high);
-    return [low, high];
+    const { f } = this.place;
+    const low = f.local("i64");
+    const high = f.local("i64");
+    this.#whole(() => {
+      f.set(low, loadLane(log2, host, 0));
+      f.set(high, loadLane(log2, host, 1 << log2));
+    });
+    if (this.environment.sharesMemory) f.fence();
+    this.#monitor(host, 2 << log2, low.value);
+    this.store64(at.EXCLUSIVE_HIGH, high.value);
+    return [low.value, high.value];
   }
 
   /** Readable and aligned. */
@@ -132,14 +153,20 @@ export abstract class Tier0Atomics extends Tier0Memory {
     const host = this.atomicHost(address, 2 << log2, true);
     f.set(failed, i32.const(1));
     f.if(this.#monitored(host, 2 << log2), () => {
-      const same = i32.and(
-        i64.eq(loadLane(log2, host, 0), this.load64(at.EXCLUSIVE_LOW)),
-        i64.eq(loadLane(log2, host, 1 << log2), this.load64(at.EXCLUSIVE_HIGH)),
-      );
-      f.if(same, () => {
-        f.store(laneStores[log2], host, low, 0);
-        f.store(laneStores[log2], host, high, 1 << log2);
-        f.set(failed, i32.const(0));
+      if (log2 === 2) {
+        const expected = this.let(joined(this.load64(at.EXCLUSIVE_LOW), this.load64(at.EXCLUSIVE_HIGH)));
+        return f.set(failed, i64.ne(atomic.cmpxchg64(host, expected, joined(low, high)), expected));
+      }
+      this.#whole(() => {
+        const same = i32.and(
+          i64.eq(i64.load(host), this.load64(at.EXCLUSIVE_LOW)),
+          i64.eq(i64.load(host, 8), this.load64(at.EXCLUSIVE_HIGH)),
+        );
+        f.if(same, () => {
+          f.store("i64", host, low, 0);
+          f.store("i64", host, high, 8);
+          f.set(failed, i32.const(0));
+        });
       });
     });
     this.store32(at.EXCLUSIVE, i32.const(0));
@@ -154,4 +181,9 @@ export abstract class Tier0Atomics extends Tier0Memory {
 function swap(log2: number, host: I32, expected: I64, replacement: I64): I64 {
   if (log2 === 3) return atomic.cmpxchg64(host, expected, replacement);
   return i64.extend_u(atomic.cmpxchg32(log2)(host, i32.wrap(expected), i32.wrap(replacement)));
+}
+
+/** Two words as they lie in memory. */
+function joined(low: I64, high: I64): I64 {
+  return i64.or(i64.and(low, i64.const(0xffff_ffffn)), i64.shl(high, i64.const(32n)));
 }

@@ -1,9 +1,9 @@
 /** Tier 0: loads and stores, with the TLB look-up in line. */
 import type { AccessOptions } from "../isa/dsl.ts";
-import { call, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
+import { atomic, call, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_WRITE } from "./layout.ts";
-import { laneStores, loadLane, Tier0State } from "./tier0_state.ts";
+import { atomicLaneStores, laneStores, loadLane, Tier0State } from "./tier0_state.ts";
 
 /** Memory accesses of one variant. */
 export abstract class Tier0Memory extends Tier0State {
@@ -49,7 +49,7 @@ export abstract class Tier0Memory extends Tier0State {
     const va = this.let(address);
     if (options.ordered) this.checkAligned(va, 1 << log2);
     const host = this.readable(va, 1 << log2, options.unprivileged ?? false, options.element);
-    return this.let(loadLane(log2, host, 0));
+    return this.let(options.ordered && this.environment.sharesMemory ? atomic.load64(log2)(host) : loadLane(log2, host, 0));
   }
 
   load128(address: I64, options: AccessOptions = {}): V128 {
@@ -59,11 +59,12 @@ export abstract class Tier0Memory extends Tier0State {
   store(address: I64, log2: number, value: I64, options: AccessOptions = {}): void {
     const va = this.let(address);
     if (options.ordered) this.checkAligned(va, 1 << log2);
+    const kind = (options.ordered && this.environment.sharesMemory ? atomicLaneStores : laneStores)[log2];
     this.write(
       va,
       1 << log2,
       options.unprivileged ?? false,
-      (host, offset) => this.place.f.store(laneStores[log2], host, value, offset),
+      (host, offset) => this.place.f.store(kind, host, value, offset),
       options.element,
     );
   }

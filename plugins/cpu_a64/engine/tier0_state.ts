@@ -241,6 +241,9 @@ const vOffset = (n: number) => at.V + 16 * n;
 /** Stores of a lane, by log2 of its bytes. */
 export const laneStores = ["i64.8", "i64.16", "i64.32", "i64"] as const;
 
+/** The same, for stores that other threads see in order. */
+export const atomicLaneStores = ["i64.8 atomic", "i64.16 atomic", "i64.32 atomic", "i64 atomic"] as const;
+
 /** A zero-extended lane. */
 export function loadLane(log2: number, address: I32, offset: number): I64 {
   return [i64.load8_u, i64.load16_u, i64.load32_u, i64.load][log2](address, offset);

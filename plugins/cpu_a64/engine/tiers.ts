@@ -25,13 +25,15 @@ export interface TierParts {
   readonly profile: Profile | undefined;
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
+  /** Other threads see this memory. */
+  readonly sharesMemory: { readonly lock: number } | undefined;
   system(op: number, word: number): number;
   decode(record: number): number;
 }
 
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
-  const { mode, sideTable, model, block, code, decoder, accesses, system, decode, watchesBarriers, profile } = parts;
+  const { mode, sideTable, model, block, code, decoder, accesses, system, decode, watchesBarriers, sharesMemory, profile } = parts;
   const { memory, address: base } = block;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
   const softFloat = (op: number) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
@@ -41,6 +43,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
       return register ? register.index : -1;
     },
     watchesBarriers,
+    sharesMemory,
   };
   // A true minimum spares the bounds checks of constant addresses, which the state block's are; a maximum that equals it has the others look
   // the size up once a function.

@@ -40,6 +40,8 @@ export interface DecodeEnvironment {
   registerIndex(op0: number, op1: number, crn: number, crm: number, op2: number): number;
   /** Somebody wants to know of DSBs. */
   readonly watchesBarriers?: boolean;
+  /** Other CPUs run at the same time, in other threads. `lock`: address of a word that is taken around accesses of 128 bits. */
+  readonly sharesMemory?: { readonly lock: number };
 }
 
 /** Operations that are not computation: the engine's own business. */
@@ -189,6 +191,8 @@ export interface Semantics<F extends string = string> {
   /** Branches to an address. */
   branch(target: I64): void;
 
+  /** Memory accesses before it are ordered against those behind it, where other threads see them. */
+  fence(): void;
   /** An operation of the system; may leave the instruction. */
   system(op: SystemOp): void;
   /** MRS of a register that needs no more than its slot; falls back to `system("mrs")`. */

@@ -17,15 +17,22 @@ const hint = a64({
   },
 });
 
-/** One host thread runs all vCPUs in turn, in program order: barriers order nothing further. The break-before-make checker counts DSBs. */
+/**
+ * Where one host thread runs all vCPUs in turn, in program order, barriers order nothing further. The break-before-make checker counts DSBs,
+ * and CPUs in threads of their own wait there for what they told the others.
+ */
 const barrier = a64({
   bits: "11010101000000110011 CRm:4 op2:3 Rt:5",
   known: ["op2"],
-  split: { isWatched: (f, { watchesBarriers }) => +(f.op2 === 4 && watchesBarriers === true) },
+  split: {
+    isWatched: (f, { watchesBarriers }) => +(f.op2 === 4 && watchesBarriers === true),
+    isFence: (f, { sharesMemory }) => +((f.op2 === 4 || f.op2 === 5) && sharesMemory !== undefined),
+  },
   when: (f) => f.op2 === 2 || (f.op2 >= 4 && f.op2 <= 6),
   asm: (f) => `${({ 2: "clrex", 4: "dsb", 5: "dmb", 6: "isb" } as Record<number, string>)[f.op2]} #${f.CRm}`,
   unpredictable: (f) => f.Rt !== 31 || f.op2 === 2 || (f.op2 === 4 && (f.CRm & 11) === 0),
-  emit(m, { op2, isWatched }) {
+  emit(m, { op2, isWatched, isFence }) {
+    if (isFence) m.fence();
     if (op2 === 2) m.system("clrex");
     else if (isWatched) m.system("dsb");
   },

@@ -92,6 +92,11 @@ export class FunctionBuilder {
     this.code.u32(stores[kind].align).u32(offset);
   }
 
+  /** Orders what this thread accesses before it against what it accesses afterwards. */
+  fence(): void {
+    this.code.u8(0xfe).u8(3).u8(0);
+  }
+
   /** Evaluates for its effect. */
   drop(value: Value): void {
     emit(this.code, value);

@@ -329,6 +329,9 @@ export const atomic = {
   rmw64: (name: AtomicOp): Rmw64 => rmw("i64", ATOMIC_BASE[name] + 1, 3),
   cmpxchg32: (log2Size: number) => (address: I32, expected: I32, replacement: I32): I32 =>
     new Value("i32", ATOMIC | [0x4a, 0x4b, 0x48][log2Size], [address, expected, replacement], (out) => out.u32(log2Size).u32(0)),
+  /** Zero-extended, by log2 of the size. */
+  load64: (log2Size: number) => (address: I32): I64 =>
+    new Value("i64", ATOMIC | [0x14, 0x15, 0x16, 0x11][log2Size], [address], (out) => out.u32(log2Size).u32(0)),
   cmpxchg64: (address: I32, expected: I64, replacement: I64): I64 =>
     new Value("i64", ATOMIC | 0x49, [address, expected, replacement], (out) => out.u32(3).u32(0)),
 };
@@ -351,6 +354,11 @@ export const stores = {
   "i64.16": { code: 0x3d, align: 1 },
   "i64.32": { code: 0x3e, align: 2 },
   "v128": { code: SIMD | 0x0b, align: 4 },
+  "i32 atomic": { code: ATOMIC | 0x17, align: 2 },
+  "i64 atomic": { code: ATOMIC | 0x18, align: 3 },
+  "i64.8 atomic": { code: ATOMIC | 0x1b, align: 0 },
+  "i64.16 atomic": { code: ATOMIC | 0x1c, align: 1 },
+  "i64.32 atomic": { code: ATOMIC | 0x1d, align: 2 },
 } as const;
 
 /** Names of the stores. */

@@ -1,0 +1,32 @@
+/** What a CPU's thread is told when it starts. */
+import type { RamBank } from "../../../../core/mod.ts";
+import type { SmcPolicy } from "../exceptions.ts";
+import type { Tier1Mode } from "../tier1/tier1.ts";
+import type { CpuModel } from "../../sysregs/mod.ts";
+
+/** Plain data and shared memory. */
+export interface WorkerStart {
+  readonly cpu: number;
+  readonly cpus: number;
+  readonly memory: WebAssembly.Memory;
+  readonly banks: readonly RamBank[];
+  /** Where the CPU's own areas of the memory begin, one after the other. */
+  readonly area: number;
+  /** Address of the word for accesses of 128 bits. */
+  readonly lock: number;
+  readonly control: SharedArrayBuffer;
+  /** For each frame of the memory the CPUs that hold decoded code of it, as a bit set. */
+  readonly frames: SharedArrayBuffer;
+  readonly model: CpuModel;
+  readonly counterFrequencyHz: number;
+  readonly smc: SmcPolicy;
+  readonly tier1: Tier1Mode;
+}
+
+/** Pages of decoded code that each CPU keeps. */
+export function codePagesFor(cpus: number): number {
+  return cpus <= 2 ? 2048 : 4096 / cpus >>> 0;
+}
+
+/** What a thread posts. */
+export type WorkerReply = { readonly kind: "ready" } | { readonly kind: "failed"; readonly text: string };
