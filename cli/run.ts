@@ -8,6 +8,7 @@ import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
 import { ConsoleFiles } from "./console_files.ts";
 import { Consoles } from "./consoles.ts";
+import { openControl, operatorOf } from "./control_run.ts";
 import { describeEnding, EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { Ending } from "./exit_codes.ts";
 import { Watcher } from "./expectations.ts";
@@ -36,6 +37,7 @@ interface RunOptions extends BoardOptions {
   all?: boolean;
   console?: string[];
   result?: string;
+  control?: string;
   quiet?: boolean;
 }
 
@@ -60,6 +62,10 @@ export function command(done: Done): Command {
       .option("--profile", "Print where the guest's instructions went, when the run ends.")
       .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
       .option("--result <file:string>", "Write how it ended to a file, as JSON.")
+      .option(
+        "--control <path:string>",
+        "Listen there for ps, pause, unpause, reboot, destroy and console; `auto`: a socket of its own under XDG_RUNTIME_DIR.",
+      )
       .option("-q, --quiet", "Print nothing but the guest's console, and errors."),
     (options: RunOptions, file) => run(options, file, script),
   );
@@ -100,6 +106,11 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     },
   });
   const terminal = new Terminal(consoles);
+  const control = options.control === undefined ? undefined : await openControl(options.control, board.name);
+  if (control === null) {
+    files.close();
+    return EXIT.usage;
+  }
   const watcher = new Watcher(script);
   let machine: Machine;
   try {
@@ -107,8 +118,10 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       images,
       bootTimeSeconds: board.bootTimeSeconds,
       expectsInput: true,
+      attended: control !== undefined,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
+        control?.output(port, bytes);
         if (!consoles.write(port, bytes)) terminal.quit ??= {};
       },
       onTrace(kind, detail) {
@@ -118,6 +131,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     });
   } catch (error) {
     files.close();
+    await control?.close();
     if (!(error instanceof OptionError)) throw error;
     printFindings([await loaded.locate("M0702", error.message, error.path ?? [])]);
     return EXIT.usage;
@@ -136,12 +150,16 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     const rebooting = options.reboot === false
       ? undefined
       : (reason: StopReason) => say(`\nreboot ${describeEnding({ kind: "stopped", reason })}`);
-    const result = await runAndReport(machine, { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting }, say);
+    if (control) say(`control ${control.path}`);
+    const operator = control && operatorOf(control, machine);
+    const around = { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting, control: operator };
+    const result = await runAndReport(machine, around, say);
     if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
     return result.code;
   } finally {
     machine.dispose();
     files.close();
+    await control?.close();
   }
 }
 

@@ -30,6 +30,16 @@ export interface Limits {
   readonly wall?: { readonly ms: number; readonly text: string };
 }
 
+/** Somebody who operates domains while they run. */
+export interface Operator {
+  /** True when he asked for something. */
+  readonly pending: boolean;
+  /** Called when he does. */
+  onRequest: (() => void) | undefined;
+  /** Does it. */
+  serve(): Promise<void>;
+}
+
 /** Everything around a run. */
 export interface Surroundings {
   /** Where input goes for which the terminal names no console. */
@@ -37,19 +47,26 @@ export interface Surroundings {
   readonly terminal: Console;
   readonly watcher: Watcher;
   readonly limits: Limits;
+  /** Who operates the domains from outside. */
+  readonly control?: Operator;
   /** A domain that asks for a reboot gets it, and this is told; absent: that ends the run. */
   readonly rebooting?: (reason: StopReason) => void;
 }
 
 /** Runs until something ends it. */
-export async function runMachine(machine: Runnable, { port, terminal, watcher, limits, rebooting }: Surroundings): Promise<Ending> {
+export async function runMachine(
+  machine: Runnable,
+  { port, terminal, watcher, limits, rebooting, control }: Surroundings,
+): Promise<Ending> {
   const { virtual, wall } = limits;
   const deadline = wall ? performance.now() + wall.ms : Infinity;
   let listening = true;
   let stuck = false;
   machine.onHostInput(() => terminal.wake());
+  if (control) control.onRequest = () => terminal.wake();
   for (;;) {
     if (terminal.quit) return { kind: "quit", ...terminal.quit };
+    if (control?.pending) await control.serve();
     for (const { console = port, bytes } of terminal.take()) {
       // A domain that was destroyed has taken its console with it.
       if (console !== undefined && machine.serialPorts.includes(console)) machine.serialInput(console, bytes);
@@ -88,6 +105,8 @@ export async function runMachine(machine: Runnable, { port, terminal, watcher, l
     if (reason) return { kind: "stopped", reason };
     if (watcher.typing || stuck && listening && terminal.ended) continue;
     if (over !== undefined) return { kind: "timeout", limit: over };
-    await terminal.wait(machine.waiting ? Math.min(machine.wakeAfterMs ?? Infinity, deadline - performance.now(), 1000) : 0);
+    await terminal.wait(
+      machine.waiting && !control?.pending ? Math.min(machine.wakeAfterMs ?? Infinity, deadline - performance.now(), 1000) : 0,
+    );
   }
 }

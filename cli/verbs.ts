@@ -5,6 +5,12 @@ import type { Verb } from "./verb.ts";
 export const verbs: readonly Verb[] = [
   { name: "run", load: async (done) => (await import("./run.ts")).command(done) },
   { name: "test", load: async (done) => (await import("./test_verb.ts")).command(done) },
+  { name: "ps", load: async (done) => (await import("./control_verbs.ts")).ps(done) },
+  { name: "console", load: async (done) => (await import("./control_console.ts")).command(done) },
+  ...(["pause", "unpause", "reboot", "destroy"] as const).map((name): Verb => ({
+    name,
+    load: async (done) => (await import("./control_verbs.ts")).domainVerb(done, name),
+  })),
   { name: "check", load: async (done) => (await import("./check.ts")).command(done) },
   { name: "map", load: async (done) => (await import("./map.ts")).command(done) },
   { name: "dtb", load: async (done) => (await import("./dtb.ts")).command(done) },

@@ -33,6 +33,11 @@ export class SerialHub {
     return [...this.#ports.keys()];
   }
 
+  /** Ports of a domain's devices. */
+  portsOf(domain: string): string[] {
+    return [...this.#ports].filter(([, { owner }]) => owner.startsWith(`${domain}/`)).map(([name]) => name);
+  }
+
   /** True when input can reach a device. */
   get listening(): boolean {
     return [...this.#ports.values()].some((port) => port.handler !== undefined);

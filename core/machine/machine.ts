@@ -19,6 +19,8 @@ import { Pacer } from "../schedule/pacer.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
 import { PluginHost } from "../plugin/plugin_host.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
+import { domainStatus } from "./status.ts";
+import type { DomainStatus } from "./status.ts";
 import { vcpuLine, vcpuReport } from "./report.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
 import type { Scheduling } from "../schedule/scheduler.ts";
@@ -130,6 +132,11 @@ export class Machine {
   /** Domains, also those that ended and weren't destroyed. */
   get domains(): readonly Domain[] {
     return this.#life.domains;
+  }
+
+  /** What they do now, in the same order. */
+  status(): DomainStatus[] {
+    return this.domains.map((domain) => domainStatus(domain, this.isPaused(domain), this.#serial.portsOf(domain.name)));
   }
 
   /** Names of the serial ports that devices opened. */
