@@ -21,6 +21,8 @@ export interface Interrupts {
    * The vCPU is kicked when that may have become true. Absent: only what wakes WFI wakes it.
    */
   wakeRequest?(vcpuIndex: number): boolean;
+  /** For people: a line for each interrupt that is pending or active on a vCPU, and what keeps it there, PSTATE aside. Empty: none is. */
+  report?(vcpuIndex: number): readonly string[];
 }
 
 /** The interrupt controller of a domain. */

@@ -7,6 +7,7 @@ import type { Capability } from "../plugin/capability.ts";
 import { denoSockets } from "../host/deno_sockets.ts";
 import { cpuPools } from "../schedule/cpu_pools.ts";
 import { CpuEngine } from "../arch/cpu_engine.ts";
+import { Interrupts } from "../arch/interrupts.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
@@ -21,7 +22,7 @@ import { PluginHost } from "../plugin/plugin_host.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
 import { domainStatus } from "./status.ts";
 import type { DomainStatus } from "./status.ts";
-import { vcpuLine, vcpuReport } from "./report.ts";
+import { Reporter } from "./reporter.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
 import type { Scheduling } from "../schedule/scheduler.ts";
 import { SerialHub } from "../host/serial_hub.ts";
@@ -60,6 +61,13 @@ export class Machine {
   #inRun = false;
   readonly #operations: RecordedOperation[] = [];
   readonly #images: Map<string, Uint8Array>;
+  readonly #reporter = new Reporter(() => ({
+    engine: this.#engine,
+    memory: this.#ram,
+    nowNs: this.#clock.nowNs,
+    interruptsOf: (domain) => this.#life.scope(domain)?.find(Interrupts.name)?.value as Interrupts | undefined,
+    symbolOf: this.environment.symbolOf?.bind(this.environment),
+  }));
   #disposed = false;
 
   private constructor(
@@ -159,9 +167,9 @@ export class Machine {
     });
   }
 
-  /** For people: a line for each vCPU, where it is and what it does. */
+  /** For people: what each vCPU does and what it waits for. */
   describe(): string {
-    return this.domains.flatMap(({ vcpus }) => vcpus.map((vcpu) => `  ${vcpuLine(vcpu)}`)).join("\n");
+    return this.#reporter.vcpus(this.domains);
   }
 
   /** Bytes from outside, stamped with the present virtual time. Throws when no device has such a port. */
@@ -279,7 +287,7 @@ export class Machine {
       hooks: (vcpu) => this.#life.hooks(vcpu),
       dispatch: (vcpu) => dispatch(vcpu, this.#life.exitEnvironment(vcpu.domain)),
       failed: (owner, hook, error, domain) => this.#life.failed(owner, hook, error, domain),
-      crashed: (vcpu, what, origin) => ({ kind: "crash", report: vcpuReport(vcpu, what, this.#tracer.recent, origin) }),
+      crashed: (vcpu, what, origin) => ({ kind: "crash", report: this.#reporter.crash(vcpu, what, this.#tracer.recent, origin) }),
     });
     const built: Domain[] = [];
     for (const spec of this.board.domains) built.push(await this.#life.build(spec));

@@ -21,6 +21,8 @@ export interface MachineEnvironment {
   onSocketEvent?(event: RecordedSocketEvent): void;
   /** Trace events, bounded in number per kind. */
   onTrace?(kind: string, detail: string): void;
+  /** For reports: the function that a virtual address of a domain lies in, such as `cpu_do_idle+0x8`. */
+  symbolOf?(domain: string, va: bigint): string | undefined;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */
   readonly expectsInput?: boolean;
   /** Somebody may pause, unpause or destroy domains at any time: a machine in which nothing happens waits. */

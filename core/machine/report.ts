@@ -6,8 +6,16 @@ import { describeSyndrome } from "../arch/syndrome.ts";
 
 const word = (value: bigint) => `0x${value.toString(16).padStart(16, "0")}`;
 
-/** A register, or a dash when the engine doesn't have it. */
-function register(vcpu: Vcpu, name: string): bigint | undefined {
+/** What a VA of the guest is called: `panic+0x10`. */
+export type Namer = (va: bigint) => string | undefined;
+
+const named = (va: bigint, name: Namer) => {
+  const found = name(va);
+  return found === undefined ? "" : `${found}  `;
+};
+
+/** A register; `undefined` when the engine doesn't have it. */
+export function register(vcpu: Vcpu, name: string): bigint | undefined {
   try {
     return vcpu.state.read(name);
   } catch {
@@ -24,7 +32,7 @@ export function describePstate(pstate: bigint): string {
 }
 
 /** The guest's PSTATE: while EL2 handles an exception, that is what it will return to. */
-function guestPstate(vcpu: Vcpu): bigint {
+export function guestPstate(vcpu: Vcpu): bigint {
   const { pstate } = vcpu.state;
   return (pstate >> 2n & 3n) === 2n ? register(vcpu, "SPSR_EL2") ?? pstate : pstate;
 }
@@ -38,22 +46,28 @@ function instructionAt(vcpu: Vcpu, va: bigint): string {
 }
 
 /** One line: where it is and what it does. */
-export function vcpuLine(vcpu: Vcpu): string {
+export function vcpuLine(vcpu: Vcpu, name: Namer = () => undefined): string {
   const { state } = vcpu;
   const waits = vcpu.isHeld ? "held, by a pause or for a device's answer" : "waits for an interrupt";
   const power = vcpu.power === "blocked" ? waits : vcpu.power;
   if (vcpu.power === "off" && state.retired === 0) return `vCPU ${vcpu.index} of ${vcpu.domain.name}: never started`;
-  return `vCPU ${vcpu.index} of ${vcpu.domain.name}: ${power}, PC ${hex(state.pc)} (${instructionAt(vcpu, state.pc)}), ${
-    describePstate(guestPstate(vcpu))
-  }`;
+  const symbol = name(state.pc);
+  const place = `PC ${hex(state.pc)}${symbol === undefined ? "" : ` ${symbol}`} (${instructionAt(vcpu, state.pc)})`;
+  return `vCPU ${vcpu.index} of ${vcpu.domain.name}: ${power}, ${place}, ${describePstate(guestPstate(vcpu))}`;
 }
 
 /** Several lines: PC, disassembly, syndromes, where the latest exception came from and what it began with, the general registers, and what happened before. */
-export function vcpuReport(vcpu: Vcpu, what: string, before: readonly string[] = [], origin?: FaultOrigin): string {
+export function vcpuReport(
+  vcpu: Vcpu,
+  what: string,
+  before: readonly string[] = [],
+  origin?: FaultOrigin,
+  name: Namer = () => undefined,
+): string {
   const { state } = vcpu;
   const lines = [
     `${vcpu.domain.name}, vCPU ${vcpu.index}: ${what}`,
-    `  PC      ${word(state.pc)}  ${instructionAt(vcpu, state.pc)}`,
+    `  PC      ${word(state.pc)}  ${named(state.pc, name)}${instructionAt(vcpu, state.pc)}`,
     `  PSTATE  ${describePstate(guestPstate(vcpu))}, SP ${word(state.sp)}, ${state.retired} instructions retired`,
   ];
   for (const level of ["EL1", "EL2"] as const) {
@@ -65,10 +79,16 @@ export function vcpuReport(vcpu: Vcpu, what: string, before: readonly string[] =
     const elr = register(vcpu, `ELR_${level}`);
     const from = register(vcpu, `SPSR_${level}`);
     if (level === "EL1" && elr !== undefined) {
-      lines.push(`  from    ${word(elr)}  ${instructionAt(vcpu, elr)}${from === undefined ? "" : `, at ${describePstate(from)}`}`);
+      lines.push(
+        `  from    ${word(elr)}  ${named(elr, name)}${instructionAt(vcpu, elr)}${from === undefined ? "" : `, at ${describePstate(from)}`}`,
+      );
     }
   }
-  if (origin) lines.push(`  began   ${word(origin.pc)}  ${instructionAt(vcpu, origin.pc)}, ESR_EL1 ${describeSyndrome(origin.esr)}`);
+  if (origin) {
+    lines.push(
+      `  began   ${word(origin.pc)}  ${named(origin.pc, name)}${instructionAt(vcpu, origin.pc)}, ESR_EL1 ${describeSyndrome(origin.esr)}`,
+    );
+  }
   for (let n = 0; n < 31; n += 4) {
     const row = [];
     for (let i = n; i < Math.min(n + 4, 31); i++) row.push(`${`x${i}`.padStart(5)} ${word(state.x(i))}`);

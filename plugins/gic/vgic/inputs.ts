@@ -1,5 +1,6 @@
 /** The inputs of a GIC, as devices get them. */
 import type { InterruptLine, Interrupts } from "../../../core/mod.ts";
+import { interruptReport } from "./report.ts";
 import type { Vgic } from "./vgic.ts";
 
 /** Hands out inputs, each once. */
@@ -14,6 +15,7 @@ export function inputs(gic: Vgic): Interrupts {
     return { intid, set: (level) => gic.setLine(v, intid, level) };
   };
   return {
+    report: (v) => interruptReport(gic, v),
     wakeRequest: (v) => gic.wakeRequest(v),
     spi: (intid) => line(0, intid, 32, 32 * gic.state.words, `SPI with INTID ${intid}`),
     ppi(v, intid) {
