@@ -8,6 +8,7 @@ import { denoSockets } from "../host/deno_sockets.ts";
 import { cpuPools } from "../schedule/cpu_pools.ts";
 import { CpuEngine } from "../arch/cpu_engine.ts";
 import { Interrupts } from "../arch/interrupts.ts";
+import { Debugger } from "./debugger.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
@@ -22,6 +23,7 @@ import { PluginHost } from "../plugin/plugin_host.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
 import { domainStatus } from "./status.ts";
 import type { DomainStatus } from "./status.ts";
+import { runsInVain } from "./progress.ts";
 import { Reporter } from "./reporter.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
 import type { Scheduling } from "../schedule/scheduler.ts";
@@ -58,6 +60,7 @@ export class Machine {
   #engine!: CpuEngine;
   #backend!: MemoryBackend;
   #scheduler!: Scheduler;
+  #debugger: Debugger | undefined;
   #inRun = false;
   readonly #operations: RecordedOperation[] = [];
   readonly #images: Map<string, Uint8Array>;
@@ -172,6 +175,12 @@ export class Machine {
     return this.#reporter.vcpus(this.domains);
   }
 
+  /** True when every vCPU that is on is in an empty loop with interrupts masked, and no event is to come: this never ends by itself. */
+  get runsInVain(): boolean {
+    return this.#clock.events.next === undefined && !this.environment.attended &&
+      runsInVain(this.domains, { engine: this.#engine, memory: this.#ram });
+  }
+
   /** Bytes from outside, stamped with the present virtual time. Throws when no device has such a port. */
   serialInput(port: string, bytes: Uint8Array): void {
     this.#serial.input(port, bytes);
@@ -249,6 +258,16 @@ export class Machine {
     return await this.#life.reboot(domain);
   }
 
+  /** Halts it and looks into it. Made when it is first asked for: a machine that nobody debugs pays nothing. */
+  get debugger(): Debugger {
+    return this.#debugger ??= new Debugger({
+      engine: this.#engine,
+      scheduler: this.#scheduler,
+      memory: this.#ram,
+      domains: () => this.domains,
+    });
+  }
+
   /** What can be changed of scheduling while it runs: weights, budgets, affinities. */
   get scheduling(): Scheduling {
     return this.#scheduler;
@@ -310,11 +329,13 @@ export class Machine {
       if (clock.nowNs >= endNs || this.#wallMs() >= endWallMs) return undefined;
       const early = this.#pacer?.earlyMs(clock.nowNs);
       if (early !== undefined && early > 0) return this.#wait(early);
-      if (this.#scheduler.round() === "ran") {
+      const what = this.#scheduler.round();
+      if (what === "ran") {
         this.#pacer?.busy();
         continue;
       }
       if (this.#life.stopReason()) continue;
+      if (what === "halted") return this.#wait(undefined);
       const untilNs = this.#scheduler.idleUntilNs;
       if (untilNs === undefined) {
         if (this.#mayBeWoken) return this.#wait(undefined);

@@ -5,68 +5,30 @@
  * time moves at the rate of one CPU divided by the number of CPUs in the round: so N busy CPUs do N times
  * the work in the same virtual time, and no vCPU ever reads a time below what another has read.
  */
-import type { CpuPools } from "./cpu_pools.ts";
-import type { CpuEngine, Exit, FaultOrigin } from "../arch/cpu_engine.ts";
-import type { RunHooks } from "../plugin/context.ts";
-import type { Domain, Outcome, Vcpu } from "../machine/domain.ts";
+import type { Exit, FaultOrigin } from "../arch/cpu_engine.ts";
+import type { Vcpu } from "../machine/domain.ts";
 import type { Next } from "../machine/dispatch.ts";
 import type { GuestVcpu, VcpuListener } from "../machine/guest_vcpu.ts";
-import type { Hooked } from "../plugin/plugin_host.ts";
+import type { RunControl } from "./run_control.ts";
+import type { Pcpu, SchedulerEnvironment, Scheduling } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
-import type { Rate, VirtualClock } from "./virtual_clock.ts";
+import type { Rate } from "./virtual_clock.ts";
+
+export type { RunHookLists, SchedulerEnvironment, Scheduling } from "./scheduling.ts";
 
 /** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
 export const QUANTUM = 50_000;
 /** Runs in a row that may come back without an instruction and without an exit: then the engine is stuck. */
 const STUCK_RUNS = 1000;
 
-/** Hooks by scope: the board's, then the domain's. The lists are live. */
-export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
-
-/** What the scheduler needs around it. */
-export interface SchedulerEnvironment {
-  readonly clock: VirtualClock;
-  readonly engine: CpuEngine;
-  readonly pools: CpuPools;
-  readonly pcpus: number;
-  readonly nsPerInstruction: number;
-  /** Hooks that concern a vCPU. */
-  hooks(vcpu: GuestVcpu): RunHookLists;
-  /** Answers an exception that was taken to EL2. */
-  dispatch(vcpu: GuestVcpu): Next;
-  /** A hook threw. */
-  failed(owner: string, hook: string, error: unknown, domain: Domain): void;
-  /** The guest can't go on. */
-  crashed(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Outcome;
-}
-
-/** What can be changed of scheduling while a machine runs. */
-export interface Scheduling {
-  /** Changes what a domain's policy knows of it: weights, budgets. Throws a `RangeError` that says what is wrong; nothing is changed then. */
-  adjust(domain: string, settings: Readonly<Record<string, unknown>>): void;
-  /**
-   * Changes where a vCPU may run, of its pool's CPUs, as a manifest's `affinity` says it: `2`, `0-3,5`. Its policy takes it for a new one.
-   * Throws a `RangeError` that says what is wrong; then it stays where it was.
-   */
-  move(vcpu: Vcpu, cpus: unknown): void;
-}
-
-/** A physical CPU. */
-interface Pcpu {
-  readonly index: number;
-  vcpu: GuestVcpu | undefined;
-  /** Virtual time of the next decision. */
-  sliceEndNs: number;
-  /** How many wake-ups there had been at the latest decision. */
-  wakes: number;
-  /** Instructions of this turn that its vCPU had and the policy doesn't know of. */
-  used: number;
-}
-
 /** Runs vCPUs. */
 export class Scheduler implements VcpuListener, Scheduling {
   /** Instructions retired by all vCPUs. */
   instructions = 0;
+  /** A debugger's. */
+  control: RunControl | undefined;
+  /** The round under way, when a debugger has halted it. */
+  #round: Generator<void, "ran" | "idle"> | undefined;
   readonly #pcpus: Pcpu[];
   readonly #vcpus = new Set<GuestVcpu>();
   readonly #kicked = new Set<GuestVcpu>();
@@ -140,8 +102,28 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (vcpu.power === "blocked") this.#kicked.add(vcpu);
   }
 
-  /** One round. `idle`: no vCPU can run now. */
-  round(): "ran" | "idle" {
+  /** One round, or the rest of one that was halted. `idle`: no vCPU can run now; `halted`: by a debugger, maybe in the middle of a turn. */
+  round(): "ran" | "idle" | "halted" {
+    if (this.control?.isHalted) return "halted";
+    const round = this.#round ?? this.#steps();
+    this.#round = undefined;
+    const { done, value } = round.next();
+    if (done) return value;
+    this.#round = round;
+    return "halted";
+  }
+
+  /** True while a debugger has halted it within a round: what the rest of the round does isn't data. */
+  get isWithinRound(): boolean {
+    return this.#round !== undefined;
+  }
+
+  /** The machine's state was replaced: the rest of a round that was halted is no part of it. */
+  forgetRound(): void {
+    this.#round = undefined;
+  }
+
+  *#steps(): Generator<void, "ran" | "idle"> {
     this.#settle();
     const busy = this.#assign();
     if (busy.length === 0) return "idle";
@@ -150,7 +132,7 @@ export class Scheduler implements VcpuListener, Scheduling {
     const length = Math.min(QUANTUM, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     const pace = rate(nsPerInstruction, busy.length);
     for (const pcpu of busy) {
-      this.#turn(pcpu, length, pace, busy.length === 1);
+      yield* this.#turn(pcpu, length, pace, busy.length === 1);
       this.#settle();
     }
     return "ran";
@@ -238,7 +220,7 @@ export class Scheduler implements VcpuListener, Scheduling {
    * A physical CPU's part of a round: so many instructions, by whoever the policy gives it to. What nobody uses of it passes all the same, so
    * that at the end of a round every physical CPU has had as much time as virtual time went on: slices end to the instruction on all of them.
    */
-  #turn(pcpu: Pcpu, length: number, pace: Rate, alone: boolean): void {
+  *#turn(pcpu: Pcpu, length: number, pace: Rate, alone: boolean): Generator<void, void> {
     let left = length;
     /** Who gave its turn away since time passed for the last time. */
     const yielded = new Set<GuestVcpu>();
@@ -251,7 +233,7 @@ export class Scheduler implements VcpuListener, Scheduling {
         if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
         continue;
       }
-      const { used, what } = this.#use(pcpu, vcpu, left, pace);
+      const { used, what } = yield* this.#use(pcpu, vcpu, left, pace);
       left -= used;
       if (pcpu.vcpu !== vcpu) continue;
       if (vcpu.power !== "runnable") {
@@ -293,12 +275,16 @@ export class Scheduler implements VcpuListener, Scheduling {
   }
 
   /** Runs a vCPU until its turn is over or it leaves. */
-  #use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate): { readonly used: number; readonly what: Next } {
+  *#use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate): Generator<void, { readonly used: number; readonly what: Next }> {
     const { clock, engine } = this.environment;
     let used = 0;
     let stuck = 0;
     let next: Next = "run";
     while (next === "run" && used < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu) {
+      if (this.control?.isHalted) {
+        yield;
+        continue;
+      }
       if (vcpu.hasAnswer) {
         // The exit that was left has used its time already.
         next = this.environment.dispatch(vcpu);
@@ -309,13 +295,21 @@ export class Scheduler implements VcpuListener, Scheduling {
       const budget = event === undefined ? limit - used : clock.instructionsUntil(event.ns, pace, limit - used);
       this.#enter(vcpu);
       if (vcpu.power !== "runnable") break;
-      const exit = this.#run(vcpu, budget, pace);
-      const retired = engine.lastRetired;
+      let exit = this.#run(vcpu, budget, pace);
+      let retired = engine.lastRetired;
+      while (exit.kind === "breakpoint") {
+        this.control?.stopped(vcpu, exit);
+        while (this.control?.isHalted) yield;
+        // Its domain may have ended meanwhile.
+        if (vcpu.power !== "runnable" || pcpu.vcpu !== vcpu) break;
+        // Nothing else happens here: it is one run, in parts.
+        exit = this.#run(vcpu, budget - retired, pace);
+        retired += engine.lastRetired;
+      }
       // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
       const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
       used += retired + trapped;
       pcpu.used += retired + trapped;
-      this.instructions += retired;
       this.#leave(vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
       if (trapped) clock.advance(1, pace);
@@ -335,15 +329,20 @@ export class Scheduler implements VcpuListener, Scheduling {
 
   #run(vcpu: GuestVcpu, budget: number, pace: Rate): Exit {
     const { clock, engine } = this.environment;
-    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace) };
+    const most = this.control?.most(vcpu) ?? Infinity;
+    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace), stopAfter: most < budget ? most : undefined };
     this.#running = vcpu;
     clock.beginRun(pace, budget, this.#retiredNow);
+    let exit: Exit;
     try {
-      return engine.run(vcpu.state, window);
+      exit = engine.run(vcpu.state, window);
     } finally {
       clock.endRun(engine.lastRetired);
+      this.instructions += engine.lastRetired;
       this.#running = undefined;
     }
+    this.control?.ran(vcpu, exit.kind === "exception" || exit.kind === "wait" ? engine.lastRetired + 1 : engine.lastRetired);
+    return exit;
   }
 
   #handle(vcpu: GuestVcpu, exit: Exit): Next {
@@ -357,7 +356,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       case "fault-loop":
         return this.#crash(vcpu, exit.detail, exit.origin);
       case "breakpoint":
-        return this.#crash(vcpu, "a breakpoint was reached, and no debugger is there");
+        return "stopped";
     }
   }
 

@@ -1,0 +1,197 @@
+/**
+ * Looks at a machine from outside: halts it at breakpoints and watchpoints, lets vCPUs take single steps, reads and writes registers and
+ * memory. Where it halts is exact to the instruction, in the middle of a turn of the scheduler as well, and what the guest does is the same
+ * with it and without. Whoever writes to a guest changes it, of course, and a replay won't know.
+ */
+import type { CpuEngine } from "../arch/cpu_engine.ts";
+import type { Stop, Stopped } from "../arch/stops.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { RunControl } from "../schedule/run_control.ts";
+import type { Scheduler } from "../schedule/scheduler.ts";
+import type { Domain, Vcpu } from "./domain.ts";
+
+/** Why a machine is halted. */
+export type Halt =
+  /** Somebody asked for it. */
+  | { readonly kind: "asked"; readonly vcpu?: Vcpu }
+  /** The next instruction has a breakpoint. */
+  | { readonly kind: "breakpoint"; readonly vcpu: Vcpu; readonly stop: Stop }
+  /** The next instruction is about to access what is watched. */
+  | { readonly kind: "watchpoint"; readonly vcpu: Vcpu; readonly stop: Stop; readonly address: bigint }
+  /** The vCPU has executed the one instruction, or what came of it (an exception, a trap that was answered). */
+  | { readonly kind: "step"; readonly vcpu: Vcpu }
+  /** As many instructions were executed as {@linkcode Debugger.resume} was told. */
+  | { readonly kind: "reached"; readonly vcpu: Vcpu };
+
+/** A breakpoint or watchpoint, and for whom. */
+export interface DomainStop extends Stop {
+  /** Of the domain's vCPUs; absent: of all. */
+  readonly domain?: string;
+}
+
+/** How a machine goes on. */
+export interface Resume {
+  /** Until this vCPU has executed one instruction. Others run as they would; it may have to wait for its turn, or for an interrupt. */
+  readonly step?: Vcpu;
+  /** Until all vCPUs together have executed so many instructions since the board began. */
+  readonly until?: number;
+}
+
+/** What it works on. */
+export interface DebuggerEnvironment {
+  readonly engine: CpuEngine;
+  readonly scheduler: Scheduler;
+  readonly memory: PhysicalMemory;
+  domains(): readonly Domain[];
+}
+
+const PAGE = 4096;
+
+/** The debugger of a machine. */
+export class Debugger implements RunControl {
+  /** Why it is halted; absent while it may run. */
+  halt: Halt | undefined;
+  /** Told when a running machine halts by itself, from within the run: only to take note. */
+  onHalt: ((halt: Halt) => void) | undefined;
+  #stops: readonly DomainStop[] = [];
+  /** What the engine was told last: the stops, and each domain's vCPUs. */
+  #told: readonly unknown[] = [];
+  #resume: Resume = {};
+  #latest: Vcpu | undefined;
+
+  constructor(readonly environment: DebuggerEnvironment) {
+    environment.scheduler.control = this;
+  }
+
+  get isHalted(): boolean {
+    return this.halt !== undefined;
+  }
+
+  /** Instructions that all vCPUs executed together: where the machine is in its run. */
+  get position(): number {
+    return this.environment.scheduler.instructions;
+  }
+
+  /** The vCPU that ran last; while its domain is there. */
+  get latest(): Vcpu | undefined {
+    return this.environment.domains().some(({ vcpus }) => vcpus.includes(this.#latest!)) ? this.#latest : undefined;
+  }
+
+  /** All breakpoints and watchpoints there are from now on. */
+  setStops(stops: readonly DomainStop[]): void {
+    this.#stops = [...stops];
+    this.#tell();
+  }
+
+  /** Halts it now; between two calls of `Machine.runFor`. */
+  stop(vcpu: Vcpu | undefined = this.latest): void {
+    this.halt ??= { kind: "asked", vcpu };
+    this.#resume = {};
+  }
+
+  /** Lets it run, with the next `Machine.runFor`. */
+  resume(how: Resume = {}): void {
+    if (how.until !== undefined && how.until <= this.position) return this.stop();
+    this.#tell();
+    this.#resume = how;
+    this.halt = undefined;
+  }
+
+  /** Takes all stops away, and lets it run. */
+  detach(): void {
+    this.setStops([]);
+    this.resume();
+  }
+
+  /** A domain that starts over has new vCPUs. */
+  #tell(): void {
+    const domains = this.#stops.length > 0 ? this.environment.domains() : [];
+    const told = [...this.#stops, ...domains];
+    if (told.length === this.#told.length && told.every((one, n) => one === this.#told[n])) return;
+    this.#told = told;
+    const vcpus = (name: string | undefined) =>
+      name === undefined ? undefined : domains.find((domain) => domain.name === name)?.vcpus.map(({ state }) => state) ?? [];
+    this.environment.engine.setStops?.(this.#stops.map((stop) => ({ stop, vcpus: vcpus(stop.domain) })));
+  }
+
+  most(vcpu: Vcpu): number {
+    const { step, until = Infinity } = this.#resume;
+    return step === vcpu ? 1 : until - this.position;
+  }
+
+  ran(vcpu: Vcpu, instructions: number): void {
+    this.#latest = vcpu;
+    if (instructions === 0) return;
+    if (this.#resume.step === vcpu) this.#halted({ kind: "step", vcpu });
+    else if (this.#resume.until !== undefined && this.position >= this.#resume.until) this.#halted({ kind: "reached", vcpu });
+  }
+
+  stopped(vcpu: Vcpu, { stop, address }: Stopped): void {
+    if (stop === undefined) return;
+    this.#halted(address === undefined ? { kind: "breakpoint", vcpu, stop } : { kind: "watchpoint", vcpu, stop, address });
+  }
+
+  #halted(halt: Halt): void {
+    if (this.halt !== undefined) return;
+    this.halt = halt;
+    this.#resume = {};
+    this.onHalt?.(halt);
+  }
+
+  /** Memory as the code of a vCPU sees it, by both its stages. As much of it as is there: RAM, from the first byte on. */
+  readVirtual(vcpu: Vcpu, va: bigint, size: number): Uint8Array {
+    return this.#read(va, size, (page) => this.environment.engine.translate?.(vcpu.state, page, false)?.pa);
+  }
+
+  /** Writes, whatever the guest's own rights are. Returns how many bytes were RAM, from the first on; nothing of others is written. */
+  writeVirtual(vcpu: Vcpu, va: bigint, bytes: Uint8Array): number {
+    return this.#write(va, bytes, (page) => this.environment.engine.translate?.(vcpu.state, page, false)?.pa);
+  }
+
+  /** The same by the guest's physical addresses. */
+  readPhysical(domain: Domain, ipa: bigint, size: number): Uint8Array {
+    return this.#read(ipa, size, (page) => this.#ram(domain, page));
+  }
+
+  /** The same by the guest's physical addresses. */
+  writePhysical(domain: Domain, ipa: bigint, bytes: Uint8Array): number {
+    return this.#write(ipa, bytes, (page) => this.#ram(domain, page));
+  }
+
+  #ram(domain: Domain, ipa: bigint): number | undefined {
+    return ipa < 1n << 52n ? domain.space.lookup(Number(ipa))?.pa : undefined;
+  }
+
+  #read(address: bigint, size: number, translate: (address: bigint) => number | undefined): Uint8Array {
+    const out = new Uint8Array(size);
+    const done = this.#pages(address, size, translate, (ram, from) => out.set(ram, from));
+    return out.subarray(0, done);
+  }
+
+  #write(address: bigint, bytes: Uint8Array, translate: (address: bigint) => number | undefined): number {
+    return this.#pages(address, bytes.length, translate, (ram, from, pa) => {
+      ram.set(bytes.subarray(from, from + ram.length));
+      this.environment.engine.memoryWritten(pa, ram.length);
+    });
+  }
+
+  /** Bytes for which there was RAM, from the first on. */
+  #pages(
+    address: bigint,
+    size: number,
+    translate: (address: bigint) => number | undefined,
+    visit: (ram: Uint8Array, from: number, pa: number) => void,
+  ): number {
+    const { memory } = this.environment;
+    let done = 0;
+    while (done < size) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const length = Math.min(size - done, PAGE - Number(at % BigInt(PAGE)));
+      const pa = translate(at);
+      if (pa === undefined || !memory.isRam(pa, length)) break;
+      visit(memory.view(pa, length), done, pa);
+      done += length;
+    }
+    return done;
+  }
+}

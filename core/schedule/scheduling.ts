@@ -1,0 +1,52 @@
+/** What a scheduler needs around it, and what can be changed of it while it runs. */
+import type { CpuEngine, FaultOrigin } from "../arch/cpu_engine.ts";
+import type { Next } from "../machine/dispatch.ts";
+import type { Domain, Outcome, Vcpu } from "../machine/domain.ts";
+import type { GuestVcpu } from "../machine/guest_vcpu.ts";
+import type { RunHooks } from "../plugin/context.ts";
+import type { Hooked } from "../plugin/plugin_host.ts";
+import type { CpuPools } from "./cpu_pools.ts";
+import type { VirtualClock } from "./virtual_clock.ts";
+
+/** Hooks by scope: the board's, then the domain's. The lists are live. */
+export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
+
+/** What the scheduler needs around it. */
+export interface SchedulerEnvironment {
+  readonly clock: VirtualClock;
+  readonly engine: CpuEngine;
+  readonly pools: CpuPools;
+  readonly pcpus: number;
+  readonly nsPerInstruction: number;
+  /** Hooks that concern a vCPU. */
+  hooks(vcpu: GuestVcpu): RunHookLists;
+  /** Answers an exception that was taken to EL2. */
+  dispatch(vcpu: GuestVcpu): Next;
+  /** A hook threw. */
+  failed(owner: string, hook: string, error: unknown, domain: Domain): void;
+  /** The guest can't go on. */
+  crashed(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Outcome;
+}
+
+/** A physical CPU, as the scheduler sees it. */
+export interface Pcpu {
+  readonly index: number;
+  vcpu: GuestVcpu | undefined;
+  /** Virtual time of the next decision. */
+  sliceEndNs: number;
+  /** How many wake-ups there had been at the latest decision. */
+  wakes: number;
+  /** Instructions of this turn that its vCPU had and the policy doesn't know of. */
+  used: number;
+}
+
+/** What can be changed of scheduling while a machine runs. */
+export interface Scheduling {
+  /** Changes what a domain's policy knows of it: weights, budgets. Throws a `RangeError` that says what is wrong; nothing is changed then. */
+  adjust(domain: string, settings: Readonly<Record<string, unknown>>): void;
+  /**
+   * Changes where a vCPU may run, of its pool's CPUs, as a manifest's `affinity` says it: `2`, `0-3,5`. Its policy takes it for a new one.
+   * Throws a `RangeError` that says what is wrong; then it stays where it was.
+   */
+  move(vcpu: Vcpu, cpus: unknown): void;
+}
