@@ -3,7 +3,7 @@
  * Generated code comes here with the address in `ADDRESS`; a result of 0 means
  * that an exception was taken and the instruction is over.
  */
-import type { PhysicalBus, RamBank } from "../../../core/mod.ts";
+import type { PhysicalBus } from "../../../core/mod.ts";
 import * as at from "../state.ts";
 import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
@@ -11,9 +11,11 @@ import type { BreakBeforeMake } from "./break_before_make/mod.ts";
 import type { CodeCache } from "./code_cache.ts";
 import type { DebugUnit } from "./debug.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
+import { DevicePages } from "./device_pages.ts";
 import { LargePages } from "./large_pages.ts";
 import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
 import { type DeviceAccess, farAccess } from "./neighbours.ts";
+import type { RamMap } from "./ram_map.ts";
 import { accessSyndrome } from "./syndrome.ts";
 import type { Stops } from "./stops.ts";
 import type { Bank, Tlb } from "./tlb.ts";
@@ -34,20 +36,6 @@ export interface Banks {
   readonly user: Bank;
 }
 
-/** RAM by physical address. */
-export class RamMap {
-  constructor(private readonly banks: readonly RamBank[]) {}
-
-  /** Byte offset in the shared memory, or -1. */
-  offset(pa: number): number {
-    for (const bank of this.banks) {
-      const within = pa - bank.base;
-      if (within >= 0 && within < bank.size) return bank.hostOffset + within;
-    }
-    return -1;
-  }
-}
-
 /** Slow paths of one physical CPU. */
 export class Accesses {
   /** Set by `select` of the context. */
@@ -57,6 +45,7 @@ export class Accesses {
   /** Set where devices are another thread's. */
   devices: DeviceAccess | undefined;
   private readonly large: LargePages;
+  private readonly devicePages = new DevicePages();
   /** One instruction only may execute: no branch goes on by itself. */
   isStepping = false;
   /** PC is where a branch went, and the run loop must look at it. */
@@ -227,7 +216,11 @@ export class Accesses {
     const isDebugged = this.#isDebugged(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
     const host = this.ram.offset(this.mmu.result.pa);
-    if (host < 0) return 0;
+    if (host < 0) {
+      this.devicePages.note(hi, lo);
+      return 0;
+    }
+    this.devicePages.forget(hi, lo);
     if (!isDebugged) this.#cache(lo, hi, host, asUser);
     return host;
   }
@@ -240,6 +233,7 @@ export class Accesses {
   fill(size: number, flags: number): number {
     const { block } = this;
     const lo = block.get(at.ADDRESS), hi = block.get(at.ADDRESS + 4);
+    if (this.devicePages.has(hi, lo)) return 0;
     const asUser = (flags & 1) !== 0 && this.#hasUserAccess();
     const access = [READ, WRITE, UPDATE][flags >> 1];
     if (before(PAGE, lo, size) < size || !this.#walk(lo, hi, access, asUser, 0) || this.#isDebugged(lo, hi)) return 0;
@@ -363,6 +357,7 @@ export class Accesses {
     const { fault } = this.mmu;
     this.syncPc();
     const stage2 = fault.stage === 2;
+    if (stage2) this.devicePages.note(hi, lo);
     this.exceptions.dataAbort(lo, hi, {
       status: fault.status,
       isWrite: fault.write,

@@ -7,7 +7,7 @@ import { Decoder } from "../isa/decoder.ts";
 import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
 import { mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
-import { Accesses, RamMap } from "./accesses.ts";
+import { Accesses } from "./accesses.ts";
 import { Block } from "./block.ts";
 import { checkCpu } from "./break_before_make/mod.ts";
 import { CodeCache } from "./code_cache.ts";
@@ -17,6 +17,7 @@ import type { CpuOptions, Occupant } from "./cpu_options.ts";
 import { DebugUnit } from "./debug.ts";
 import { ExceptionUnit } from "./exceptions.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
+import { Signal } from "./gic_fields.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
@@ -28,6 +29,7 @@ import { Occupancy } from "./occupancy.ts";
 import { Profile } from "./profile.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
+import { RamMap } from "./ram_map.ts";
 import { Registers } from "./registers.ts";
 import { Stops } from "./stops.ts";
 import { Stepped, steppedBy } from "./syndrome.ts";
@@ -45,6 +47,7 @@ const CODE_PAGES = 4096;
 const HCR_EL2 = registerOffset("HCR_EL2");
 const ICC_SRE_EL1 = registerOffset("ICC_SRE_EL1");
 const VF = 1 << 6, VI = 1 << 7;
+const EXCEPTION: Exit = { kind: "exception" };
 
 /** One physical CPU. */
 export class Cpu {
@@ -218,9 +221,9 @@ export class Cpu {
 
   /** After a change of what the interrupt controller shows. */
   updateInterrupts(): void {
-    const hcr = this.block.get(HCR_EL2);
-    this.#irq = (hcr & VI) !== 0 || this.gic.virtualIrqPending();
-    this.#fiq = (hcr & VF) !== 0 || this.gic.virtualFiqPending();
+    const hcr = this.block.get(HCR_EL2), signals = this.gic.signals();
+    this.#irq = (hcr & VI) !== 0 || (signals & Signal.irq) !== 0;
+    this.#fiq = (hcr & VF) !== 0 || (signals & Signal.fiq) !== 0;
     this.block.set(at.INTERRUPTS, this.#irq || this.#fiq ? 1 : 0);
   }
 
@@ -384,8 +387,9 @@ export class Cpu {
 
   #afterRedirect(): Exit | undefined {
     this.#redirected = false;
+    // What EL2 handles needs no translation context before the way back.
+    if (this.block.get(at.EL) === 2) return EXCEPTION;
     this.context.update();
-    if (this.block.get(at.EL) === 2) return { kind: "exception" };
     return undefined;
   }
 

@@ -5,7 +5,7 @@
  * Everything lives in ICH registers of the state block, as two 32-bit words each, so nothing here allocates on the way from an
  * interrupt to its end. A guest can acknowledge and end what list registers hold, and nothing else.
  */
-import { EOI_INTID, Hcr, LR_HI, Misr, SPURIOUS, Vmcr } from "./gic_fields.ts";
+import { EOI_INTID, Hcr, isSpecial, LR_HI, Misr, Signal, SPURIOUS, Vmcr } from "./gic_fields.ts";
 
 const MAX_LIST_REGISTERS = 16;
 /** Implemented bits of a priority: five. */
@@ -53,15 +53,20 @@ export class GicCpuInterface {
     return Math.min((this.words()[this.#vtr] & 0x1f) + 1, MAX_LIST_REGISTERS);
   }
 
-  /** What the CPU sees: a virtual IRQ (group 1; the memory-mapped interface may have group 0 here as well) waits. */
-  virtualIrqPending(): boolean {
+  /** What the CPU sees, see {@linkcode Signal}. */
+  signals(): number {
     const group = this.#signalled();
-    return group === 1 || (group === 0 && !this.#isGroup0Fiq());
+    return group < 0 ? 0 : group === 1 || !this.#isGroup0Fiq() ? Signal.irq : Signal.fiq;
   }
 
-  /** A virtual FIQ (group 0) waits. */
+  /** A virtual IRQ waits. */
+  virtualIrqPending(): boolean {
+    return this.signals() === Signal.irq;
+  }
+
+  /** A virtual FIQ waits. */
   virtualFiqPending(): boolean {
-    return this.#signalled() === 0 && this.#isGroup0Fiq();
+    return this.signals() === Signal.fiq;
   }
 
   /** ICH_VMCR_EL2. */
@@ -363,11 +368,6 @@ export class GicCpuInterface {
     for (let n = this.listRegisters - 1; n >= 0; n--) if (matches(words[this.#listRegisters[n] + 1])) bits |= 1 << n;
     return BigInt(bits);
   }
-}
-
-/** 1020 to 1023 mean "none". */
-function isSpecial(intid: number): boolean {
-  return intid >= 1020 && intid <= SPURIOUS;
 }
 
 /** Number of the lowest set bit, or -1. */

@@ -59,3 +59,11 @@ export const LR_HI = {
   ACTIVE: 1 << 31,
   STATE: 3 << 30,
 } as const;
+
+/** A virtual IRQ (group 1; the memory-mapped interface may have group 0 here as well), or a virtual FIQ (group 0) waits. */
+export const Signal = { irq: 1, fiq: 2 } as const;
+
+/** 1020 to 1023 mean "none". */
+export function isSpecial(intid: number): boolean {
+  return intid >= 1020 && intid <= SPURIOUS;
+}
