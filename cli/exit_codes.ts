@@ -22,6 +22,8 @@ export type Ending =
   /** The guest's kernel gave up. */
   | { readonly kind: "panic"; readonly text: string }
   | { readonly kind: "timeout"; readonly limit: string }
+  /** Every vCPU is in an empty loop that nothing ends. */
+  | { readonly kind: "in-vain" }
   /** The user left, by the keyboard or a signal. */
   | { readonly kind: "quit"; readonly signal?: string }
   | { readonly kind: "stopped"; readonly reason: StopReason };
@@ -36,6 +38,7 @@ export function exitCodeOf(ending: Ending, missing: readonly string[]): number {
     case "panic":
       return EXIT.guestFault;
     case "timeout":
+    case "in-vain":
       return EXIT.timeout;
     case "quit":
       return ending.signal ? EXIT.interrupted : missing.length ? EXIT.expectationFailed : EXIT.ok;
@@ -60,9 +63,11 @@ export function describeEnding(ending: Ending): string {
     case "refused":
       return `${JSON.stringify(ending.text)} came, which must not`;
     case "panic":
-      return "the guest's kernel panicked";
+      return `the guest's kernel panicked: ${ending.text}`;
     case "timeout":
       return `timeout: ${ending.limit} passed`;
+    case "in-vain":
+      return "no progress: every vCPU that runs is in an empty loop with interrupts masked";
     case "quit":
       return ending.signal ? `ended by ${ending.signal}` : "ended from the keyboard";
     case "stopped":

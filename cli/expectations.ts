@@ -5,7 +5,7 @@ import type { Match, Pattern } from "./patterns.ts";
 /** What Linux prints when it gives up for good. */
 const PANIC = "---[ end Kernel panic";
 /** What it prints before, also when it starts over instead. */
-const PANICS = "Kernel panic - not syncing";
+const PANICS = /Kernel panic - not syncing.*/;
 /** How much of a port's output is looked at again: no match is longer. */
 const KEEP = 8192;
 /** Virtual time without output after which what is there is complete: a prompt has come, and not the beginning of a line. */
@@ -46,8 +46,8 @@ export class Watcher {
   #quietSinceNs: number | undefined;
   /** The ending, once decided. */
   ending: Ending | undefined;
-  /** True when a kernel said that it panics. */
-  panicked = false;
+  /** What a kernel said when it panicked. */
+  panic: string | undefined;
   /** True when what it does must not depend on how fast the host is. */
   readonly isScripted: boolean;
 
@@ -119,8 +119,9 @@ export class Watcher {
         this.ending = { kind: "refused", text: bad.text };
       } else {
         // What was expected is none.
-        this.panicked ||= port.text.includes(PANICS, port.from);
-        if (port.text.includes(PANIC, port.from)) this.ending = { kind: "panic", text: PANIC };
+        const rest = port.text.slice(port.from);
+        this.panic ??= PANICS.exec(rest)?.[0].trimEnd();
+        if (rest.includes(PANIC)) this.ending = { kind: "panic", text: this.panic ?? PANIC };
         return;
       }
     }

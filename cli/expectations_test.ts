@@ -26,7 +26,10 @@ const rows: [string, string[], string[], string[], Ending | undefined][] = [
   ["a text that must not come", ["never"], ["BUG:"], ["BU", "G: x"], { kind: "refused", text: "BUG:" }],
   ["the one that comes first decides: bad", ["ok"], ["bad"], ["bad ok"], { kind: "refused", text: "bad" }],
   ["the one that comes first decides: good", ["ok"], ["bad"], ["ok bad"], { kind: "expected" }],
-  ["a panic", [], [], ["---[ end Kernel ", "panic - not syncing ]---"], { kind: "panic", text: "---[ end Kernel panic" }],
+  ["a panic", [], [], ["Kernel panic - not syncing: why\n---[ end Kernel ", "panic - not syncing: why ]---"], {
+    kind: "panic",
+    text: "Kernel panic - not syncing: why",
+  }],
   ["a panic that is expected", ["end Kernel panic"], [], ["---[ end Kernel panic"], { kind: "expected" }],
   ["an expression", ["/^ok \\d+/"], [], ["no ok 1\nok 12 "], { kind: "expected" }],
   ["an expression, with flags", ["/LOGIN/i"], [], ["Debian login: "], { kind: "expected" }],
@@ -85,9 +88,9 @@ Deno.test("watcher: a panic is remembered, unless it was expected", () => {
   const panics = (expect: string) => {
     const watcher = new Watcher({ steps: [{ expect: literal(expect) }, { expect: literal("login:") }], refuse: [] });
     watcher.see("console", bytes("Kernel panic - not syncing: VFS\n"));
-    return watcher.panicked;
+    return watcher.panic;
   };
-  assertEquals([panics("x"), panics("Kernel panic")], [true, false]);
+  assertEquals([panics("x"), panics("Kernel panic")], ["Kernel panic - not syncing: VFS", undefined]);
 });
 
 Deno.test("patterns: mistakes are told, escapes are understood", () => {
@@ -105,6 +108,7 @@ const codes: [string, Ending, string[], number][] = [
   ["crash", { kind: "stopped", reason: { kind: "crash" } }, ["x"], 3],
   ["panic", { kind: "panic", text: "" }, [], 3],
   ["refused", { kind: "refused", text: "" }, [], 1],
+  ["endless loops", { kind: "in-vain" }, ["x"], 4],
   ["idle", { kind: "stopped", reason: { kind: "idle-forever" } }, [], 4],
   ["timeout", { kind: "timeout", limit: "1s" }, ["x"], 4],
   ["C-a x", { kind: "quit" }, [], 0],

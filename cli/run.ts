@@ -207,7 +207,8 @@ async function runAndReport(
 /** What the vCPUs were doing, when the end was none that the guest wanted. */
 function reportOf(ending: Ending, machine: Machine): string | undefined {
   if (ending.kind === "stopped") return ending.reason.report;
-  return ending.kind === "timeout" ? `when the time was over:\n${machine.describe()}` : undefined;
+  if (ending.kind === "timeout") return `when the time was over:\n${machine.describe()}`;
+  return ending.kind === "panic" || ending.kind === "in-vain" ? `what the vCPUs were doing:\n${machine.describe()}` : undefined;
 }
 
 async function fetchImages(board: Board, loaded: LoadedBoard, say: (line: string) => void): Promise<Map<string, Uint8Array> | undefined> {

@@ -16,7 +16,7 @@ export const POWER_KEY = "power-key";
 /** What running needs of a machine. */
 export type Runnable = Pick<
   Machine,
-  "runFor" | "serialInput" | "endInput" | "onHostInput" | "reboot" | "serialPorts" | "nowNs" | "waiting" | "wakeAfterMs"
+  "runFor" | "serialInput" | "endInput" | "onHostInput" | "reboot" | "serialPorts" | "nowNs" | "runsInVain" | "waiting" | "wakeAfterMs"
 >;
 
 /** What running needs of the terminal. */
@@ -62,6 +62,7 @@ export async function runMachine(
   const deadline = wall ? performance.now() + wall.ms : Infinity;
   let listening = true;
   let stuck = false;
+  let wasInVain = false;
   machine.onHostInput(() => terminal.wake());
   if (control) control.onRequest = () => terminal.wake();
   for (;;) {
@@ -96,13 +97,17 @@ export async function runMachine(
     watcher.settle(reason || stuck || over !== undefined ? undefined : machine.nowNs);
     if (watcher.ending) return watcher.ending;
     // A kernel that panics may start over: for whoever doesn't watch, that is an endless boot.
-    if (reason?.kind === "reboot" && watcher.panicked) return { kind: "panic", text: "Kernel panic" };
+    if (reason?.kind === "reboot" && watcher.panic !== undefined) return { kind: "panic", text: watcher.panic };
     if (reason?.kind === "reboot" && rebooting) {
       rebooting(reason);
       await machine.reboot(reason.domain!);
       continue;
     }
     if (reason) return { kind: "stopped", reason };
+    // Twice in a row, because who runs now may only just have got there.
+    const inVain = machine.runsInVain && !control;
+    if (inVain && wasInVain) return { kind: "in-vain" };
+    wasInVain = inVain;
     if (watcher.typing || stuck && listening && terminal.ended) continue;
     if (over !== undefined) return { kind: "timeout", limit: over };
     await terminal.wait(

@@ -15,6 +15,7 @@ function fake(
     typed?: string;
     quitAt?: number;
     powerKey?: boolean;
+    inVain?: boolean;
   } = {},
 ) {
   const watcher = new Watcher({ steps: [{ expect: literal("ok") }], refuse: [] });
@@ -24,6 +25,7 @@ function fake(
   const machine: Runnable = {
     serialPorts: ["console", "power-key"],
     nowNs: 0,
+    runsInVain: options.inVain ?? false,
     waiting: options.waiting ?? false,
     wakeAfterMs: undefined,
     serialInput: (port, bytes) => void input.push(`${port}:${new TextDecoder().decode(bytes)}`),
@@ -83,6 +85,11 @@ Deno.test("a run ends at its limit of wall time, also while nothing happens", as
   const { machine, terminal, watcher } = fake({ waiting: true });
   const ending = await runMachine(machine, { port: "console", terminal, watcher, limits: { wall: { ms: 5, text: "5ms" } } });
   assertEquals(ending, { kind: "timeout", limit: "5ms of wall time" });
+});
+
+Deno.test("a run ends when all that is left are loops that nothing ends", async () => {
+  const { machine, terminal, watcher } = fake({ inVain: true });
+  assertEquals(await runMachine(machine, { port: "console", terminal, watcher, limits: {} }), { kind: "in-vain" });
 });
 
 Deno.test("keys reach the port, and the user may leave", async () => {

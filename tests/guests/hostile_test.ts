@@ -44,7 +44,15 @@ const rows: Row[] = [
     code: 3,
     says: ["IPA 0x2000_0000", "nothing is there"],
   },
-  { name: "spins for ever", program: [0x1400_0000], args: ["--timeout", "5ms"], code: 4, says: ["timeout", "5ms"] },
+  { name: "spins for ever", program: [0x1400_0000], code: 4, says: ["no progress", "b .+0"] },
+  {
+    // msr daifclr, #3; b .: an interrupt might come
+    name: "spins for ever, and takes interrupts",
+    program: [0xd503_43ff, 0x1400_0000],
+    args: ["--timeout", "5ms"],
+    code: 4,
+    says: ["timeout", "5ms"],
+  },
   {
     // msr daifset, #15; wfi; b .-4
     name: "waits for interrupts that it masked and nobody sends",
