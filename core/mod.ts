@@ -13,6 +13,7 @@ export * from "./plugin/context.ts";
 export { parseCpus, poolOf, poolOptions, poolsOf } from "./schedule/cpu_pool.ts";
 export type { CpuPool, PoolOptions } from "./schedule/cpu_pool.ts";
 export * from "./arch/cpu_engine.ts";
+export * from "./arch/parallel_cpus.ts";
 export type { Stop, Stopped } from "./arch/stops.ts";
 export * from "./arch/device_tree.ts";
 export * from "./board/diagnostics.ts";

@@ -124,6 +124,8 @@ export interface Board {
   readonly bootTimeSeconds?: number;
   /** `virtual`: derived from instructions. `host`: paced against the wall clock. */
   readonly time: "virtual" | "host";
+  /** Physical CPUs run at the same time, in threads of their own: faster, and no two runs are the same. */
+  readonly parallel?: boolean;
   /** Virtual nanoseconds per retired instruction; 1 is 1,000 MIPS. */
   readonly nsPerInstruction: number;
   /** Whose end ends a run: a domain's name, `first crash`, or `last domain`, as when absent. */

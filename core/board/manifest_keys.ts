@@ -25,6 +25,11 @@ export const boardKeys: OptionSpecs = {
     choices: ["virtual", "host"],
     default: "virtual",
   },
+  parallel: {
+    kind: "boolean",
+    doc: "Physical CPUs run at the same time, in threads of their own. Faster with several busy ones; such a run doesn't repeat exactly.",
+    default: false,
+  },
   nsPerInstruction: {
     kind: "integer",
     doc: "Virtual nanoseconds that an instruction takes; 1 is 1,000 MIPS.",

@@ -72,6 +72,7 @@ class Shaper {
       file,
       seed: values.seed as number ?? 0,
       time: values.time as Board["time"] ?? "virtual",
+      parallel: values.parallel as boolean ?? false,
       nsPerInstruction: values.nsPerInstruction as number ?? 1,
       bootTimeSeconds: values.bootTime as number,
       ends: values.ends as string ?? LAST_DOMAIN,

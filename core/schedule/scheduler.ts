@@ -9,6 +9,9 @@ import type { Exit, FaultOrigin } from "../arch/cpu_engine.ts";
 import type { Vcpu } from "../machine/domain.ts";
 import type { Next } from "../machine/dispatch.ts";
 import type { GuestVcpu, VcpuListener } from "../machine/guest_vcpu.ts";
+import type { ParallelCpus } from "../arch/parallel_cpus.ts";
+import { ParallelRounds } from "./parallel/rounds.ts";
+import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
 import type { Pcpu, SchedulerEnvironment, Scheduling } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
@@ -39,11 +42,39 @@ export class Scheduler implements VcpuListener, Scheduling {
   #left = false;
   readonly #retiredNow = () => this.environment.engine.retiredNow ?? 0;
 
+  /** Where the engine's CPUs run at the same time. */
+  readonly #parallel: ParallelRounds | undefined;
+
   constructor(readonly environment: SchedulerEnvironment) {
     this.#pcpus = Array.from(
       { length: environment.pcpus },
       (_, index) => ({ index, vcpu: undefined, sliceEndNs: 0, wakes: -1, used: 0 }),
     );
+    if (environment.engine.parallel) this.#parallel = this.#rounds(environment.engine.parallel);
+  }
+
+  #rounds(cpus: ParallelCpus): ParallelRounds {
+    return new ParallelRounds({
+      environment: this.environment,
+      cpus,
+      pcpus: this.#pcpus,
+      wakes: () => this.#wakes,
+      isAnyoneWaiting: () => [...this.#vcpus].some(({ schedulable }) => schedulable.runnable),
+      settle: () => this.#settle(),
+      assign: () => this.#assign(),
+      decide: (pcpu) => this.#decide(pcpu),
+      release: (pcpu) => this.#release(pcpu),
+      tell: (pcpu, vcpu) => this.#tell(pcpu, vcpu),
+      yielded: (vcpu) => this.#yielded(vcpu),
+      handle: (vcpu, exit) => this.#handle(vcpu, exit),
+      crash: (vcpu, what) => void this.#crash(vcpu, what),
+      retired: (count) => void (this.instructions += count),
+    });
+  }
+
+  #yielded(vcpu: GuestVcpu): void {
+    this.environment.pools.of(vcpu).yield(vcpu);
+    this.#left = true;
   }
 
   /** A vCPU came. Throws when no pool takes it, or its policy refuses it. */
@@ -93,11 +124,13 @@ export class Scheduler implements VcpuListener, Scheduling {
   }
 
   slept(vcpu: GuestVcpu): void {
+    this.#parallel?.slept(vcpu);
     this.environment.pools.of(vcpu).sleep(vcpu);
   }
 
   kicked(vcpu: GuestVcpu): void {
     if (vcpu === this.#running) this.environment.engine.kick();
+    this.#parallel?.kicked(vcpu);
     // The look at what is pending waits until no plugin's code is on the stack.
     if (vcpu.power === "blocked") this.#kicked.add(vcpu);
   }
@@ -105,6 +138,7 @@ export class Scheduler implements VcpuListener, Scheduling {
   /** One round, or the rest of one that was halted. `idle`: no vCPU can run now; `halted`: by a debugger, maybe in the middle of a turn. */
   round(): "ran" | "idle" | "halted" {
     if (this.control?.isHalted) return "halted";
+    if (this.#parallel) return this.#parallel.round();
     const round = this.#round ?? this.#steps();
     this.#round = undefined;
     const { done, value } = round.next();
@@ -161,9 +195,9 @@ export class Scheduler implements VcpuListener, Scheduling {
       this.#kicked.delete(vcpu);
       if (vcpu.power !== "blocked" || vcpu.isHeld) continue;
       // List registers are filled on entry: only after it does the CPU see what is pending.
-      this.#enter(vcpu);
+      enterGuest(this.environment, vcpu);
       const pending = vcpu.state.wakeupPending();
-      this.#leave(vcpu);
+      leaveGuest(this.environment, vcpu);
       if (pending) vcpu.unblock();
     }
   }
@@ -244,8 +278,7 @@ export class Scheduler implements VcpuListener, Scheduling {
         this.#settle();
       } else if (what === "yield") {
         this.#release(pcpu);
-        this.environment.pools.of(vcpu).yield(vcpu);
-        this.#left = true;
+        this.#yielded(vcpu);
         yielded.add(vcpu);
       } else {
         continue;
@@ -293,7 +326,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       }
       const event = clock.events.next;
       const budget = event === undefined ? limit - used : clock.instructionsUntil(event.ns, pace, limit - used);
-      this.#enter(vcpu);
+      enterGuest(this.environment, vcpu);
       if (vcpu.power !== "runnable") break;
       let exit = this.#run(vcpu, budget, pace);
       let retired = engine.lastRetired;
@@ -310,7 +343,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
       used += retired + trapped;
       pcpu.used += retired + trapped;
-      this.#leave(vcpu);
+      leaveGuest(this.environment, vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
       if (trapped) clock.advance(1, pace);
       else if (retired > 0) stuck = 0;
@@ -363,33 +396,5 @@ export class Scheduler implements VcpuListener, Scheduling {
   #crash(vcpu: GuestVcpu, what: string, origin?: FaultOrigin): Next {
     vcpu.domain.end(this.environment.crashed(vcpu, what, origin));
     return "stopped";
-  }
-
-  /** Calls the entry hooks. Twice nearly the same text: a property that is named in the text is found quicker than one that a variable names. */
-  #enter(vcpu: GuestVcpu): void {
-    for (const list of this.environment.hooks(vcpu)) {
-      for (let n = 0; n < list.length; n++) {
-        const { owner, hook } = list[n];
-        try {
-          hook.entry?.(vcpu);
-        } catch (error) {
-          this.environment.failed(owner, "onRun entry", error, vcpu.domain);
-        }
-      }
-    }
-  }
-
-  /** Calls the exit hooks. */
-  #leave(vcpu: GuestVcpu): void {
-    for (const list of this.environment.hooks(vcpu)) {
-      for (let n = 0; n < list.length; n++) {
-        const { owner, hook } = list[n];
-        try {
-          hook.exit?.(vcpu);
-        } catch (error) {
-          this.environment.failed(owner, "onRun exit", error, vcpu.domain);
-        }
-      }
-    }
   }
 }

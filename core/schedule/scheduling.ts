@@ -1,5 +1,6 @@
 /** What a scheduler needs around it, and what can be changed of it while it runs. */
-import type { CpuEngine, FaultOrigin } from "../arch/cpu_engine.ts";
+import type { FaultOrigin } from "../arch/cpu_engine.ts";
+import type { MaybeParallel } from "../arch/parallel_cpus.ts";
 import type { Next } from "../machine/dispatch.ts";
 import type { Domain, Outcome, Vcpu } from "../machine/domain.ts";
 import type { GuestVcpu } from "../machine/guest_vcpu.ts";
@@ -14,7 +15,7 @@ export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
 /** What the scheduler needs around it. */
 export interface SchedulerEnvironment {
   readonly clock: VirtualClock;
-  readonly engine: CpuEngine;
+  readonly engine: MaybeParallel;
   readonly pools: CpuPools;
   readonly pcpus: number;
   readonly nsPerInstruction: number;

@@ -80,8 +80,15 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
     },
   },
   provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
-  setup(context) {
-    const { options, memory, bus, clock } = context;
+  async setup(context) {
+    const { options, memory, bus, clock, board } = context;
+    if (board.parallel) {
+      for (const option of ["profile", "break_before_make"] as const) {
+        if (options[option] === "report") {
+          context.fail(option, "it isn't there with `parallel: true`: what it watches happens in several threads");
+        }
+      }
+    }
     const model = withMpuRegions(withGic(modelByName(options.model)), options.mpu_regions);
     const engine = new A64Engine({
       memory,
@@ -96,6 +103,10 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       profiles: options.profile === "report",
       breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,
     });
+    if (board.parallel) {
+      context.onStop(() => engine.parallel?.stop());
+      await engine.startCpus(board.pcpus);
+    }
     const { profile, tier1 } = engine.cpu;
     if (profile) context.onStop(() => context.trace("profile", () => profile.report(tier1)));
     context.provide(CpuEngine, engine);

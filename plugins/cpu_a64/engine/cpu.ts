@@ -39,7 +39,7 @@ import { Tlb } from "./tlb.ts";
 export type { CpuOptions, Occupant } from "./cpu_options.ts";
 
 /** Translation contexts whose TLB entries are kept. */
-const BANKS = 64;
+export const BANKS = 64;
 /** Pages of decoded code that are kept. */
 const CODE_PAGES = 4096;
 

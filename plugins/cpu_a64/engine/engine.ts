@@ -19,6 +19,7 @@ import { accessAtEl2, runAtEl2 } from "./el2_code.ts";
 import { READ, WRITE } from "./mmu/mod.ts";
 import { EC } from "./syndrome.ts";
 import { A64Vcpu } from "./vcpu.ts";
+import { Parallel } from "./worker/parallel.ts";
 
 /** vCPU numbers are a byte of a TLB bank's key. */
 const MAX_VCPUS = 256;
@@ -30,6 +31,14 @@ export class A64Engine implements CpuEngine {
 
   constructor(readonly options: Omit<CpuOptions, "sendEvent">) {
     this.cpu = new Cpu({ ...options, sendEvent: () => this.#sendEvent() });
+  }
+
+  /** The physical CPUs, when they are threads. */
+  parallel: Parallel | undefined;
+
+  /** Starts so many physical CPUs in threads of their own. */
+  async startCpus(cpus: number): Promise<void> {
+    this.parallel = await Parallel.start(this.cpu, { ...this.options, sendEvent: () => {} }, cpus);
   }
 
   get model(): string {
@@ -51,6 +60,8 @@ export class A64Engine implements CpuEngine {
 
   destroyVcpu(vcpu: VcpuState): void {
     const { number } = vcpu as A64Vcpu;
+    (vcpu as A64Vcpu).recall?.();
+    this.parallel?.forgetVcpu(number);
     this.cpu.tlb.forget((bank) => bank.vcpu === number);
     this.#vcpus.delete(number);
     this.cpu.leave(vcpu as A64Vcpu);
@@ -59,6 +70,8 @@ export class A64Engine implements CpuEngine {
 
   poweredDown(vcpu: VcpuState): void {
     const { number } = vcpu as A64Vcpu;
+    (vcpu as A64Vcpu).recall?.();
+    this.parallel?.forgetVcpu(number);
     this.cpu.tlb.invalidate((bank) => bank.vcpu === number);
     this.cpu.accesses.checker?.forgetVcpu(number);
   }
@@ -88,6 +101,7 @@ export class A64Engine implements CpuEngine {
     this.cpu.accesses.checker?.invalidatedByEl2(vmid);
     this.cpu.mmu.invalidateStage2(vmid);
     this.cpu.tlb.invalidate((bank) => vmid === undefined || bank.vmid === vmid);
+    this.parallel?.invalidateTlb(vmid);
   }
 
   memoryWritten(pa: number, size: number): void {
@@ -95,6 +109,7 @@ export class A64Engine implements CpuEngine {
     for (let page = pa - (pa % 4096); page < pa + size; page += 4096) {
       const host = accesses.ram.offset(page);
       if (host >= 0 && code.holds(host)) code.drop(host);
+      if (host >= 0) this.parallel?.memoryWritten(host);
     }
   }
 
@@ -133,6 +148,7 @@ export class A64Engine implements CpuEngine {
 
   accessAtEl2(vcpu: VcpuState, va: bigint, size: number, value?: bigint): bigint {
     const other = vcpu as A64Vcpu;
+    other.recall?.();
     return accessAtEl2(this.cpu, this.cpu.vcpu === other.number ? undefined : other, va, size, value);
   }
 
@@ -143,6 +159,7 @@ export class A64Engine implements CpuEngine {
   }
 
   #sendEvent(): void {
+    if (this.parallel) return this.parallel.control.sendEvent(this.cpu.vcpu);
     for (const vcpu of this.#vcpus.values()) {
       if (vcpu.number === this.cpu.vcpu) continue;
       new DataView(vcpu.saved.buffer).setUint32(at.EVENT, 1, true);

@@ -25,9 +25,13 @@ export class A64Vcpu implements VcpuState {
     this.reset();
   }
 
+  /** Present while it runs in another thread: brings it back. */
+  recall: (() => void) | undefined;
+
   /** Puts this vCPU into the CPU's block. */
   enter(): Cpu {
     const { cpu } = this;
+    if (this.recall) this.recall();
     cpu.enter(this);
     return cpu;
   }
