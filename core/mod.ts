@@ -38,6 +38,8 @@ export { openHostFolder } from "./host/host_folder.ts";
 export { Machine } from "./machine/machine.ts";
 export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./machine/debugger.ts";
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";
+export { Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
+export type { SnapshotAbout } from "./snapshot/snapshot.ts";
 export type { Holdings } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine/machine.ts";
 export type { Scheduling } from "./schedule/scheduler.ts";

@@ -75,8 +75,8 @@ export interface VcpuState {
   reset(): void;
   /** All registers as plain data; {@linkcode restore} takes it back. */
   save(): Uint8Array;
-  /** Takes back what {@linkcode save} gave. Throws for anything else. */
-  restore(data: Uint8Array): void;
+  /** Takes back what {@linkcode save} gave, and {@linkcode retired}. Throws for anything else. */
+  restore(data: Uint8Array, retired?: number): void;
   /** Disassembly at a VA, for reports; `undefined` when it isn't mapped. */
   disassemble(va: Va): string | undefined;
 }
@@ -142,6 +142,8 @@ export interface CpuEngine {
   readonly model: string;
   /** Frequency of the system counter, CNTFRQ_EL0, in Hz. */
   readonly counterFrequencyHz: number;
+  /** How {@linkcode VcpuState.save} lays registers out: snapshots of another layout are refused. */
+  readonly stateLayout?: string;
   /** A vCPU in reset state. Its EL2 registers are in reset state as well. */
   createVcpu(config: VcpuConfig): VcpuState;
   /** Frees what the engine holds for it. */

@@ -1,5 +1,6 @@
 /** The board's serial ports: output is batched, input arrives at a virtual time. */
 import { queuedEvent } from "../schedule/events.ts";
+import type { QueuedEvent } from "../schedule/events.ts";
 import type { VirtualClock } from "../schedule/virtual_clock.ts";
 import type { Serial, SerialPort } from "./serial.ts";
 
@@ -20,9 +21,18 @@ export interface RecordedInput {
   readonly bytes: Uint8Array;
 }
 
+/** Serial ports in a snapshot. */
+export interface SavedSerial {
+  readonly ports: { readonly name: string; readonly output: number[]; readonly early: number[] }[];
+  /** On its way to a device. */
+  readonly pending: { readonly port: string; readonly bytes: Uint8Array; readonly ns: number; readonly sequence: number }[];
+}
+
 /** Core's implementation of {@linkcode Serial}. */
 export class SerialHub {
   readonly #ports = new Map<string, Port>();
+  /** Input whose event hasn't fired. */
+  readonly #pending = new Map<QueuedEvent, { readonly port: string; readonly bytes: Uint8Array }>();
   /** All input so far. */
   readonly recorded: RecordedInput[] = [];
 
@@ -57,13 +67,39 @@ export class SerialHub {
     const copy = bytes.slice();
     const atNs = this.clock.nowNs;
     this.recorded.push({ atNs, port: name, bytes: copy });
-    this.clock.arm(
-      queuedEvent(`serial ${name}`, () => {
-        if (port.handler === undefined) port.early.push(...copy);
-        else for (const byte of copy) port.handler(byte);
-      }),
-      atNs,
-    );
+    this.clock.arm(this.#arrival(name, copy), atNs);
+  }
+
+  /** The event that hands bytes to whoever has the port then. */
+  #arrival(name: string, bytes: Uint8Array): QueuedEvent {
+    const port = this.#ports.get(name);
+    const event = queuedEvent(`serial ${name}`, () => {
+      this.#pending.delete(event);
+      if (port?.handler === undefined) port?.early.push(...bytes);
+      else for (const byte of bytes) port.handler(byte);
+    });
+    this.#pending.set(event, { port: name, bytes });
+    return event;
+  }
+
+  /** For a snapshot. */
+  save(): SavedSerial {
+    return {
+      ports: [...this.#ports].map(([name, { output, early }]) => ({ name, output: [...output], early: [...early] })),
+      pending: [...this.#pending].map(([{ ns, sequence }, input]) => ({ ...input, ns, sequence })),
+    };
+  }
+
+  /** The counterpart of {@linkcode save}; after the clock's. */
+  load({ ports, pending }: SavedSerial): void {
+    for (const { name, output, early } of ports) {
+      const port = this.#ports.get(name);
+      if (port === undefined) continue;
+      port.output = [...output];
+      port.early.splice(0, port.early.length, ...early);
+    }
+    this.#pending.clear();
+    for (const { port, bytes, ns, sequence } of pending) this.clock.events.restore(this.#arrival(port, bytes), ns, sequence);
   }
 
   /** Hands on what was written since the last time. */

@@ -5,12 +5,13 @@ import type { CpuEngine } from "../arch/cpu_engine.ts";
 import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import { GuestDomain } from "./guest_domain.ts";
+import type { SavedDomain } from "./guest_domain.ts";
 import type { GuestVcpu } from "./guest_vcpu.ts";
 import type { StopReason } from "./machine_types.ts";
 import type { MemoryBackend } from "../memory/memory_backend.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
 import { Scope } from "../plugin/plugin_host.ts";
-import type { PluginHost } from "../plugin/plugin_host.ts";
+import type { PluginHost, SavedInstance } from "../plugin/plugin_host.ts";
 import type { Ram } from "../memory/ram.ts";
 import type { RunHookLists, Scheduler } from "../schedule/scheduler.ts";
 import type { Tracer } from "./trace.ts";
@@ -39,6 +40,18 @@ interface Resident {
   readonly scope: Scope;
   readonly hooks: RunHookLists;
   readonly environment: DispatchEnvironment;
+}
+
+/** All domains in a snapshot. */
+export interface SavedLife {
+  /** In the order in which they came. */
+  readonly domains: SavedDomain[];
+  readonly plugins: SavedInstance[][];
+  /** Names, in the order in which they ended. */
+  readonly ended: string[];
+  readonly paused: string[];
+  readonly destroyed: string | undefined;
+  readonly reboots: number;
 }
 
 /** All domains of a machine. */
@@ -97,6 +110,39 @@ export class DomainLife {
     return true;
   }
 
+  /** For a snapshot, between runs. */
+  save(): SavedLife {
+    const { host } = this.environment;
+    const domains = [...this.#residents.keys()] as GuestDomain[];
+    return {
+      domains: domains.map((domain) => domain.save()),
+      plugins: domains.map((domain) => host.save(this.#residents.get(domain)!.scope)),
+      ended: this.#ended.map(({ name }) => name),
+      paused: [...this.#paused],
+      destroyed: this.#destroyed,
+      reboots: this.reboots,
+    };
+  }
+
+  /** The counterpart of {@linkcode save}, when the same domains have been built in the same order, and memory is there. */
+  load({ domains, plugins, ended, paused, destroyed, reboots }: SavedLife): void {
+    const residents = [...this.#residents] as [GuestDomain, Resident][];
+    residents.forEach(([domain, { scope }], index) => {
+      domain.load(domains[index]);
+      this.environment.host.load(scope, plugins[index]);
+    });
+    this.#ended.splice(0, this.#ended.length, ...ended.map((name) => this.named(name) as GuestDomain));
+    this.#paused.clear();
+    for (const name of paused) this.#paused.add(name);
+    this.#destroyed = destroyed;
+    this.reboots = reboots;
+  }
+
+  /** After {@linkcode load}, when the rest of the machine is there: the plugins' hooks. */
+  restored(): void {
+    for (const { scope } of this.#residents.values()) this.environment.host.restored(scope);
+  }
+
   /** Hooks that concern a vCPU. */
   hooks(vcpu: GuestVcpu): RunHookLists {
     return this.#residents.get(vcpu.domain)?.hooks ?? [this.environment.host.board.runHooks];
@@ -126,12 +172,16 @@ export class DomainLife {
     }
   }
 
-  /** Memory, vCPUs and plugins. Nothing is left when it throws. `kept`: what plugins keep over a reboot. */
-  async build(spec: DomainSpec, kept: ReadonlyMap<string, object> = new Map()): Promise<Domain> {
+  /**
+   * Memory, vCPUs and plugins. Nothing is left when it throws. `kept`: what plugins keep over a reboot; `ids`: of the vCPUs, when they
+   * aren't the smallest that are free.
+   */
+  async build(spec: DomainSpec, kept: ReadonlyMap<string, object> = new Map(), ids?: readonly number[]): Promise<Domain> {
     this.#destroyed = undefined;
     if (this.find(spec.name)) throw new Error(`there is a domain ${spec.name} already`);
     const { host, memory } = this.environment;
     const { engine, backend, scheduler } = this.environment.hardware();
+    const given = ids && [...ids];
     const takenIds = new Set(this.domains.flatMap(({ vcpus }) => vcpus.map(({ id }) => id)));
     const domain = new GuestDomain(spec, {
       engine,
@@ -139,7 +189,7 @@ export class DomainLife {
       memory,
       listener: scheduler,
       nextVcpuId() {
-        let id = 0;
+        let id = given?.shift() ?? 0;
         while (takenIds.has(id)) id++;
         takenIds.add(id);
         return id;

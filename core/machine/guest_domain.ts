@@ -5,7 +5,7 @@ import type { DomainSpec } from "../board/board.ts";
 import type { CpuEngine } from "../arch/cpu_engine.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import { GuestVcpu } from "./guest_vcpu.ts";
-import type { VcpuListener } from "./guest_vcpu.ts";
+import type { SavedVcpu, VcpuListener } from "./guest_vcpu.ts";
 import type { AddressSpace, Mapping, MemoryBackend } from "../memory/memory_backend.ts";
 import { rangeText, WindowTable } from "../memory/mmio.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
@@ -22,6 +22,17 @@ export interface DomainParts {
   /** After a vCPU's registers were reset: the reset hooks. */
   readonly vcpuReset: (vcpu: GuestVcpu) => void;
   readonly ended: (domain: GuestDomain) => void;
+}
+
+/** A domain in a snapshot. */
+export interface SavedDomain {
+  readonly name: string;
+  readonly outcome: Outcome | undefined;
+  /** IPA, size and PA of each piece of RAM. */
+  readonly chunks: number[][];
+  /** What the memory backend keeps beside its tables. */
+  readonly space: unknown;
+  readonly vcpus: SavedVcpu[];
 }
 
 const GUEST_RAM: Mapping = { read: true, write: true, execute: true, type: "normal-wb" };
@@ -52,6 +63,31 @@ export class GuestDomain implements Domain {
       this.destroy();
       throw error;
     }
+  }
+
+  /** For a snapshot. */
+  save(): SavedDomain {
+    return {
+      name: this.name,
+      outcome: this.#outcome,
+      chunks: this.#chunks.all.map(({ at, size, value }) => [at, size, value]),
+      space: this.space.save?.(),
+      vcpus: this.vcpus.map((vcpu) => vcpu.save()),
+    };
+  }
+
+  /** The counterpart of {@linkcode save}: in a domain of the same specification, nobody is told. Throws when the pieces aren't its RAM. */
+  load({ outcome, chunks, space, vcpus }: SavedDomain): void {
+    const pieces = chunks.map(([at, size, pa]) => ({ at, size, pa }));
+    for (const { at, size, pa } of pieces) {
+      this.#checkPages(at, size);
+      if (!this.parts.memory.isRam(pa, size)) throw new RangeError(`${this.name}: PA ${hex(pa)} isn't RAM`);
+    }
+    for (const { at } of [...this.#chunks.all]) this.#chunks.remove(at);
+    for (const { at, size, pa } of pieces) this.#chunks.add(at, size, "RAM", pa);
+    this.#outcome = outcome;
+    this.space.load?.(space);
+    this.vcpus.forEach((vcpu, index) => vcpu.load(vcpus[index]));
   }
 
   /** How it ended; absent while it lives. */

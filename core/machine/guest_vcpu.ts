@@ -19,6 +19,21 @@ export interface VcpuOwner extends Domain {
   vcpuReset(vcpu: GuestVcpu): void;
 }
 
+/** A vCPU in a snapshot. */
+export interface SavedVcpu {
+  readonly id: number;
+  readonly registers: Uint8Array;
+  readonly retired: number;
+  readonly power: "off" | "runnable" | "blocked";
+  readonly holds: number;
+  readonly access: { readonly done: (number | bigint)[]; readonly answered: boolean } | undefined;
+  readonly cpus: number[];
+  readonly pcpu: number | undefined;
+  readonly runState: RunState;
+  readonly sinceNs: number;
+  readonly spentNs: { running: number; runnable: number; blocked: number; offline: number };
+}
+
 /** EL1h with D, A, I and F masked, in SPSR format. */
 const RESET_PSTATE = 0x3c5n;
 
@@ -70,6 +85,36 @@ export class GuestVcpu implements Vcpu {
         return mayRunOn();
       },
     };
+  }
+
+  /** For a snapshot, while it doesn't run. */
+  save(): SavedVcpu {
+    return {
+      id: this.id,
+      registers: this.state.save(),
+      retired: this.state.retired,
+      power: this.#power,
+      holds: this.#holds,
+      access: this.#access && { done: [...this.#access.done], answered: this.#access.answered },
+      cpus: [...this.cpus],
+      pcpu: this.#pcpu,
+      runState: this.#runState,
+      sinceNs: this.#sinceNs,
+      spentNs: { ...this.#spentNs },
+    };
+  }
+
+  /** The counterpart of {@linkcode save}: nobody is told of what changes. */
+  load(saved: SavedVcpu): void {
+    this.state.restore(saved.registers, saved.retired);
+    this.#power = saved.power;
+    this.#holds = saved.holds;
+    this.#access = saved.access && { done: [...saved.access.done], answered: saved.access.answered };
+    this.cpus = [...saved.cpus];
+    this.#pcpu = saved.pcpu;
+    this.#runState = saved.runState;
+    this.#sinceNs = saved.sinceNs;
+    Object.assign(this.#spentNs, saved.spentNs);
   }
 
   get power(): "off" | "runnable" | "blocked" {

@@ -17,7 +17,6 @@ import type { Holdings } from "./inventory.ts";
 import type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { Pacer } from "../schedule/pacer.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
 import { PluginHost } from "../plugin/plugin_host.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
@@ -25,10 +24,14 @@ import { domainStatus } from "./status.ts";
 import type { DomainStatus } from "./status.ts";
 import { runsInVain } from "./progress.ts";
 import { Reporter } from "./reporter.ts";
+import { RunLoop } from "./run_loop.ts";
 import { Scheduler } from "../schedule/scheduler.ts";
 import type { Scheduling } from "../schedule/scheduler.ts";
 import { SerialHub } from "../host/serial_hub.ts";
 import { SocketHub } from "../host/socket_hub.ts";
+import { forkedEnvironment, restoreSnapshot, takeSnapshot } from "../snapshot/machine_snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
+import type { MachineParts } from "../snapshot/state.ts";
 import { Tracer } from "./trace.ts";
 import { VirtualClock } from "../schedule/virtual_clock.ts";
 
@@ -40,10 +43,6 @@ const FIXED_BOOT_TIME = 1_700_000_000;
 /** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
 export class Machine {
   readonly #ram: Ram;
-  /** True after a {@linkcode runFor} that came back early: nothing happens before {@linkcode wakeAfterMs}, or before input. */
-  waiting = false;
-  /** While {@linkcode waiting}: milliseconds until time goes on by itself; `undefined`: only input helps. */
-  wakeAfterMs: number | undefined;
   readonly #clock: VirtualClock;
   readonly #serial: SerialHub;
   readonly #sockets: SocketHub;
@@ -53,10 +52,7 @@ export class Machine {
   readonly #exits = new Map<string, number>();
   readonly #life: DomainLife;
   readonly #wallMs: () => number;
-  readonly #pacer: Pacer | undefined;
-  /** Where `#pacer` is absent: while an answer from outside is on its way, idle time passes no faster than the host's. */
-  #awaiting: Pacer | undefined;
-  #expectsInput: boolean;
+  readonly #loop: RunLoop;
   #engine!: CpuEngine;
   #backend!: MemoryBackend;
   #scheduler!: Scheduler;
@@ -86,8 +82,6 @@ export class Machine {
     this.#sockets = new SocketHub(this.#clock, environment.sockets ?? denoSockets, environment.onSocketEvent?.bind(environment));
     this.#tracer = new Tracer(environment.onTrace?.bind(environment));
     this.#wallMs = environment.wallMs ?? (() => performance.now());
-    this.#pacer = board.time === "host" ? new Pacer(this.#wallMs) : undefined;
-    this.#expectsInput = environment.expectsInput ?? false;
     this.#bus = new DeviceBus(this.#ram);
     this.#host = new PluginHost({
       board,
@@ -111,13 +105,36 @@ export class Machine {
       exits: this.#exits,
       hardware: () => ({ engine: this.#engine, backend: this.#backend, scheduler: this.#scheduler }),
     });
+    this.#loop = new RunLoop({
+      clock: this.#clock,
+      serial: this.#serial,
+      sockets: this.#sockets,
+      life: this.#life,
+      wallMs: this.#wallMs,
+      isPaced: board.time === "host",
+      scheduler: () => this.#scheduler,
+      isAttended: () => environment.attended ?? false,
+      describe: () => this.describe(),
+    }, environment.expectsInput ?? false);
+  }
+
+  /**
+   * Makes a machine of a snapshot: a new one of the same board, in which everything is as it was, to the instruction. What the world outside
+   * had to do with it is gone: connections are broken. Throws a {@linkcode SnapshotError} for a snapshot of another board or version.
+   */
+  static restore(board: Board, environment: MachineEnvironment, snapshot: Snapshot): Promise<Machine> {
+    return Machine.#make(board, environment, snapshot);
   }
 
   /** Sets the plugins up and builds the domains. Throws a `PluginError` or `OptionError`; then nothing is left behind. */
-  static async create(board: Board, environment: MachineEnvironment): Promise<Machine> {
+  static create(board: Board, environment: MachineEnvironment): Promise<Machine> {
+    return Machine.#make(board, environment);
+  }
+
+  static async #make(board: Board, environment: MachineEnvironment, snapshot?: Snapshot): Promise<Machine> {
     const machine = new Machine(board, environment);
     try {
-      await machine.#build();
+      await machine.#build(snapshot);
     } catch (error) {
       machine.dispose();
       throw error;
@@ -138,6 +155,16 @@ export class Machine {
   /** What it did so far. */
   get stats(): MachineStats {
     return { instructions: this.#scheduler.instructions, exits: this.#exits, traced: this.#tracer.counts, reboots: this.#life.reboots };
+  }
+
+  /** True after a {@linkcode runFor} that came back early: nothing happens before {@linkcode wakeAfterMs}, or before input. */
+  get waiting(): boolean {
+    return this.#loop.waiting;
+  }
+
+  /** While {@linkcode waiting}: milliseconds until time goes on by itself; `undefined`: only input helps. */
+  get wakeAfterMs(): number | undefined {
+    return this.#loop.wakeAfterMs;
   }
 
   /** Domains, also those that ended and weren't destroyed. */
@@ -193,7 +220,7 @@ export class Machine {
 
   /** No more input comes: a machine in which nothing happens has stopped. */
   endInput(): void {
-    this.#expectsInput = false;
+    this.#loop.expectsInput = false;
   }
 
   /**
@@ -201,17 +228,42 @@ export class Machine {
    * `undefined`: it can go on; {@linkcode waiting} tells whether at once.
    */
   runFor(maxVirtualNs: number, maxWallMs: number): StopReason | undefined {
-    this.waiting = false;
-    this.wakeAfterMs = undefined;
     this.#sockets.deliver();
     this.#inRun = true;
     try {
-      return this.#run(this.#clock.nowNs + maxVirtualNs, this.#wallMs() + maxWallMs);
+      return this.#loop.run(this.#clock.nowNs + maxVirtualNs, this.#wallMs() + maxWallMs);
     } finally {
       this.#inRun = false;
       this.#sockets.flush();
       this.#serial.flush((port, bytes) => this.environment.onSerial(port, bytes));
     }
+  }
+
+  /** This moment, as a value; between runs. Throws a `PluginError` for a plugin whose state is no plain data. */
+  save(): Snapshot {
+    return takeSnapshot(this.board, this.#parts(), true);
+  }
+
+  /**
+   * A second machine that goes on from here by itself, in a world of its own: nobody hears of its serial ports unless `environment` says so,
+   * it has no sockets, and disks it opens for reading only. Throws a {@linkcode SnapshotError} for a machine that writes to a disk.
+   */
+  fork(environment: Partial<MachineEnvironment> = {}): Promise<Machine> {
+    return Machine.#make(this.board, forkedEnvironment(this.environment, environment), takeSnapshot(this.board, this.#parts(), false));
+  }
+
+  #parts(): MachineParts {
+    return {
+      memory: this.#ram,
+      clock: this.#clock,
+      serial: this.#serial,
+      tracer: this.#tracer,
+      exits: this.#exits,
+      host: this.#host,
+      life: this.#life,
+      engine: this.#engine,
+      scheduler: this.#scheduler,
+    };
   }
 
   /**
@@ -293,7 +345,7 @@ export class Machine {
     this.#sockets.close();
   }
 
-  async #build(): Promise<void> {
+  async #build(snapshot?: Snapshot): Promise<void> {
     await this.#host.setup();
     this.#engine = this.#require(CpuEngine);
     this.#backend = this.#require(MemoryBackend);
@@ -308,10 +360,14 @@ export class Machine {
       failed: (owner, hook, error, domain) => this.#life.failed(owner, hook, error, domain),
       crashed: (vcpu, what, origin) => ({ kind: "crash", report: this.#reporter.crash(vcpu, what, this.#tracer.recent, origin) }),
     });
-    const built: Domain[] = [];
-    for (const spec of this.board.domains) built.push(await this.#life.build(spec));
-    this.#backend.finishBoot?.();
-    for (const domain of built) await this.#life.boot(domain);
+    if (snapshot) {
+      await restoreSnapshot(this.board, this.#parts(), snapshot, () => this.#backend.finishBoot?.());
+    } else {
+      const built: Domain[] = [];
+      for (const spec of this.board.domains) built.push(await this.#life.build(spec));
+      this.#backend.finishBoot?.();
+      for (const domain of built) await this.#life.boot(domain);
+    }
     this.#ram.seal();
   }
 
@@ -321,62 +377,9 @@ export class Machine {
     return found.value as T;
   }
 
-  #run(endNs: number, endWallMs: number): StopReason | undefined {
-    const clock = this.#clock;
-    for (;;) {
-      const stopped = this.#life.stopReason();
-      if (stopped) return stopped;
-      if (clock.nowNs >= endNs || this.#wallMs() >= endWallMs) return undefined;
-      const early = this.#pacer?.earlyMs(clock.nowNs);
-      if (early !== undefined && early > 0) return this.#wait(early);
-      const what = this.#scheduler.round();
-      if (what === "ran") {
-        this.#pacer?.busy();
-        continue;
-      }
-      if (this.#life.stopReason()) continue;
-      if (what === "halted") return this.#wait(undefined);
-      const untilNs = this.#scheduler.idleUntilNs;
-      if (untilNs === undefined) {
-        if (this.#mayBeWoken) return this.#wait(undefined);
-        return { kind: "idle-forever", report: this.#idleReport() };
-      }
-      const pacer = this.#pacer ?? this.#awaitingPacer();
-      if (pacer !== undefined) {
-        const reachedNs = pacer.idle(clock.nowNs);
-        if (reachedNs < Math.min(untilNs, endNs)) {
-          clock.skipTo(reachedNs);
-          return this.#wait((Math.min(untilNs, endNs) - reachedNs) / 1e6);
-        }
-      }
-      clock.skipTo(Math.min(untilNs, endNs));
-    }
-  }
-
-  /** Something may come from outside, though nothing happens inside. */
-  get #mayBeWoken(): boolean {
-    return this.environment.attended || this.#life.anyPaused || this.#sockets.open || this.#expectsInput && this.#serial.listening;
-  }
-
   /** An operation changes what a run works on: it comes between two of them. */
   #operated(operation: RecordedOperation["operation"], domain: string): void {
     if (this.#inRun) throw new Error(`${operation} of ${domain} within runFor: operations come between two runs`);
     this.#operations.push({ atNs: this.#clock.nowNs, operation, domain });
-  }
-
-  /** Without it, a clock that jumps would run through every timeout of a guest whose answer is on its way. */
-  #awaitingPacer(): Pacer | undefined {
-    this.#awaiting = this.#sockets.expecting ? this.#awaiting ?? new Pacer(this.#wallMs) : undefined;
-    return this.#awaiting;
-  }
-
-  #wait(wakeAfterMs: number | undefined): undefined {
-    this.waiting = true;
-    this.wakeAfterMs = wakeAfterMs;
-    return undefined;
-  }
-
-  #idleReport(): string {
-    return `every vCPU waits, no timer is armed, and no input can come:\n${this.describe()}`;
   }
 }

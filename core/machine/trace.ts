@@ -5,12 +5,30 @@ export const TRACE_LIMIT = 32;
 /** Events that a crash report repeats. */
 const RECENT = 6;
 
+/** Trace events in a snapshot. */
+export interface SavedTrace {
+  readonly counts: Map<string, number>;
+  readonly recent: string[];
+}
+
 /** Counts trace events, and hands on the first ones of each kind. */
 export class Tracer {
   readonly counts: Map<string, number> = new Map();
   /** The latest events that were within the limit, as `kind: detail`. */
   readonly recent: string[] = [];
   constructor(readonly sink: ((kind: string, detail: string) => void) | undefined) {}
+
+  /** For a snapshot. */
+  save(): SavedTrace {
+    return { counts: new Map(this.counts), recent: [...this.recent] };
+  }
+
+  /** The counterpart of {@linkcode save}. */
+  load({ counts, recent }: SavedTrace): void {
+    this.counts.clear();
+    for (const [kind, count] of counts) this.counts.set(kind, count);
+    this.recent.splice(0, this.recent.length, ...recent);
+  }
 
   trace(kind: string, detail: () => string): void {
     const count = (this.counts.get(kind) ?? 0) + 1;

@@ -25,6 +25,33 @@ export class Buddy {
     this.#insertRange(first, end);
   }
 
+  /** For a snapshot: the lists of free blocks, order by order. */
+  save(): Int32Array[] {
+    return Array.from(this.#heads, (head) => {
+      const blocks: number[] = [];
+      for (let block = head; block !== NONE; block = this.#next[block]) blocks.push(block);
+      return Int32Array.from(blocks);
+    });
+  }
+
+  /** The counterpart of {@linkcode save}. Throws a `RangeError`, and is of no use then, when blocks overlap or lie outside. */
+  load(lists: readonly Int32Array[]): void {
+    this.#heads.fill(NONE);
+    this.#order.fill(NONE);
+    this.#free = 0;
+    const end = this.first + this.count;
+    const taken = new Uint8Array(end);
+    lists.forEach((blocks, order) => {
+      for (const block of blocks.toReversed()) {
+        const size = 2 ** order;
+        const fits = order <= MAX_ORDER && block >= this.first && block + size <= end && block % size === 0;
+        if (!fits || taken.subarray(block, block + size).includes(1)) throw new RangeError(`free block ${block} of order ${order}`);
+        taken.fill(1, block, block + size);
+        this.#link(block, order);
+      }
+    });
+  }
+
   /** Frames that are free. */
   get free(): number {
     return this.#free;

@@ -50,6 +50,10 @@ export interface AddressSpace {
   lookup(ipa: Ipa): { readonly pa: Pa; readonly mapping: Mapping } | undefined;
   /** Programs the vCPU's EL2 registers with this space, and adds {@linkcode GUEST_HCR} to HCR_EL2: other plugins own other bits. */
   install(vcpu: VcpuState): void;
+  /** For a snapshot: plain data beside the tables in memory and the backend's plugin's state. Absent: there is none. */
+  save?(): unknown;
+  /** The counterpart of {@linkcode save}, in a space of the same domain: memory and the plugin's state have come already. */
+  load?(saved: unknown): void;
   /** Gives back every table and identifier. */
   destroy(): void;
 }

@@ -16,6 +16,11 @@ export interface RamBank {
 export interface PhysicalMemory {
   /** What all RAM lies in. */
   readonly wasm: WebAssembly.Memory;
+  /**
+   * One byte for each 4 KiB of it, 1 where something else than zeroes may be. Views and {@linkcode write64} set it; whoever writes otherwise
+   * says so here, before or with the first write to a page.
+   */
+  readonly touched: Uint8Array;
   /** By the board's order. */
   readonly banks: readonly RamBank[];
   /** Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. */

@@ -47,6 +47,17 @@ interface Bank extends RamBank {
   readonly dirty: Uint8Array;
 }
 
+/** Who owns RAM, in a snapshot; what is in it comes by itself. */
+export interface SavedRam {
+  readonly names: string[];
+  readonly banks: {
+    readonly owner: Uint16Array;
+    readonly references: Uint32Array;
+    readonly dirty: Uint8Array;
+    readonly free: Int32Array[];
+  }[];
+}
+
 /** Physical memory that a board's plugins bring beside its RAM. */
 export function memoryBeside(board: Board): { readonly at: number; readonly size: number }[] {
   return board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).memory ?? []);
@@ -62,6 +73,8 @@ export class Ram implements PhysicalMemory {
   readonly #ownerNumbers = new Map<string, number>();
   readonly #ownerNames: string[] = [""];
   readonly #held: number[] = [0];
+  /** One for each 4 KiB of the shared memory: it may hold something else than zeroes. Whoever writes past {@linkcode view} says so here. */
+  readonly touched: Uint8Array;
   /** End of what the engine reserved. The first 64 KiB stay unused, so that offset 0 is never a valid place. */
   #reserved = WASM_PAGE;
   #sealed = false;
@@ -101,6 +114,54 @@ export class Ram implements PhysicalMemory {
     // It never grows: with a maximum that says so, generated code needn't look its size up at each access.
     this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
     this.#buffer = this.wasm.buffer as unknown as SharedArrayBuffer;
+    this.touched = new Uint8Array(new SharedArrayBuffer(offset / PAGE_SIZE));
+  }
+
+  /** For a snapshot. */
+  save(): SavedRam {
+    const banks = this.#banks.all.map(({ value: { owner, references, dirty, buddy } }) => ({
+      owner: owner.slice(),
+      references: references.slice(),
+      dirty: dirty.slice(),
+      free: buddy.save(),
+    }));
+    return { names: [...this.#ownerNames], banks };
+  }
+
+  /** The counterpart of {@linkcode save}: what was owned up to now is scrubbed before it is owned again. Throws a `RangeError` for nonsense. */
+  load({ names, banks }: SavedRam): void {
+    this.#ownerNames.splice(0, this.#ownerNames.length, ...names);
+    this.#ownerNumbers.clear();
+    names.forEach((name, number) => number > 0 && this.#ownerNumbers.set(name, number));
+    this.#held.splice(0, this.#held.length, ...names.map(() => 0));
+    this.#banks.all.forEach(({ value: bank }, index) => {
+      const saved = banks[index];
+      for (let frame = 0; frame < bank.owner.length; frame++) {
+        const number = saved.owner[frame];
+        if (number >= names.length) throw new RangeError(`a frame belongs to owner ${number}, who has no name`);
+        bank.dirty[frame] = number === 0 && (saved.dirty[frame] || bank.owner[frame] || bank.dirty[frame]) ? 1 : saved.dirty[frame];
+        if (number > 0) this.#held[number]++;
+      }
+      bank.owner.set(saved.owner);
+      bank.references.set(saved.references);
+      bank.buddy.load(saved.free);
+    });
+  }
+
+  /** Numbers of the pages of the shared memory that somebody owns and that may hold something else than zeroes, ascending. */
+  heldPages(): Uint32Array {
+    const pages: number[] = [];
+    for (const { value: { owner, hostOffset } } of this.#banks.all.toSorted((a, b) => a.value.hostOffset - b.value.hostOffset)) {
+      const first = hostOffset / PAGE_SIZE;
+      for (let frame = 0; frame < owner.length; frame++) if (this.touched[first + frame] && owner[frame]) pages.push(first + frame);
+    }
+    return Uint32Array.from(pages);
+  }
+
+  /** The address of a page of the shared memory; `undefined` for one that isn't RAM. */
+  addressOf(page: number): number | undefined {
+    const bank = this.banks.find(({ hostOffset, size }) => page * PAGE_SIZE >= hostOffset && page * PAGE_SIZE < hostOffset + size);
+    return bank && bank.base + (page * PAGE_SIZE - bank.hostOffset);
   }
 
   reserve(bytes: number): number {
@@ -119,7 +180,9 @@ export class Ram implements PhysicalMemory {
   }
 
   view(pa: number, size: number): Uint8Array<SharedArrayBuffer> {
-    return new Uint8Array(this.#buffer, this.#offset(pa, size), size);
+    const offset = this.#offset(pa, size);
+    this.touched.fill(1, Math.floor(offset / PAGE_SIZE), Math.ceil((offset + size) / PAGE_SIZE));
+    return new Uint8Array(this.#buffer, offset, size);
   }
 
   isRam(pa: number, size: number): boolean {
@@ -133,7 +196,9 @@ export class Ram implements PhysicalMemory {
   onWrite64?: (pa: number) => void;
 
   write64(pa: number, value: bigint): void {
-    this.#view64(pa).setBigUint64(0, value, true);
+    const view = this.#view64(pa);
+    view.setBigUint64(0, value, true);
+    this.touched[Math.floor(view.byteOffset / PAGE_SIZE)] = 1;
     this.onWrite64?.(pa);
   }
 

@@ -19,6 +19,14 @@ export interface RunHooks {
   reset?(vcpu: Vcpu): void;
 }
 
+/** What a plugin does about snapshots that isn't done by copying its state. */
+export interface SnapshotHooks {
+  /** Before `state` is copied: what is true only elsewhere goes into it. */
+  save?(): void;
+  /** After `state`, memory and vCPUs became those of a snapshot, in place: what was derived from them is derived anew. */
+  restored?(): void;
+}
+
 /** The outside world, through the board's rules: recorded, and deterministic where it can be. */
 export interface Host {
   /** Reads an image that an option of kind `image` names; fetched and checked before boot. */
@@ -61,6 +69,8 @@ export interface BoardContext<O, S> {
   provide<T>(key: Capability<T>, implementation: T): void;
   /** Called around every vCPU run. */
   onRun(hooks: RunHooks): void;
+  /** Called when a snapshot is taken, or has been put into this machine. */
+  onSnapshot(hooks: SnapshotHooks): void;
   /** Called when the machine stops, in reverse order of registration. */
   onStop(hook: () => void): void;
   /** Tells how much of something it holds beyond its state and what it got from the context: whoever looks for leaks asks. */

@@ -1,9 +1,11 @@
 /** Sets plugins up and attaches them: contexts, capabilities, hooks, and whom to blame. */
 import type { Board, PluginUse } from "../board/board.ts";
 import type { Capability } from "./capability.ts";
+import { assign } from "../snapshot/assign.ts";
 import { ClaimTable } from "../machine/claims.ts";
+import { decode, encode } from "../snapshot/codec.ts";
 import type { VirtualClock } from "../schedule/virtual_clock.ts";
-import type { BoardContext, DomainContext, RunHooks } from "./context.ts";
+import type { BoardContext, DomainContext, RunHooks, SnapshotHooks } from "./context.ts";
 import { openDiskFile } from "../host/disk.ts";
 import type { DiskOpener } from "../host/disk.ts";
 import type { Domain, Outcome } from "../machine/domain.ts";
@@ -16,6 +18,7 @@ import { orderByNeeds } from "./order.ts";
 import { pluginOf } from "./plugin.ts";
 import type { PhysicalBus, PhysicalMemory } from "../memory/physical_memory.ts";
 import { randomBytes, randomState } from "../host/random.ts";
+import type { RandomState } from "../host/random.ts";
 import { Serial } from "../host/serial.ts";
 import type { SerialHub } from "../host/serial_hub.ts";
 import type { SocketHub } from "../host/socket_hub.ts";
@@ -45,6 +48,16 @@ export interface Instance {
   readonly owner: string;
   readonly use: PluginUse;
   readonly state: unknown;
+  /** What `context.random` gives next. */
+  readonly random: RandomState;
+}
+
+/** An instance in a snapshot. */
+export interface SavedInstance {
+  readonly owner: string;
+  /** Encoded. */
+  readonly state: Uint8Array;
+  readonly random: RandomState;
 }
 
 /** A hook and who registered it. */
@@ -65,6 +78,7 @@ export class Scope {
   readonly runHooks: Hooked<RunHooks>[] = [];
   readonly bootHooks: Hooked<() => void>[] = [];
   readonly endHooks: Hooked<(outcome: Outcome) => void>[] = [];
+  readonly snapshotHooks: Hooked<SnapshotHooks>[] = [];
   readonly instances: Instance[] = [];
   readonly capabilities: Map<string, Provided> = new Map();
   /** What uses provide of capabilities that several may provide, by use and name. */
@@ -149,6 +163,33 @@ export class PluginHost {
     return instance;
   }
 
+  /** For a snapshot: the state of a scope's plugins. Throws a {@linkcode PluginError} for one that is no plain data. */
+  save(scope: Scope): SavedInstance[] {
+    for (const { owner, hook } of scope.snapshotHooks) attribute(owner, "onSnapshot save", () => hook.save?.());
+    return scope.instances.map(({ owner, state, random }) => ({
+      owner,
+      state: attribute(owner, "state", () => encode(state)),
+      random: { ...random },
+    }));
+  }
+
+  /** The counterpart of {@linkcode save}: into the state that is there, because handlers close over it. Takes `saved` for its own. */
+  load(scope: Scope, saved: readonly SavedInstance[]): void {
+    scope.instances.forEach((instance, index) => {
+      const { owner, state, random } = saved[index];
+      if (owner !== instance.owner) throw new PluginError(instance.owner, "load", new Error(`the snapshot has ${owner} here`));
+      attribute(owner, "load", () => {
+        if (instance.state !== undefined) assign(instance.state as object, decode(state), "state");
+        Object.assign(instance.random, random);
+      });
+    });
+  }
+
+  /** Everything is there: what plugins derive from their state is derived anew. */
+  restored(scope: Scope): void {
+    for (const { owner, hook } of scope.snapshotHooks) attribute(owner, "onSnapshot restored", () => hook.restored?.());
+  }
+
   /** What a domain's plugins keep over a reboot, by owner. */
   keep(scope: Scope): Map<string, object> {
     const kept = new Map<string, object>();
@@ -229,7 +270,8 @@ export class PluginHost {
     const label = domain ? `${domain.name}/${plugin.name}` : plugin.name;
     const twins = scope.instances.filter((other) => other.use.plugin.name === plugin.name).length;
     const owner = twins === 0 ? label : `${label}#${twins + 1}`;
-    const instance: Instance = { owner, use, state: pluginOf(use).state?.(options) };
+    const random = randomState(board.seed, owner);
+    const instance: Instance = { owner, use, state: pluginOf(use).state?.(options), random };
     scope.instances.push(instance);
     const guard = (hook: string, callback: () => void) => {
       try {
@@ -241,7 +283,6 @@ export class PluginHost {
     const own = (undo: () => void) => scope.own(undo);
     const find = (key: Capability<unknown>): unknown =>
       key.name === Serial.name ? serial.forInstance(owner, guard, own) : scope.find(key.name)?.value;
-    const random = randomState(board.seed, owner);
     const context: BoardContext<unknown, unknown> = {
       options,
       state: instance.state,
@@ -291,6 +332,9 @@ export class PluginHost {
         scope.runHooks.push({ owner, hook: hooks });
       },
       onStop: (hook) => scope.onStop({ owner, hook }),
+      onSnapshot: (hook) => {
+        scope.snapshotHooks.push({ owner, hook });
+      },
       holds: (what, count) => {
         scope.held.push({ owner, hook: { what, count } });
       },
@@ -310,6 +354,15 @@ export class PluginHost {
       },
     });
     return { instance, context: attached };
+  }
+}
+
+/** Says whose error it is. */
+function attribute<T>(owner: string, hook: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw new PluginError(owner, hook, error);
   }
 }
 

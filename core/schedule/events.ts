@@ -45,6 +45,25 @@ export class EventQueue {
     this.#up(event, this.#heap.length - 1);
   }
 
+  /** How many were armed so far: where the order of later ones goes on. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Empties the queue, for a snapshot to fill it by {@linkcode restore}. */
+  restart(sequence: number): void {
+    while (this.#heap.length > 0) this.disarm(this.#heap[0]);
+    this.#sequence = sequence;
+  }
+
+  /** Queues an event as it was queued once. */
+  restore(event: QueuedEvent, ns: number, sequence: number): void {
+    const next = this.#sequence;
+    this.#sequence = sequence;
+    this.arm(event, ns);
+    this.#sequence = next;
+  }
+
   /** Takes an event out. Nothing happens when it isn't queued. */
   disarm(event: QueuedEvent): void {
     const place = event.place;

@@ -9,6 +9,13 @@ export interface Choice {
   readonly sliceNs: number;
 }
 
+/** A guard in a snapshot. */
+export interface SavedGuard {
+  readonly vcpus: number[];
+  readonly lastFallback: number;
+  readonly short: number;
+}
+
 /** Slice of a decision that had to be made for the policy. */
 const FALLBACK_NS = 1_000_000;
 /** From here on a slice means "forever": about 52 days. */
@@ -27,6 +34,19 @@ export class PolicyGuard {
 
   /** `name`: the plugin that provides the policy. `misbehaved` gets a sentence each time. */
   constructor(readonly policy: SchedulerPolicy, readonly name: string, readonly misbehaved: (detail: string) => void) {}
+
+  /** For a snapshot. The policy's own state is its plugin's. */
+  save(): SavedGuard {
+    return { vcpus: [...this.#vcpus.values()].map(({ id }) => id), lastFallback: this.#lastFallback, short: this.#short };
+  }
+
+  /** The counterpart of {@linkcode save}. */
+  load({ vcpus, lastFallback, short }: SavedGuard, byId: (id: number) => GuestVcpu): void {
+    this.#vcpus.clear();
+    for (const vcpu of vcpus.map(byId)) this.#vcpus.set(vcpu.schedulable, vcpu);
+    this.#lastFallback = lastFallback;
+    this.#short = short;
+  }
 
   /** Throws what the policy throws: it may refuse a vCPU. */
   insert(vcpu: GuestVcpu): void {

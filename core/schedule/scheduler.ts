@@ -13,7 +13,7 @@ import type { ParallelCpus } from "../arch/parallel_cpus.ts";
 import { ParallelRounds } from "./parallel/rounds.ts";
 import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
-import type { Pcpu, SchedulerEnvironment, Scheduling } from "./scheduling.ts";
+import type { Pcpu, SchedulerEnvironment, SchedulerParts, Scheduling } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate } from "./virtual_clock.ts";
 
@@ -46,10 +46,8 @@ export class Scheduler implements VcpuListener, Scheduling {
   readonly #parallel: ParallelRounds | undefined;
 
   constructor(readonly environment: SchedulerEnvironment) {
-    this.#pcpus = Array.from(
-      { length: environment.pcpus },
-      (_, index) => ({ index, vcpu: undefined, sliceEndNs: 0, wakes: -1, used: 0 }),
-    );
+    const blank = { vcpu: undefined, sliceEndNs: 0, wakes: -1, used: 0 };
+    this.#pcpus = Array.from({ length: environment.pcpus }, (_, index) => ({ index, ...blank }));
     if (environment.engine.parallel) this.#parallel = this.#rounds(environment.engine.parallel);
   }
 
@@ -75,6 +73,12 @@ export class Scheduler implements VcpuListener, Scheduling {
   #yielded(vcpu: GuestVcpu): void {
     this.environment.pools.of(vcpu).yield(vcpu);
     this.#left = true;
+  }
+
+  /** What a snapshot is of, and sets. @internal */
+  parts(wakes: number = this.#wakes, left: boolean = this.#left): SchedulerParts {
+    [this.#wakes, this.#left, this.#round] = [wakes, left, undefined];
+    return { pcpus: this.#pcpus, vcpus: this.#vcpus, kicked: this.#kicked, wakes, left };
   }
 
   /** A vCPU came. Throws when no pool takes it, or its policy refuses it. */
@@ -150,11 +154,6 @@ export class Scheduler implements VcpuListener, Scheduling {
   /** True while a debugger has halted it within a round: what the rest of the round does isn't data. */
   get isWithinRound(): boolean {
     return this.#round !== undefined;
-  }
-
-  /** The machine's state was replaced: the rest of a round that was halted is no part of it. */
-  forgetRound(): void {
-    this.#round = undefined;
   }
 
   *#steps(): Generator<void, "ran" | "idle"> {

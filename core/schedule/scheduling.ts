@@ -51,3 +51,12 @@ export interface Scheduling {
    */
   move(vcpu: Vcpu, cpus: unknown): void;
 }
+
+/** What a scheduler keeps, for snapshots. */
+export interface SchedulerParts {
+  readonly pcpus: readonly Pcpu[];
+  readonly vcpus: Set<GuestVcpu>;
+  readonly kicked: Set<GuestVcpu>;
+  readonly wakes: number;
+  readonly left: boolean;
+}

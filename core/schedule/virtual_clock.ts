@@ -24,9 +24,27 @@ export function rateNs(rate: Rate): number {
   return rate.parts / PARTS;
 }
 
+/** The clock in a snapshot. */
+export interface SavedClock {
+  readonly ns: number;
+  readonly parts: number;
+  readonly sequence: number;
+  /** Timers that plugins armed, by owner and name. */
+  readonly armed: readonly SavedEvent[];
+}
+
+/** An event that is queued. */
+export interface SavedEvent {
+  readonly name: string;
+  readonly ns: number;
+  readonly sequence: number;
+}
+
 /** Virtual time of a board. Moves only forward, by whole parts of a nanosecond, so that a run repeats exactly. */
 export class VirtualClock {
   readonly events: EventQueue = new EventQueue();
+  /** Timers of plugins, by owner and name. */
+  readonly #timers = new Map<string, QueuedEvent>();
   #ns = 0;
   #parts = 0;
   /** Set during a run of the CPU engine. */
@@ -44,6 +62,34 @@ export class VirtualClock {
   /** Now, with the fraction, between runs. */
   get exactNs(): number {
     return this.#ns + this.#parts / PARTS;
+  }
+
+  /** Its parts of a nanosecond, between runs: with {@linkcode nowNs} a moment that no other one equals. */
+  get parts(): number {
+    return this.#parts;
+  }
+
+  /** For a snapshot. Events that are no plugin's timers are left to those whose they are. */
+  save(): SavedClock {
+    const armed = this.events.all.filter((event) => this.#timers.get(event.name) === event);
+    return {
+      ns: this.#ns,
+      parts: this.#parts,
+      sequence: this.events.sequence,
+      armed: armed.map(({ name, ns, sequence }) => ({ name, ns, sequence })).sort((a, b) => a.sequence - b.sequence),
+    };
+  }
+
+  /** The counterpart of {@linkcode save}. Throws a `RangeError` for a timer that nobody has. */
+  load({ ns, parts, sequence, armed }: SavedClock): void {
+    this.#ns = ns;
+    this.#parts = parts;
+    this.events.restart(sequence);
+    for (const saved of armed) {
+      const event = this.#timers.get(saved.name);
+      if (event === undefined) throw new RangeError(`the snapshot has a timer ${saved.name}, and no plugin here has it`);
+      this.events.restore(event, saved.ns, saved.sequence);
+    }
   }
 
   /** Moves time by instructions. */
@@ -98,7 +144,11 @@ export class VirtualClock {
         if (names.has(name)) throw new Error(`${owner}: there is a timer ${JSON.stringify(name)} already`);
         names.add(name);
         const event = queuedEvent(`${owner}/${name}`, () => guard(`timer ${name}`, callback));
-        own(() => this.events.disarm(event));
+        this.#timers.set(event.name, event);
+        own(() => {
+          this.events.disarm(event);
+          this.#timers.delete(event.name);
+        });
         return {
           arm: (atNs) => this.arm(event, atNs),
           disarm: () => this.events.disarm(event),

@@ -1,5 +1,5 @@
 /** One domain's address space: a stage 2 table, a VMID, and the EL2 registers that put them to use. */
-import { GUEST_HCR } from "../../core/mod.ts";
+import { GUEST_HCR, hex } from "../../core/mod.ts";
 import type { CpuEngine, Mapping, PhysicalMemory, VcpuState } from "../../core/mod.ts";
 import type { Stage2Space } from "./contract.ts";
 import { stage2Format } from "./descriptors.ts";
@@ -24,6 +24,12 @@ export interface SpaceParts {
   readonly forceWriteBack: boolean;
 }
 
+/** A space in a snapshot: its tables lie in memory. */
+interface SavedSpace {
+  readonly root: number;
+  readonly tag: Tag;
+}
+
 /** Made by the plugin; {@linkcode destroy} gives everything back. */
 export class VmsaAddressSpace implements Stage2Space {
   /** Its VMID. */
@@ -31,8 +37,8 @@ export class VmsaAddressSpace implements Stage2Space {
   readonly #parts: SpaceParts;
   readonly #domainName: string;
   readonly #geometry: Geometry;
-  readonly #table: Stage2Table;
-  readonly #root: number;
+  #table: Stage2Table;
+  #root: number;
   /** VTTBR_EL2, and the VMID that it was made of: entries ask for it again and again. */
   #vttbr = 0n;
   #vttbrOf = -1;
@@ -40,23 +46,43 @@ export class VmsaAddressSpace implements Stage2Space {
 
   /** Takes the root's frames. Throws when they can't be had. A VMID is for who runs. */
   constructor(parts: SpaceParts, domainName: string, ipaBits: number) {
-    const { memory, engine, vmids, tableFrames, forceWriteBack } = parts;
+    const { memory, vmids } = parts;
     this.#parts = parts;
     this.#domainName = domainName;
     this.#geometry = geometryOf(ipaBits);
-    const owner = ownerOf(domainName);
-    const root = this.#root = memory.allocate(owner, this.#geometry.rootOrder);
-    const tag = this.tag = newTag(vmids);
-    this.#table = new Stage2Table({
+    this.#root = memory.allocate(ownerOf(domainName), this.#geometry.rootOrder);
+    this.tag = newTag(vmids);
+    this.#table = this.#tableAt(this.#root);
+  }
+
+  #tableAt(root: number): Stage2Table {
+    const { memory, engine, tableFrames, forceWriteBack } = this.#parts;
+    return new Stage2Table({
       memory,
       geometry: this.#geometry,
-      owner,
+      owner: ownerOf(this.#domainName),
       root,
       frameLimit: tableFrames,
       format: stage2Format(forceWriteBack),
       // Who has none hasn't run since all TLB entries went.
-      invalidate: () => tag.vmid !== 0 && engine.invalidateTlb(tag.vmid),
+      invalidate: () => this.tag.vmid !== 0 && engine.invalidateTlb(this.tag.vmid),
     });
+  }
+
+  save(): SavedSpace {
+    return { root: this.#root, tag: { ...this.tag } };
+  }
+
+  load(saved: unknown): void {
+    const { root, tag } = saved as SavedSpace;
+    const { memory } = this.#parts;
+    if (memory.ownerOf(root)?.owner !== ownerOf(this.#domainName)) {
+      throw new RangeError(`no table of ${this.#domainName} begins at ${hex(root)}`);
+    }
+    this.#root = root;
+    this.#table = this.#tableAt(root);
+    Object.assign(this.tag, tag);
+    this.#vttbrOf = -1;
   }
 
   map(ipa: number, pa: number, sizeBytes: number, mapping: Mapping): void {

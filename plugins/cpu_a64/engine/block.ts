@@ -11,8 +11,15 @@ export class Block implements StateBlock {
   /** Index in `words` of the block's first word. */
   readonly base: number;
 
-  /** @param address byte offset of the block in the shared memory, a multiple of 16 */
-  constructor(readonly memory: WebAssembly.Memory, readonly address: number) {
+  /**
+   * @param address byte offset of the block in the shared memory, a multiple of 16
+   * @param touched which of its pages may hold something else than zeroes
+   */
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly address: number,
+    readonly touched: Uint8Array = new Uint8Array(memory.buffer.byteLength >>> 12),
+  ) {
     this.base = address >>> 2;
     const buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.words = new Uint32Array(buffer);

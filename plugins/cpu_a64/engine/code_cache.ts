@@ -203,6 +203,7 @@ export class CodeCache {
 
   /** Guest or host wrote to a frame with code. `host`: offset in the shared memory; the range stays in one page. */
   written(host: number, size: number): void {
+    this.block.touched[host >>> 12] = 1;
     const slot = this.#slotOf[host >>> 12];
     if (slot >= 0 && this.#reset(slot, host, size)) return this.drop(host);
     if (this.#views.size === 0) return;

@@ -98,7 +98,7 @@ export class Cpu {
     const records = memory.reserve(codePages * RECORD_PAGE_STRIDE);
     const mode = options.tier1 ?? "off";
     const sideTable = mode === "off" ? 0 : memory.reserve(sideTableSize(codePages));
-    const block = this.block = new Block(memory.wasm, state);
+    const block = this.block = new Block(memory.wasm, state, memory.touched);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
     this.debug = new DebugUnit(block, this.exceptions, registerOffset(regions ? "VSCTLR_EL2" : "VTTBR_EL2"));

@@ -18,6 +18,7 @@ import { Cpu, type CpuOptions } from "./cpu.ts";
 import { accessAtEl2, runAtEl2 } from "./el2_code.ts";
 import { READ, WRITE } from "./mmu/mod.ts";
 import { EC } from "./syndrome.ts";
+import { stateLayout } from "./snapshot.ts";
 import { A64Vcpu } from "./vcpu.ts";
 import { Parallel } from "./worker/parallel.ts";
 
@@ -47,6 +48,10 @@ export class A64Engine implements CpuEngine {
 
   get counterFrequencyHz(): number {
     return this.options.counterFrequencyHz;
+  }
+
+  get stateLayout(): string {
+    return stateLayout(this.options.model.name, this.cpu.stateSize);
   }
 
   createVcpu(config: VcpuConfig): VcpuState {

@@ -115,6 +115,8 @@ export class Tlb {
     const page = vaLo & ~0xfff;
     words[entry + DTLB_READ / 4] = readable ? page : -1;
     words[entry + DTLB_READ / 4 + 1] = readable ? vaHi : -1;
+    // From here on writes go past us.
+    if (writable) this.block.touched[host >>> 12] = 1;
     words[entry + DTLB_WRITE / 4] = writable ? page : -1;
     words[entry + DTLB_WRITE / 4 + 1] = writable ? vaHi : -1;
     words[entry + DTLB_ADDEND / 4] = (host & ~0xfff) - page;

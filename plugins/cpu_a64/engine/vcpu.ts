@@ -4,6 +4,7 @@ import * as at from "../state.ts";
 import { encodingName, registerByName, registerOffset } from "../sysregs/mod.ts";
 import type { Cpu } from "./cpu.ts";
 import { READ } from "./mmu/mod.ts";
+import { restoreVcpu, saveVcpu } from "./snapshot.ts";
 import { bankSp, unbankSp, unpackPstate } from "./pstate.ts";
 
 /** PSTATE at reset for a vCPU: EL1h, all interrupts masked. */
@@ -145,20 +146,12 @@ export class A64Vcpu implements VcpuState {
   }
 
   save(): Uint8Array {
-    const { block, stateSize } = this.enter();
-    return block.bytes.slice(block.address, block.address + stateSize);
+    return saveVcpu(this);
   }
 
-  restore(data: Uint8Array): void {
-    const { stateSize } = this.cpu;
-    if (data.length !== stateSize) throw new RangeError(`vCPU state: ${data.length} bytes, want ${stateSize}`);
-    const { block, tlb, debug, counter, mmu } = this.enter();
-    block.bytes.set(data, block.address);
-    mmu.mpu?.changed();
-    counter.writes++;
-    debug.update();
-    tlb.invalidate((bank) => bank.vcpu === this.number);
-    this.cpu.accesses.checker?.forgetVcpu(this.number);
+  restore(data: Uint8Array, retired?: number): void {
+    restoreVcpu(this, data);
+    this.retired = retired ?? this.retired;
   }
 
   /** SP of the code that EL2 interrupted: by SPSR_EL2's mode, while EL2 handles an exception. */

@@ -10,7 +10,7 @@ import { codePagesFor, type WorkerReply, type WorkerStart } from "./start.ts";
 const WASM_PAGE = 65536;
 
 /** The memory as the CPU needs it: what it reserves lies in the area that it was given. */
-function memoryOf({ memory, banks, area }: WorkerStart): PhysicalMemory {
+function memoryOf({ memory, banks, touched, area }: WorkerStart): PhysicalMemory {
   let next = area;
   const reserve = (bytes: number): number => {
     const at = next;
@@ -18,7 +18,7 @@ function memoryOf({ memory, banks, area }: WorkerStart): PhysicalMemory {
     return at;
   };
   // Frames and their owners are the hypervisor's; the CPU asks for nothing else.
-  return { wasm: memory, banks, reserve } as unknown as PhysicalMemory;
+  return { wasm: memory, banks, touched, reserve } as unknown as PhysicalMemory;
 }
 
 function serve(start: WorkerStart): void {

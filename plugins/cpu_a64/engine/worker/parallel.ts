@@ -56,6 +56,7 @@ export class Parallel implements ParallelCpus {
         cpus,
         memory: memory.wasm,
         banks: memory.banks,
+        touched: memory.touched,
         area,
         lock,
         control: parallel.control.buffer,

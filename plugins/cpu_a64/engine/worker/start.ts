@@ -10,6 +10,8 @@ export interface WorkerStart {
   readonly cpus: number;
   readonly memory: WebAssembly.Memory;
   readonly banks: readonly RamBank[];
+  /** Which pages of the memory may hold something else than zeroes. */
+  readonly touched: Uint8Array;
   /** Where the CPU's own areas of the memory begin, one after the other. */
   readonly area: number;
   /** Address of the word for accesses of 128 bits. */

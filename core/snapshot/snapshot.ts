@@ -1,0 +1,85 @@
+/** A whole machine at one moment, as a value: made by `Machine.save`, written to files by `writeSnapshot`. */
+import { createHash } from "node:crypto";
+import type { Board, DomainSpec, PluginUse } from "../board/board.ts";
+import { decode, encode } from "./codec.ts";
+import type { Pages } from "./pages.ts";
+import type { MachineState } from "./state.ts";
+
+/** A snapshot that isn't one, or not of this board, or not of this version. */
+export class SnapshotError extends Error {
+  /** For whoever compares names. */
+  override readonly name = "SnapshotError";
+}
+
+/** What a snapshot says of itself. */
+export interface SnapshotAbout {
+  /** The board's name, for people. */
+  readonly board: string;
+  /** Of everything in the manifest that a run depends on. */
+  readonly boardHash: string;
+  /** Of how the CPU engine lays a vCPU's registers out. */
+  readonly layout: string;
+  /** Virtual nanoseconds since boot. */
+  readonly nowNs: number;
+  /** Instructions retired by all vCPUs. */
+  readonly instructions: number;
+}
+
+/** A machine at one moment. */
+export class Snapshot {
+  /** Made by `Machine.save` and `readSnapshot`. */
+  constructor(
+    /** What it is of. */
+    readonly about: SnapshotAbout,
+    /**
+     * Everything but the memory's content, encoded.
+     * @internal
+     */
+    readonly state: Uint8Array,
+    /**
+     * The memory's content.
+     * @internal
+     */
+    readonly pages: Pages,
+    /**
+     * Specifications of its domains where the manifest doesn't have them.
+     * @internal
+     */
+    readonly specs: readonly DomainSpec[] = [],
+  ) {}
+
+  /** Decodes the state. Throws a {@linkcode SnapshotError}. @internal */
+  decode(): MachineState {
+    try {
+      return decode(this.state) as MachineState;
+    } catch (error) {
+      throw new SnapshotError(`the snapshot's state isn't what it should be: ${(error as Error).message}`);
+    }
+  }
+
+  /** Throws a {@linkcode SnapshotError} that says why a machine of this board can't be made of it. @internal */
+  checkBoard(board: Board, layout: string): void {
+    if (this.about.boardHash !== boardHash(board)) {
+      throw new SnapshotError(
+        `the snapshot is of another board (${this.about.board}), or the manifest or its overrides have changed since`,
+      );
+    }
+    if (this.about.layout !== layout) throw new SnapshotError("the snapshot is of another version of the CPU engine");
+  }
+}
+
+/** Tells boards apart: all that a run depends on, but for the content of images and how time is paced. */
+export function boardHash(board: Board): string {
+  const uses = (list: readonly PluginUse[]) => list.map(({ plugin, options }) => [plugin.name, options]);
+  const { name, seed, nsPerInstruction, pcpus, memory, plugins, domains } = board;
+  const parts = {
+    name,
+    seed,
+    nsPerInstruction,
+    pcpus,
+    memory: memory.map(({ at, size }) => [at, size]),
+    plugins: uses(plugins),
+    domains: domains.map((spec) => [spec.name, spec.vcpus, spec.memory.map(({ at, size }) => [at, size]), uses(spec.plugins)]),
+  };
+  return createHash("sha256").update(encode(parts)).digest("hex");
+}

@@ -1,0 +1,54 @@
+/** A vCPU's state as bytes: the block without what belongs to this run of the engine, and the regions of MPUs. */
+import { createHash } from "node:crypto";
+import { registers } from "../sysregs/mod.ts";
+import * as at from "../state.ts";
+import type { Cpu } from "./cpu.ts";
+
+/** A vCPU: {@linkcode enter} puts it into its CPU's block. */
+interface Entering {
+  readonly cpu: Cpu;
+  readonly number: number;
+  enter(): Cpu;
+}
+
+/** Where generated code was and which TLB it used: true only while it runs, here. STEPPED, at the end, is the architecture's. */
+const TRANSIENT = [at.IP, at.STEPPED] as const;
+
+/** Fields that say what else means what, and how many values they have: no file gets others in. */
+const SMALL = [[at.NZCV, 16], [at.DAIF, 16], [at.EL, 4], [at.SPSEL, 2], [at.PAN, 2], [at.UAO, 2], [at.SS, 2], [at.IL, 2]] as const;
+const HIGHEST_EL = 2;
+
+/** Tells layouts apart: where each register lies. */
+export function stateLayout(model: string, stateSize: number): string {
+  const places = registers.map(({ name, offset }) => `${name}@${offset}`);
+  return createHash("sha256").update([model, stateSize, ...places].join()).digest("hex").slice(0, 32);
+}
+
+/** Copies the state. What the vCPU's TLB knows goes, so that this run goes on as one that begins with the copy does. */
+export function saveVcpu(vcpu: Entering): Uint8Array {
+  const { block, stateSize, tlb, accesses, exceptions } = vcpu.enter();
+  const bytes = block.bytes.slice(block.address, block.address + stateSize);
+  bytes.fill(0, ...TRANSIENT);
+  tlb.invalidate((bank) => bank.vcpu === vcpu.number);
+  accesses.checker?.forgetVcpu(vcpu.number);
+  exceptions.loop.reset();
+  return bytes;
+}
+
+/** Takes back what {@linkcode saveVcpu} gave. Throws a `RangeError` for what no vCPU of this CPU can be in. */
+export function restoreVcpu(vcpu: Entering, data: Uint8Array): void {
+  const { stateSize } = vcpu.cpu;
+  if (data.length !== stateSize) throw new RangeError(`vCPU state: ${data.length} bytes, want ${stateSize}`);
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const isPossible = SMALL.every(([offset, values]) => view.getUint32(offset, true) < values);
+  if (!isPossible || view.getUint32(at.EL, true) > HIGHEST_EL) throw new RangeError("vCPU state: a PSTATE that there isn't");
+  const { block, tlb, debug, counter, mmu, accesses, exceptions } = vcpu.enter();
+  block.bytes.set(data, block.address);
+  block.bytes.fill(0, block.address + TRANSIENT[0], block.address + TRANSIENT[1]);
+  mmu.mpu?.changed();
+  counter.writes++;
+  debug.update();
+  tlb.invalidate((bank) => bank.vcpu === vcpu.number);
+  accesses.checker?.forgetVcpu(vcpu.number);
+  exceptions.loop.reset();
+}
