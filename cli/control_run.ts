@@ -29,6 +29,7 @@ export function operatorOf(control: ControlServer, machine: Machine): Operator {
     set onRequest(callback) {
       control.onRequest = callback;
     },
+    breathe: () => control.breathe(),
     serve: () => control.serve(machine),
   };
 }

@@ -12,6 +12,8 @@ import { boundedLines, LINE_LIMIT, parseRequest, textOf } from "./control_protoc
 import type { Answer, ControlEvent, Request } from "./control_protocol.ts";
 
 const MAX_CLIENTS = 16;
+/** How often a busy run looks for clients. */
+const LOOK_MS = 100;
 /** Bytes of output that wait for a client. */
 const OUTPUT_LIMIT = 256 * 1024;
 /** The last bytes of each port, for who comes later. */
@@ -94,6 +96,7 @@ export class ControlServer {
   readonly #backlog = new Map<string, string>();
   #waiting: Waiting[] = [];
   #closed = false;
+  #breathed = 0;
   /** Called when a request waits. */
   onRequest: (() => void) | undefined;
 
@@ -110,6 +113,17 @@ export class ControlServer {
     } finally {
       Deno.umask(mask);
     }
+  }
+
+  /**
+   * A busy run's loop never rests, and only when it does the host looks for what came through sockets: this makes it rest for a millisecond,
+   * now and then, or each time while somebody is connected.
+   */
+  async breathe(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#breathed < (this.#clients.size > 0 ? 0 : LOOK_MS)) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#breathed = performance.now();
   }
 
   /** True when a request waits. */

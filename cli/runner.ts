@@ -36,6 +36,8 @@ export interface Operator {
   readonly pending: boolean;
   /** Called when he does. */
   onRequest: (() => void) | undefined;
+  /** Lets what he says come in. */
+  breathe(): Promise<void>;
   /** Does it. */
   serve(): Promise<void>;
 }
@@ -110,6 +112,7 @@ export async function runMachine(
     wasInVain = inVain;
     if (watcher.typing || stuck && listening && terminal.ended) continue;
     if (over !== undefined) return { kind: "timeout", limit: over };
+    await control?.breathe();
     await terminal.wait(
       machine.waiting && !control?.pending ? Math.min(machine.wakeAfterMs ?? Infinity, deadline - performance.now(), 1000) : 0,
     );
