@@ -13,17 +13,18 @@ import { describeEnding, EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { Ending } from "./exit_codes.ts";
 import { Watcher } from "./expectations.ts";
 import { loadAndPrint, printFindings } from "./load.ts";
+import { debugged, type GdbOptions, openGdb } from "./gdb/run.ts";
 import type { LoadedBoard } from "./load.ts";
 import { parseSymbols, PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
-import type { Limits, Surroundings } from "./runner.ts";
+import type { Limits, Runnable, Surroundings } from "./runner.ts";
 import type { RunResult } from "./run_result.ts";
 import { Script } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
 import { Terminal } from "./terminal.ts";
 import type { Done } from "./verb.ts";
 
-interface RunOptions extends BoardOptions {
+interface RunOptions extends BoardOptions, GdbOptions {
   expect?: string[];
   timeout?: string;
   wallTimeout?: string;
@@ -58,6 +59,8 @@ export function command(done: Done): Command {
         "Show all serial ports, each line behind its port's name; so it is without --port when several guests have one and none is called console.",
       )
       .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
+      .option("--gdb [address:string]", "Let GDB connect: 127.0.0.1:1234, another HOST:PORT, or unix:PATH. Domains are its processes, vCPUs its threads.")
+      .option("--gdb-wait", "Begin when GDB says so; implies --gdb.")
       .option("--trace", "Print trace events to standard error.")
       .option("--profile", "Print where the guest's instructions went, when the run ends.")
       .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
@@ -106,6 +109,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     },
   });
   const terminal = new Terminal(consoles);
+  const gdb = openGdb(options);
   const control = options.control === undefined ? undefined : await openControl(options.control, board.name);
   if (control === null) {
     files.close();
@@ -118,7 +122,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       images,
       bootTimeSeconds: board.bootTimeSeconds,
       expectsInput: true,
-      attended: control !== undefined,
+      attended: control !== undefined || gdb !== undefined,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
         control?.output(port, bytes);
@@ -132,6 +136,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
   } catch (error) {
     files.close();
     await control?.close();
+    await gdb?.close();
     if (!(error instanceof OptionError)) throw error;
     printFindings([await loaded.locate("M0702", error.message, error.path ?? [])]);
     return EXIT.usage;
@@ -153,18 +158,21 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     if (control) say(`control ${control.path}`);
     const operator = control && operatorOf(control, machine);
     const around = { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting, control: operator };
-    const result = await runAndReport(machine, around, say);
+    const driven = gdb ? debugged(machine, gdb, options.gdbWait ?? false, terminal, say) : machine;
+    const result = await runAndReport(machine, driven, around, say);
     if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
     return result.code;
   } finally {
     machine.dispose();
     files.close();
     await control?.close();
+    await gdb?.close();
   }
 }
 
 async function runAndReport(
   machine: Machine,
+  driven: Runnable,
   surroundings: Surroundings & { readonly terminal: Terminal; readonly consoles: Consoles },
   say: (line: string) => void,
 ): Promise<RunResult> {
@@ -173,7 +181,7 @@ async function runAndReport(
   let ending: Ending;
   terminal.open();
   try {
-    ending = await runMachine(machine, surroundings);
+    ending = await runMachine(driven, surroundings);
   } finally {
     consoles.end();
     terminal.close();

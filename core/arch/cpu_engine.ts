@@ -136,6 +136,16 @@ export type El2Stop =
   /** It used its instructions up, or left EL2 or waited. */
   | { readonly kind: "budget" | "left"; readonly pc: Va };
 
+/** A system register that a debugger may look at. */
+export interface VisibleRegister {
+  /** As the Arm manuals print it. */
+  readonly name: string;
+  /** The lowest Exception level in its name. */
+  readonly level: number;
+  /** A debugger may write it as well. */
+  readonly isWritable: boolean;
+}
+
 /** Executes guest code. */
 export interface CpuEngine {
   /** The CPU model, for instance `cortex-a57`. */
@@ -171,6 +181,8 @@ export interface CpuEngine {
   invalidateTlb(vmid?: number): void;
   /** Tells that host code wrote guest memory (image placed, DMA), so that stale decoded code is dropped. */
   memoryWritten(pa: Pa, size: number): void;
+  /** System registers whose reading changes nothing. */
+  readonly visibleRegisters?: readonly VisibleRegister[];
   /** Replaces the stops of a debugger; between runs. `vcpus`: whom one concerns, all when absent. */
   setStops?(stops: readonly { readonly stop: Stop; readonly vcpus?: readonly VcpuState[] }[]): void;
   /** Takes a synchronous exception to EL1 in the vCPU's present context, as hardware would. */

@@ -3,7 +3,7 @@
  * memory. Where it halts is exact to the instruction, in the middle of a turn of the scheduler as well, and what the guest does is the same
  * with it and without. Whoever writes to a guest changes it, of course, and a replay won't know.
  */
-import type { CpuEngine } from "../arch/cpu_engine.ts";
+import type { CpuEngine, VisibleRegister } from "../arch/cpu_engine.ts";
 import type { Stop, Stopped } from "../arch/stops.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { RunControl } from "../schedule/run_control.ts";
@@ -33,6 +33,8 @@ export interface DomainStop extends Stop {
 export interface Resume {
   /** Until this vCPU has executed one instruction. Others run as they would; it may have to wait for its turn, or for an interrupt. */
   readonly step?: Vcpu;
+  /** With `step`: on and on, as long as it stays within these addresses; the last one isn't one of them. */
+  readonly within?: readonly [from: bigint, to: bigint];
   /** Until all vCPUs together have executed so many instructions since the board began. */
   readonly until?: number;
 }
@@ -57,6 +59,8 @@ export class Debugger implements RunControl {
   /** What the engine was told last: the stops, and each domain's vCPUs. */
   #told: readonly unknown[] = [];
   #resume: Resume = {};
+  /** It has executed something, in steps within a range. */
+  #hasMoved = false;
   #latest: Vcpu | undefined;
 
   constructor(readonly environment: DebuggerEnvironment) {
@@ -64,7 +68,13 @@ export class Debugger implements RunControl {
   }
 
   get isHalted(): boolean {
+    if (this.#hasMoved) this.#leavesRange();
     return this.halt !== undefined;
+  }
+
+  /** System registers that may be read. */
+  get systemRegisters(): readonly VisibleRegister[] {
+    return this.environment.engine.visibleRegisters ?? [];
   }
 
   /** Instructions that all vCPUs executed together: where the machine is in its run. */
@@ -94,6 +104,7 @@ export class Debugger implements RunControl {
     if (how.until !== undefined && how.until <= this.position) return this.stop();
     this.#tell();
     this.#resume = how;
+    this.#hasMoved = false;
     this.halt = undefined;
   }
 
@@ -122,8 +133,18 @@ export class Debugger implements RunControl {
   ran(vcpu: Vcpu, instructions: number): void {
     this.#latest = vcpu;
     if (instructions === 0) return;
-    if (this.#resume.step === vcpu) this.#halted({ kind: "step", vcpu });
+    if (this.#resume.step === vcpu && this.#resume.within === undefined) this.#halted({ kind: "step", vcpu });
+    else if (this.#resume.step === vcpu) this.#hasMoved = true;
     else if (this.#resume.until !== undefined && this.position >= this.#resume.until) this.#halted({ kind: "reached", vcpu });
+  }
+
+  /** Looked at before anything else runs: what was trapped has moved on by then. */
+  #leavesRange(): void {
+    const { step, within } = this.#resume;
+    if (step === undefined || within === undefined || !this.#hasMoved) return;
+    this.#hasMoved = false;
+    const { pc } = step.state;
+    if (pc < within[0] || pc >= within[1]) this.#halted({ kind: "step", vcpu: step });
   }
 
   stopped(vcpu: Vcpu, { stop, address }: Stopped): void {

@@ -10,6 +10,7 @@ import type {
   Stop,
   VcpuConfig,
   VcpuState,
+  VisibleRegister,
 } from "../../../core/mod.ts";
 import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
@@ -20,6 +21,7 @@ import { READ, WRITE } from "./mmu/mod.ts";
 import { EC } from "./syndrome.ts";
 import { stateLayout } from "./snapshot.ts";
 import { A64Vcpu } from "./vcpu.ts";
+import { visibleRegisters } from "./visible_registers.ts";
 import { Parallel } from "./worker/parallel.ts";
 
 /** vCPU numbers are a byte of a TLB bank's key. */
@@ -132,6 +134,10 @@ export class A64Engine implements CpuEngine {
     const { mmu } = (vcpu as A64Vcpu).enter();
     const hi = Number((va >> 32n) & 0xffff_ffffn), lo = Number(va & 0xffff_ffffn);
     return mmu.translate(hi, lo, 1, write ? WRITE : READ, 0) ? { ipa: mmu.result.ipa, pa: mmu.result.pa } : undefined;
+  }
+
+  get visibleRegisters(): readonly VisibleRegister[] {
+    return visibleRegisters(this.options.model);
   }
 
   setStops(stops: readonly { readonly stop: Stop; readonly vcpus?: readonly VcpuState[] }[]): void {
