@@ -15,12 +15,14 @@ import { Watcher } from "./expectations.ts";
 import { loadAndPrint, printFindings } from "./load.ts";
 import { debugged, type GdbOptions, openGdb } from "./gdb/run.ts";
 import type { LoadedBoard } from "./load.ts";
-import { parseSymbols, PROFILE, profileOverride, withSymbols } from "./profile.ts";
+import { PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
 import type { Limits, Runnable, Surroundings } from "./runner.ts";
 import type { RunResult } from "./run_result.ts";
 import { Script } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
+import { GuestSymbols, readSymbols } from "./symbols/guest_symbols.ts";
+import type { SymbolTable } from "./symbols/symbol_table.ts";
 import { Terminal } from "./terminal.ts";
 import type { Done } from "./verb.ts";
 
@@ -31,7 +33,7 @@ interface RunOptions extends BoardOptions, GdbOptions {
   realtime?: boolean;
   trace?: boolean;
   profile?: boolean;
-  symbols?: string;
+  symbols?: string[];
   /** False with --no-reboot. */
   reboot?: boolean;
   port?: string;
@@ -59,11 +61,18 @@ export function command(done: Done): Command {
         "Show all serial ports, each line behind its port's name; so it is without --port when several guests have one and none is called console.",
       )
       .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
-      .option("--gdb [address:string]", "Let GDB connect: 127.0.0.1:1234, another HOST:PORT, or unix:PATH. Domains are its processes, vCPUs its threads.")
+      .option(
+        "--gdb [address:string]",
+        "Let GDB connect: 127.0.0.1:1234, another HOST:PORT, or unix:PATH. Domains are its processes, vCPUs its threads.",
+      )
       .option("--gdb-wait", "Begin when GDB says so; implies --gdb.")
       .option("--trace", "Print trace events to standard error.")
       .option("--profile", "Print where the guest's instructions went, when the run ends.")
-      .option("--symbols <file:string>", "Names for --profile: what nm, System.map or /proc/kallsyms say.")
+      .option(
+        "--symbols <file:string>",
+        "Names of functions, for reports and profiles: an ELF file, or what nm and System.map say. A Linux kernel's are found in its memory. May be repeated.",
+        { collect: true },
+      )
       .option("--result <file:string>", "Write how it ended to a file, as JSON.")
       .option(
         "--control <path:string>",
@@ -78,12 +87,14 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
   const limits = limitsOf(options);
   const overrides = overridesOf(options);
   if (options.profile) overrides.push(profileOverride);
-  const symbols = options.symbols === undefined ? [] : parseSymbols(await Deno.readTextFile(options.symbols));
+  const tables = await symbolFiles(options.symbols ?? []);
+  const symbols = new GuestSymbols(tables, () => machine?.domains ?? []);
   // Somebody sits at a terminal: an idle guest must not race through virtual time while they think.
   const interactive = Deno.stdin.isTerminal() && !options.expect?.length;
   if (options.realtime || interactive) {
     overrides.push({ flag: options.realtime ? "--realtime" : "a terminal", path: "time", value: "host" });
   }
+  let machine: Machine | undefined;
   const loaded = await loadAndPrint(file, overrides);
   if (!loaded) return EXIT.usage;
   const { board } = loaded;
@@ -116,13 +127,13 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     return EXIT.usage;
   }
   const watcher = new Watcher(script);
-  let machine: Machine;
   try {
     machine = await Machine.create(board, {
       images,
       bootTimeSeconds: board.bootTimeSeconds,
       expectsInput: true,
       attended: control !== undefined || gdb !== undefined,
+      symbolOf: symbols.nameOf,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
         control?.output(port, bytes);
@@ -130,7 +141,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       },
       onTrace(kind, detail) {
         if (options.trace) console.error(`[${kind}] ${detail}\r`);
-        else if (kind === PROFILE) console.error(withSymbols(detail, symbols));
+        else if (kind === PROFILE) console.error(withSymbols(detail, symbols.anyNameOf));
       },
     });
   } catch (error) {
@@ -160,6 +171,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     const around = { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting, control: operator };
     const driven = gdb ? debugged(machine, gdb, options.gdbWait ?? false, terminal, say) : machine;
     const result = await runAndReport(machine, driven, around, say);
+    if (options.profile) symbols.remember();
     if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
     return result.code;
   } finally {
@@ -217,6 +229,14 @@ function reportOf(ending: Ending, machine: Machine): string | undefined {
   if (ending.kind === "stopped") return ending.reason.report;
   if (ending.kind === "timeout") return `when the time was over:\n${machine.describe()}`;
   return ending.kind === "panic" || ending.kind === "in-vain" ? `what the vCPUs were doing:\n${machine.describe()}` : undefined;
+}
+
+async function symbolFiles(files: readonly string[]): Promise<SymbolTable[]> {
+  const read = (file: string) =>
+    Deno.readFile(file).catch((error) => {
+      throw new ValidationError(`--symbols ${file}: ${error.message}`);
+    });
+  return (await Promise.all(files.map(read))).map(readSymbols);
 }
 
 async function fetchImages(board: Board, loaded: LoadedBoard, say: (line: string) => void): Promise<Map<string, Uint8Array> | undefined> {
