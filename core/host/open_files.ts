@@ -5,11 +5,17 @@ import type { Folder, FolderMode, FolderOpener } from "./folder.ts";
 /** Those of a machine. */
 export class OpenFiles {
   #disks = 0;
+  readonly #paths = new Map<Disk, string>();
   #folders = 0;
 
   /** How many disks are open. */
   get disks(): number {
     return this.#disks;
+  }
+
+  /** Files of the host that are open as disks, each once. */
+  get diskPaths(): string[] {
+    return [...new Set([...this.#paths.values()])];
   }
 
   /** How many folders are open. */
@@ -19,7 +25,12 @@ export class OpenFiles {
 
   /** Opens a disk; `own` collects what to undo when who asked goes. Throws what the opener throws. */
   disk(opener: DiskOpener, path: string, mode: DiskMode, own: (undo: () => void) => void): Disk {
-    return this.#watch(opener(path, mode), own, (change) => this.#disks += change);
+    const disk = opener(path, mode);
+    if (disk.path !== undefined) this.#paths.set(disk, disk.path);
+    return this.#watch(disk, own, (change) => {
+      this.#disks += change;
+      if (change < 0) this.#paths.delete(disk);
+    });
   }
 
   /** Opens a folder, likewise. */

@@ -23,6 +23,20 @@ export interface SnapshotAbout {
   readonly nowNs: number;
   /** Instructions retired by all vCPUs. */
   readonly instructions: number;
+  /** SHA-256 of the board's images by reference; of a snapshot that was read from a file. */
+  readonly images?: Readonly<Record<string, string>>;
+  /** Files of the host that are disks. */
+  readonly disks: readonly DiskIdentity[];
+}
+
+/** A file, so that it can be told whether it changed. */
+export interface DiskIdentity {
+  /** Absolute. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Unix milliseconds. */
+  readonly mtimeMs: number;
 }
 
 /** A machine at one moment. */
@@ -46,7 +60,23 @@ export class Snapshot {
      * @internal
      */
     readonly specs: readonly DomainSpec[] = [],
+    /**
+     * The board's images, which its file doesn't hold but by their hashes.
+     * @internal
+     */
+    readonly images: ReadonlyMap<string, Uint8Array> = new Map(),
+    private readonly closeFile: () => void = () => {},
   ) {}
+
+  /** Closes the file, when it was read from one: it can't be restored any more then. */
+  close(): void {
+    this.closeFile();
+  }
+
+  /** {@linkcode close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
 
   /** Decodes the state. Throws a {@linkcode SnapshotError}. @internal */
   decode(): MachineState {
