@@ -159,7 +159,7 @@ class SectionReader {
     const taken = this.#take(packed);
     let bytes: Uint8Array;
     try {
-      bytes = zstdDecompressSync(taken, { maxOutputLength: Math.max(size, 1) });
+      bytes = new Uint8Array(zstdDecompressSync(taken, { maxOutputLength: Math.max(size, 1) }));
     } catch {
       throw this.#error("a section can't be unpacked");
     }
