@@ -35,6 +35,7 @@ export * from "./host/serial.ts";
 
 // Running machines.
 export { openHostFolder } from "./host/host_folder.ts";
+export type { Instrument } from "./machine/instrument.ts";
 export { Machine } from "./machine/machine.ts";
 export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./machine/debugger.ts";
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";

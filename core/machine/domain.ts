@@ -36,6 +36,8 @@ export interface Vcpu {
   readonly state: VcpuState;
   /** `off`: powered down (PSCI); `runnable`; `blocked`: waits for an interrupt, for a device's answer, or because its domain is paused. */
   readonly power: "off" | "runnable" | "blocked";
+  /** The physical CPU that runs it, or is about to. */
+  readonly pcpu?: number;
   /** It doesn't run, whatever is pending: a device owes it an answer, or its domain is paused. */
   readonly isHeld: boolean;
   /** Virtual nanoseconds for which it could run and had no physical CPU, since its domain was built. */

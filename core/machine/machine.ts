@@ -15,6 +15,7 @@ import { DomainLife } from "./domain_life.ts";
 import { takeInventory } from "./inventory.ts";
 import type { Holdings } from "./inventory.ts";
 import type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
+import { watched } from "./instrument.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
@@ -351,12 +352,16 @@ export class Machine {
     this.#backend = this.#require(MemoryBackend);
     this.#scheduler = new Scheduler({
       clock: this.#clock,
-      engine: this.#engine,
+      engine: this.environment.instrument?.engine(this.#engine) ?? this.#engine,
       pools: cpuPools(this.board, this.#host.board, (detail) => this.#tracer.trace("scheduler policy", () => detail)),
       pcpus: this.board.pcpus,
       nsPerInstruction: this.board.nsPerInstruction,
       hooks: (vcpu) => this.#life.hooks(vcpu),
-      dispatch: (vcpu) => dispatch(vcpu, this.#life.exitEnvironment(vcpu.domain)),
+      dispatch: watched(
+        this.environment.instrument,
+        (vcpu) => dispatch(vcpu, this.#life.exitEnvironment(vcpu.domain)),
+        (vcpu, ipa) => this.#life.exitEnvironment(vcpu.domain).claims.window(ipa)?.name,
+      ),
       failed: (owner, hook, error, domain) => this.#life.failed(owner, hook, error, domain),
       crashed: (vcpu, what, origin) => ({ kind: "crash", report: this.#reporter.crash(vcpu, what, this.#tracer.recent, origin) }),
     });

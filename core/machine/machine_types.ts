@@ -1,4 +1,5 @@
 /** What a machine is given, and what it says of itself. */
+import type { Instrument } from "./instrument.ts";
 import type { DiskOpener } from "../host/disk.ts";
 import type { RecordedSocketEvent, SocketDriver } from "../host/host_sockets.ts";
 import type { FolderOpener } from "../host/folder.ts";
@@ -21,6 +22,8 @@ export interface MachineEnvironment {
   onSocketEvent?(event: RecordedSocketEvent): void;
   /** Trace events, bounded in number per kind. */
   onTrace?(kind: string, detail: string): void;
+  /** Who watches the run from within. */
+  readonly instrument?: Instrument;
   /** For reports: the function that a virtual address of a domain lies in, such as `cpu_do_idle+0x8`. */
   symbolOf?(domain: string, va: bigint): string | undefined;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */
