@@ -85,10 +85,9 @@ export class GdbServer {
         for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
       }).catch(() => {});
     };
-    const close = () => void this.#sent.then(() => shut(connection));
     if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay();
     this.#connection = connection;
-    const session = this.#session = new Session({ machine, send, close, wake: () => this.wake(), quit: () => this.quit() });
+    const session = this.#session = new Session({ machine, send, wake: () => this.wake(), quit: () => this.quit() });
     const buffer = new Uint8Array(0x8000);
     try {
       for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {

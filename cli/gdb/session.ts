@@ -26,8 +26,6 @@ export interface SessionHost {
   wake(): void;
   /** Ends the run. */
   quit(): void;
-  /** GDB has said goodbye. */
-  close(): void;
 }
 
 /** A connection's state, and its answers. */
@@ -325,6 +323,7 @@ export class Session {
     if (process === 0) this.attached.clear();
     else this.attached.delete(process);
     this.debug.setStops([...this.#stops.values()].map(({ stop }) => stop));
+    // It may attach again.
     if (this.attached.size === 0) this.leave();
     return "OK";
   }
@@ -336,6 +335,5 @@ export class Session {
     this.isRunning = false;
     this.debug.detach();
     this.host.wake();
-    this.host.close();
   }
 }
