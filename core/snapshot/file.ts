@@ -36,7 +36,7 @@ export function writeSnapshot(path: string, snapshot: Snapshot): void {
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   };
   const section = (kind: number, bytes: Uint8Array) => {
-    const packed = zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+    const packed = zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 } });
     write(numbers(kind, bytes.length, packed.length));
     write(packed);
   };
