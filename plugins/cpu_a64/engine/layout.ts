@@ -8,7 +8,7 @@ export const RECORDS_PER_PAGE = 1024;
 export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 
 /** Data side of a TLB bank: direct mapped entries of 32 bytes. */
-export const DTLB_BITS = 9;
+export const DTLB_BITS = 10;
 export const DTLB_ENTRY_SHIFT = 5;
 export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
 /** Where a page's entry lies in the data side. Bits from 21 on take part, or buffers 2 MiB apart would share an entry. */
@@ -25,7 +25,7 @@ export const DTLB_FRAME = 20;
 export const DTLB_FLAGS = 24;
 
 /** Instruction side: direct mapped entries of 16 bytes: tag, address of the records, flags. */
-export const ITLB_BITS = 9;
+export const ITLB_BITS = 11;
 export const ITLB_ENTRY_SHIFT = 4;
 export const ITLB_SIZE = 1 << (ITLB_BITS + ITLB_ENTRY_SHIFT);
 export const ITLB_TAG = 0;

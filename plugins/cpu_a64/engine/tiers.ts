@@ -9,6 +9,7 @@ import type { CodeCache } from "./code_cache.ts";
 import { frequent } from "./frequent.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { Profile } from "./profile.ts";
+import { limitsOf } from "./routines/limits.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
 
@@ -45,10 +46,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
     watchesBarriers,
     sharesMemory,
   };
-  // A true minimum spares the bounds checks of constant addresses, which the state block's are; a maximum that equals it has the others look
-  // the size up once a function.
-  const pages = memory.buffer.byteLength / 65536;
-  const limits = { minimum: pages, maximum: pages };
+  const limits = limitsOf(memory);
   const calls = {
     slowLoad: (size: number, flags: number) => accesses.load(size, flags),
     slowStore: (size: number, flags: number) => accesses.store(size, flags),

@@ -8,19 +8,16 @@ import {
   BANK_SIZE,
   dataEntry,
   DTLB_ADDEND,
-  DTLB_ENTRY_SHIFT,
   DTLB_FLAGS,
   DTLB_FRAME,
   DTLB_READ,
-  DTLB_SIZE,
   DTLB_WRITE,
   fetchEntry,
-  ITLB_ENTRY_SHIFT,
   ITLB_FLAGS,
   ITLB_RECORDS,
-  ITLB_SIZE,
   ITLB_TAG,
 } from "./layout.ts";
+import { type TlbRoutines, tlbRoutines } from "./routines/tlb.ts";
 
 /** Which translations a bank holds. */
 export interface Context {
@@ -53,11 +50,19 @@ export class Tlb {
   readonly #recent: (Bank | undefined)[] = [undefined, undefined, undefined, undefined];
   #clock = 0;
   readonly #before = new Uint32Array(ENTRY_WORDS);
+  readonly #routines: TlbRoutines;
+  /** Banks that ever held anything: from `#first` to `#end` (exclusive). */
+  readonly #first: number;
+  #end: number;
+  /** A new address space has the global translations of the one before. */
+  inherits = true;
   /** Changes whenever an entry goes otherwise than by another one's coming. */
   generation = 0;
 
   /** @param address of the first bank; @param count how many */
   constructor(readonly block: Block, address: number, count: number) {
+    this.#first = this.#end = address;
+    this.#routines = tlbRoutines(block.memory);
     for (let i = count - 1; i >= 0; i--) this.#free.push(address + i * BANK_SIZE);
   }
 
@@ -93,10 +98,23 @@ export class Tlb {
       address = oldest!.address;
     }
     this.generation++;
-    this.block.bytes.fill(0xff, address, address + DTLB_SIZE + ITLB_SIZE);
-    const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21: new Set(), blocks30: new Set() };
+    this.#end = Math.max(this.#end, address + BANK_SIZE);
+    const from = this.inherits ? this.#latest(vcpu, vmid, mode) : undefined;
+    if (from && from.address !== address) this.#routines.inherit(address, from.address);
+    else this.#routines.clear(address);
+    const blocks21 = new Set(from?.blocks21), blocks30 = new Set(from?.blocks30);
+    const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21, blocks30 };
     this.#banks.set(key, bank);
     return bank;
+  }
+
+  /** The bank of another ASID that was in use last: what is global in it holds for all. */
+  #latest(vcpu: number, vmid: number, mode: number): Bank | undefined {
+    let latest: Bank | undefined;
+    for (const bank of this.#banks.values()) {
+      if (bank.vcpu === vcpu && bank.vmid === vmid && bank.mode === mode && (!latest || bank.used > latest.used)) latest = bank;
+    }
+    return latest;
   }
 
   /** Caches a translation of one page for data. Pass `writable` false for pages that hold decoded code. */
@@ -186,7 +204,7 @@ export class Tlb {
 
   #clear(bank: Bank): void {
     this.generation++;
-    this.block.bytes.fill(0xff, bank.address, bank.address + DTLB_SIZE + ITLB_SIZE);
+    this.#routines.clear(bank.address);
     bank.blocks21.clear();
     bank.blocks30.clear();
   }
@@ -215,24 +233,12 @@ export class Tlb {
 
   /** A frame holds decoded code from now on: no write may go past the slow path. */
   protectFrame(frame: number): void {
-    const { words } = this.block;
-    for (const bank of this.#banks.values()) {
-      const end = (bank.address + DTLB_SIZE) >>> 2;
-      for (let entry = bank.address >>> 2; entry < end; entry += 1 << (DTLB_ENTRY_SHIFT - 2)) {
-        if (words[entry + DTLB_FRAME / 4] === frame) words[entry + DTLB_WRITE / 4] = words[entry + DTLB_WRITE / 4 + 1] = -1;
-      }
-    }
+    this.#routines.protectFrame(this.#first, this.#end, BANK_SIZE, frame);
   }
 
   /** A page of records is gone. */
   dropRecords(records: number): void {
-    const { words } = this.block;
-    for (const bank of this.#banks.values()) {
-      const end = (bank.address + DTLB_SIZE + ITLB_SIZE) >>> 2;
-      for (let entry = (bank.address + DTLB_SIZE) >>> 2; entry < end; entry += 1 << (ITLB_ENTRY_SHIFT - 2)) {
-        if (words[entry + ITLB_RECORDS / 4] === records) words[entry] = words[entry + 1] = -1;
-      }
-    }
+    this.#routines.dropRecords(this.#first, this.#end, BANK_SIZE, records);
   }
 }
 

@@ -97,6 +97,12 @@ export class FunctionBuilder {
     this.code.u8(0xfe).u8(3).u8(0);
   }
 
+  /** Sets `length` bytes of the memory. */
+  fill(address: I32, byte: I32, length: I32): void {
+    for (const arg of [address, byte, length]) emit(this.code, arg);
+    this.code.u8(0xfc).u32(11).u8(0);
+  }
+
   /** Evaluates for its effect. */
   drop(value: Value): void {
     emit(this.code, value);
