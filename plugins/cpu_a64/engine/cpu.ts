@@ -111,7 +111,7 @@ export class Cpu {
       features: { paBits: model.physicalAddressBits },
       mpu: regions && { address: state + at.STATE_SIZE, ...regions },
     });
-    this.tlb = new Tlb(block, banks, BANKS);
+    this.tlb = new Tlb(block, banks, BANKS, report === undefined);
     this.decoder = new Decoder(declarations, model.features);
     this.code = new CodeCache(block, records, codePages, this.tlb, this.decoder, () => this.interpreter, neighbours);
     const syncPc = () => this.syncPc();
@@ -122,8 +122,6 @@ export class Cpu {
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, stops, syncPc, redirect, current);
     this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
     accesses.devices = options.devices;
-    // The checker must see each address space walk for itself.
-    this.tlb.inherits = report === undefined;
     if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
     const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name), isLegacy);

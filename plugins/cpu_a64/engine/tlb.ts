@@ -54,13 +54,14 @@ export class Tlb {
   /** Banks that ever held anything: from `#first` to `#end` (exclusive). */
   readonly #first: number;
   #end: number;
-  /** A new address space has the global translations of the one before. */
-  inherits = true;
   /** Changes whenever an entry goes otherwise than by another one's coming. */
   generation = 0;
 
-  /** @param address of the first bank; @param count how many */
-  constructor(readonly block: Block, address: number, count: number) {
+  /**
+   * @param address of the first bank; @param count how many
+   * @param inherits a new address space has the global translations of the one before, without walks of its own
+   */
+  constructor(readonly block: Block, address: number, count: number, readonly inherits: boolean = true) {
     this.#first = this.#end = address;
     this.#routines = tlbRoutines(block.memory);
     for (let i = count - 1; i >= 0; i--) this.#free.push(address + i * BANK_SIZE);
