@@ -7,10 +7,11 @@
  *
  * @module
  */
-import { CpuEngine, definePlugin, type Plugin } from "../../core/mod.ts";
+import { type Board, CpuEngine, definePlugin, type Plugin, type ResourceFinding } from "../../core/mod.ts";
 import { CpuTimers, timersOf, VirtualCpuInterface } from "./contract.ts";
 import { A64Engine } from "./engine/engine.ts";
 import type { Tier1Mode } from "./engine/tier1/tier1.ts";
+import { MAX_PARALLEL_CPUS } from "./engine/worker/start.ts";
 import { MAX_MPU_REGIONS, modelByName, models, type MpuRegionCounts, withGic, withMpuRegions } from "./sysregs/mod.ts";
 
 interface Options {
@@ -33,6 +34,21 @@ function regionCountsProblem(value: unknown): string | undefined {
   const counts = value as Record<string, unknown>;
   const isCount = (n: unknown) => Number.isInteger(n) && Number(n) >= MIN_MPU_REGIONS && Number(n) <= MAX_MPU_REGIONS;
   return Object.keys(counts).sort().join() === "el1,el2" && isCount(counts.el1) && isCount(counts.el2) ? undefined : wanted;
+}
+
+/** What `parallel: true` doesn't go with. */
+function notInParallel(options: Options, board: Board): ResourceFinding[] {
+  const findings: ResourceFinding[] = [];
+  const places = [{ path: ["parallel"] }];
+  if (board.pcpus > MAX_PARALLEL_CPUS) {
+    const title = `at most ${MAX_PARALLEL_CPUS} CPUs run in parallel`;
+    findings.push({ title, found: `${board.pcpus} CPUs`, help: "set pcpus: vCPUs share them", places });
+  }
+  for (const option of ["profile", "break_before_make"] as const) {
+    if (options[option] !== "report") continue;
+    findings.push({ title: `${option} watches one thread, and with \`parallel: true\` there are several`, places });
+  }
+  return findings;
 }
 
 /** The plugin. */
@@ -80,15 +96,9 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
     },
   },
   provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
+  resources: (options, { board, domain }) => domain || !board.parallel ? {} : { findings: notInParallel(options, board) },
   async setup(context) {
     const { options, memory, bus, clock, board } = context;
-    if (board.parallel) {
-      for (const option of ["profile", "break_before_make"] as const) {
-        if (options[option] === "report") {
-          context.fail(option, "it isn't there with `parallel: true`: what it watches happens in several threads");
-        }
-      }
-    }
     const model = withMpuRegions(withGic(modelByName(options.model)), options.mpu_regions);
     const engine = new A64Engine({
       memory,

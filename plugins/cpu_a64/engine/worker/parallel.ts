@@ -8,8 +8,6 @@ import type { A64Vcpu } from "../vcpu.ts";
 import { Call, Control, exitKinds, LogKind, Own, Shared, State } from "./control.ts";
 import { codePagesFor, type WorkerReply, type WorkerStart } from "./start.ts";
 
-/** Most CPUs that fit the engine's part of the memory. */
-export const MAX_PARALLEL_CPUS = 8;
 const WASM_PAGE = 65536;
 /** Looks before it sleeps, and how long it sleeps at most, in milliseconds. */
 const SPINS = 100, NAP_MS = 20;

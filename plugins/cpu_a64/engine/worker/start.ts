@@ -25,6 +25,9 @@ export interface WorkerStart {
   readonly tier1: Tier1Mode;
 }
 
+/** Most CPUs that fit the engine's part of the memory. */
+export const MAX_PARALLEL_CPUS = 8;
+
 /** Pages of decoded code that each CPU keeps. */
 export function codePagesFor(cpus: number): number {
   return cpus <= 2 ? 2048 : 4096 / cpus >>> 0;
