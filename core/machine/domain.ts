@@ -74,6 +74,8 @@ export interface Domain {
   writeMemory(ipa: Ipa, bytes: Uint8Array): void;
   /** Copies guest RAM out; pages that were given back are zeroes. Throws a `RangeError` outside it. */
   readMemory(ipa: Ipa, size: number): Uint8Array;
+  /** The same into bytes that are there. Throws a `RangeError` outside guest RAM; nothing is changed then. */
+  readMemoryInto(ipa: Ipa, into: Uint8Array): void;
   /**
    * Gives pages of guest RAM back to the board: unmapped, their frames free for others. What was given back before stays so. False, and nothing
    * changed, where the memory backend can't (an MPU's regions, no frame for a table). Throws a `RangeError` outside guest RAM.

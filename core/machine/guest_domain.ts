@@ -96,6 +96,12 @@ export class GuestDomain implements Domain {
   }
 
   writeMemory(ipa: number, bytes: Uint8Array): void {
+    const pa = this.#whole(ipa, bytes.length);
+    if (pa !== undefined) {
+      this.parts.memory.view(pa, bytes.length).set(bytes);
+      this.parts.engine.memoryWritten(pa, bytes.length);
+      return;
+    }
     this.#pieces(ipa, bytes.length, (pa, offset, size) => {
       this.parts.memory.view(pa, size).set(bytes.subarray(offset, offset + size));
       this.parts.engine.memoryWritten(pa, size);
@@ -104,8 +110,17 @@ export class GuestDomain implements Domain {
 
   readMemory(ipa: number, size: number): Uint8Array {
     const bytes = new Uint8Array(size);
-    this.#pieces(ipa, size, (pa, offset, count) => bytes.set(this.parts.memory.view(pa, count), offset));
+    this.readMemoryInto(ipa, bytes);
     return bytes;
+  }
+
+  readMemoryInto(ipa: number, into: Uint8Array): void {
+    const pa = this.#whole(ipa, into.length);
+    if (pa !== undefined) return into.set(this.parts.memory.view(pa, into.length));
+    // Pages that were given back have no bytes of their own.
+    this.#pieces(ipa, into.length, () => {});
+    into.fill(0);
+    this.#pieces(ipa, into.length, (pa, offset, count) => into.set(this.parts.memory.view(pa, count), offset));
   }
 
   giveBack(ipa: number, size: number): boolean {
@@ -237,6 +252,12 @@ export class GuestDomain implements Domain {
     if (!inside || size <= 0 || ipa % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0) {
       throw new RangeError(`${this.name}: ${size} bytes at IPA ${hex(ipa)}: not pages of guest RAM`);
     }
+  }
+
+  /** Where a range begins that lies in one piece, as nearly all do. */
+  #whole(ipa: number, size: number): number | undefined {
+    const chunk = size === 0 ? undefined : this.#chunks.find(ipa, size);
+    return chunk === undefined ? undefined : chunk.value + (ipa - chunk.at);
   }
 
   /** What is guest RAM and was given back is left out. */

@@ -13,6 +13,15 @@ export function domainMemory(domain: Domain): DeviceDma {
         throw error;
       }
     },
+    readInto(ipa, into) {
+      try {
+        domain.readMemoryInto(ipa, into);
+        return true;
+      } catch (error) {
+        if (error instanceof RangeError) return false;
+        throw error;
+      }
+    },
     write(ipa, bytes) {
       try {
         domain.writeMemory(ipa, bytes);

@@ -121,6 +121,8 @@ export interface DeviceBasics<O, S> {
 export interface DeviceDma {
   /** A copy. Undefined when not all of it is guest RAM that the device may reach. */
   read(ipa: number, size: number): Uint8Array | undefined;
+  /** {@linkcode read} into bytes that are there; false, and nothing changed, instead of undefined. Absent where a copy comes anyhow. */
+  readInto?(ipa: number, into: Uint8Array): boolean;
   /** False, and nothing written, then. */
   write(ipa: number, bytes: Uint8Array): boolean;
   /** Guest RAM: ranges that don't touch, sorted. */

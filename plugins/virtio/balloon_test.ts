@@ -42,6 +42,11 @@ Deno.test("virtio_balloon: what the guest gives is free, and comes back as zeroe
   // Devices that still reach there find nothing.
   kit.domain.writeMemory(RAM_END - 3 * PAGE - 2, new Uint8Array(8).fill(7));
   assertEquals(kit.domain.readMemory(RAM_END - 3 * PAGE - 4, 6), Uint8Array.of(0, 0, 7, 7, 0, 0));
+  const there = new Uint8Array(6).fill(9);
+  assertThrows(() => kit.domain.readMemoryInto(RAM_END - 5, there), RangeError);
+  assertEquals(there, new Uint8Array(6).fill(9), "nothing is changed then");
+  kit.domain.readMemoryInto(RAM_END - 3 * PAGE - 4, there);
+  assertEquals(there, Uint8Array.of(0, 0, 7, 7, 0, 0));
   kit.domain.writeMemory(RAM_END - 4 * PAGE - 2, new Uint8Array(3 * PAGE).fill(8));
   assertEquals(kit.domain.readMemory(RAM_END - 4 * PAGE - 3, 2 * PAGE).lastIndexOf(8), PAGE + 2);
   driver.request(INFLATE, numbers(...pages), 0);

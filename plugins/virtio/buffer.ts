@@ -30,7 +30,7 @@ export class ChainBuffer implements VirtioBuffer {
 
   read(offset: number = 0, size: number = this.readable - offset): Uint8Array {
     const bytes = new Uint8Array(Math.max(0, Math.min(size, this.readable - offset)));
-    pieces(this.chain.readable, offset, bytes.length, (at, from, count) => bytes.set(this.memory.read(at, count), from));
+    pieces(this.chain.readable, offset, bytes.length, (at, from, count) => this.memory.readInto(at, bytes.subarray(from, from + count)));
     return bytes;
   }
 
