@@ -10,8 +10,8 @@ export interface Vmids {
   generation: number;
   /** Taken in this generation, one bit each. */
   readonly taken: Uint32Array;
-  /** One for each vCPU that is in its guest now. */
-  readonly running: { readonly vcpu: number; readonly id: number; readonly vmid: number }[];
+  /** One for each vCPU that was in its guest: of which space it is in there now, and with which VMID. */
+  readonly running: { readonly vcpu: number; id: number; vmid: number }[];
   /** Spaces that brought their VMID along from the last generation. */
   readonly kept: number[];
   nextId: number;
@@ -25,6 +25,9 @@ export interface Tag {
   generation: number;
   vmid: number;
 }
+
+/** No space has this id: the vCPU isn't in its guest. */
+const NOBODY = 0;
 
 /** Nobody has one. */
 export function newVmids(bits: 8 | 16 = 8): Vmids {
@@ -64,21 +67,19 @@ export function giveBack(vmids: Vmids, tag: Tag): void {
 }
 
 /** A vCPU of the space goes into its guest: until it is out the space's VMID stays what it is. `vcpu`: unique on the board. */
-export function enter(vmids: Vmids, vcpu: number, { id, vmid }: Tag): void {
-  leave(vmids, vcpu);
-  vmids.running.push({ vcpu, id, vmid });
+export function enter({ running }: Vmids, vcpu: number, { id, vmid }: Tag): void {
+  for (const place of running) {
+    if (place.vcpu !== vcpu) continue;
+    place.id = id;
+    place.vmid = vmid;
+    return;
+  }
+  running.push({ vcpu, id, vmid });
 }
 
 /** It is out. */
-export function leave(vmids: Vmids, vcpu: number): void {
-  const { running } = vmids;
-  for (let index = running.length - 1; index >= 0; index--) {
-    if (running[index].vcpu !== vcpu) continue;
-    // Whoever is in last is out first, but where CPUs run beside each other.
-    if (index === running.length - 1) running.pop();
-    else running.splice(index, 1);
-    return;
-  }
+export function leave({ running }: Vmids, vcpu: number): void {
+  for (const place of running) if (place.vcpu === vcpu) place.id = NOBODY;
 }
 
 function isGood(vmids: Vmids, tag: Tag): boolean {
@@ -92,6 +93,7 @@ function rollOver(vmids: Vmids): void {
   vmids.taken[0] = 1;
   vmids.kept.length = 0;
   for (const { id, vmid } of vmids.running) {
+    if (id === NOBODY) continue;
     if (!vmids.kept.includes(id)) vmids.kept.push(id);
     vmids.taken[vmid >> 5] |= 1 << (vmid & 31);
   }
