@@ -82,6 +82,7 @@ function attach(context: Context): void {
   // Where stage 2 translates nothing, frames can't appear at the flash's addresses: it stays a device.
   const canMap = !context.get(MemoryBackend).directMapOnly;
   const blank = canMap ? blankBlock(memory, owner) : undefined;
+  context.onStop(() => releaseBlank(memory, owner, blank));
   const short = (error: Error) => context.trace("flash without frames", () => error.message);
   const parts = { space: domain.space, memory, engine: context.get(CpuEngine), owner, blank, short };
 
@@ -100,7 +101,6 @@ function attach(context: Context): void {
 
   context.onStop(() => {
     for (const window of windows) if (canMap) window.close();
-    releaseBlank(memory, owner, blank);
   });
 
   const show = (window: BankWindow) => {

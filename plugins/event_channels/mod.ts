@@ -57,7 +57,7 @@ export const eventChannels: Plugin<EventChannelOptions, EventChannelState> = def
   },
   state: () => ({ domains: new Map(), ids: new Map() }),
   setup(context) {
-    const { state: { ids }, board, provide } = context;
+    const { state: { ids }, board, provide, holds } = context;
     const live = new Map<string, Ports>();
     const idOf = (domain: string): number => {
       const index = board.domains.findIndex(({ name }) => name === domain);
@@ -75,7 +75,13 @@ export const eventChannels: Plugin<EventChannelOptions, EventChannelState> = def
       of: (domain) => live.get(domain),
       idOf,
       nameOf: (id) => [...live.values()].find((ports) => ports.id === id)?.name,
+      gone(domain) {
+        live.delete(domain);
+        ids.delete(domain);
+      },
     };
+    holds("domains", () => live.size);
+    holds("ports", () => [...live.values()].reduce((sum, ports) => sum + ports.count, 0));
     provide(EventChannels, channels);
   },
   attach(context) {
@@ -89,11 +95,11 @@ export const eventChannels: Plugin<EventChannelOptions, EventChannelState> = def
       allows: (subject, object) => isAllowed(find(DomainPolicy), { subject, object, verb: "event", declared: false }, trace),
     });
     channels.live.set(domain.name, ports);
-    context.provide(EventPorts, ports);
     onStop(() => {
       ports.destroy();
-      channels.live.delete(domain.name);
+      channels.gone(domain.name);
     });
+    context.provide(EventPorts, ports);
     for (const [index, channel] of channelsOf(options.channels).entries()) {
       const end = channel.findIndex((candidate) => candidate.domain === domain.name);
       if (end < 0) continue;
@@ -113,6 +119,8 @@ export const eventChannels: Plugin<EventChannelOptions, EventChannelState> = def
 /** What `setup` makes and `attach` adds to. */
 interface BoardChannels extends EventChannels {
   readonly live: Map<string, Ports>;
+  /** A domain went: its number is free. */
+  gone(domain: string): void;
 }
 
 export default eventChannels;

@@ -39,9 +39,10 @@ export const grantTables: Plugin<GrantTableOptions, GrantTableState> = definePlu
   needs: [CpuEngine, EventChannels, MemoryBackend],
   provides: [GrantTables, Grants],
   state: () => ({ active: new Map() }),
-  setup({ provide }) {
+  setup({ provide, holds }) {
     const live = new Map<string, LiveGrants>();
     const tables: BoardGrants = { live, of: (domain) => live.get(domain) };
+    holds("domains", () => live.size);
     provide(GrantTables, tables);
   },
   attach({ domain, options, state, memory, get, find, provide, onStop, trace }) {
@@ -60,11 +61,11 @@ export const grantTables: Plugin<GrantTableOptions, GrantTableState> = definePlu
     const table = new GrantTable(domain, host, state.active, options.max_frames, makeFrame);
     const grants = new LiveGrants(domain, host, physmap, table, options.max_maps, find);
     live.set(domain.name, grants);
-    provide(Grants, grants);
     onStop(() => {
       live.delete(domain.name);
       grants.release();
     });
+    provide(Grants, grants);
   },
 });
 

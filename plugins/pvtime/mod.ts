@@ -45,11 +45,9 @@ function attach(context: DomainContext<PvtimeOptions, undefined>): void {
   const size = sizeOf(domain.vcpus.length);
   const owner = `${domain.name} (pvtime)`;
   const pa = takeFrames(context, owner, size);
+  onStop(() => memory.release(owner, pa, size));
   domain.space.map(at, pa, size, READ_ONLY);
-  onStop(() => {
-    domain.space.unmap(at, size);
-    memory.release(owner, pa, size);
-  });
+  onStop(() => domain.space.unmap(at, size));
 
   const bytes = memory.view(pa, size);
   const figures = new DataView(bytes.buffer, bytes.byteOffset, size);

@@ -1,0 +1,184 @@
+/**
+ * The lives of domains, on boards with nearly every plugin: whatever a domain does when it goes, and whatever fails when it comes, nothing of it
+ * is left, and the others go on. `PLUGBOARD_LIVES` (60) and `PLUGBOARD_FAILURES=all` make it longer.
+ */
+import { assert, assertEquals } from "@std/assert";
+import type { Domain, Machine } from "../mod.ts";
+import { leakReport, leaks } from "../core/testing.ts";
+import { bootCrowded } from "./support/crowded_board.ts";
+import { Probe, PROBE_FREE, PROBE_LOAD } from "./support/probe_guest.ts";
+import { Saboteur } from "./support/sabotage.ts";
+
+const LIVES = Number(Deno.env.get("PLUGBOARD_LIVES") ?? 60);
+const ALL_FAILURES = Deno.env.get("PLUGBOARD_FAILURES") === "all";
+
+const CPU_ON = 0xc400_0003, SYSTEM_OFF = 0x8400_0008, SYSTEM_RESET = 0x8400_0009;
+const UART = 0x0900_0000, DISK = 0x0a00_0000, DISTRIBUTOR = 0x0800_0000;
+
+const named = (machine: Machine, name: string): Domain => machine.domains.find((domain) => domain.name === name)!;
+
+/** A hypercall of Xen's with two arguments: `mov x16, #number; mov x0, #operation; mov x1, #at; hvc #0xea1`. */
+const hypercall = (number: number, operation: number, at: number): number[] =>
+  [
+    0xd280_0010 | number << 5,
+    0xd280_0000 | operation << 5,
+    0xd280_0001 | (at & 0xffff) << 5,
+    0xf2a0_0001 | (at >>> 16) << 5,
+    0xd401_d422,
+  ].map((word) => word >>> 0);
+
+/** What a guest does while it lives: memory, a timer, interrupts, devices, event channels, grants, the other vCPU. */
+function busyLife(): Probe {
+  const probe = new Probe();
+  probe.fill(PROBE_FREE, PROBE_FREE + 0x1_0000, 0x5ec2_e75e_c2e7_5ec2n);
+  probe.store(4, DISTRIBUTOR, 0x12);
+  probe.store(4, DISTRIBUTOR + 0x104, 0xffff_ffff);
+  probe.store(4, UART + 0x30, 0x301);
+  probe.store(4, UART + 0x38, 0x7f0);
+  for (const letter of "alive\n") probe.store(1, UART, letter.charCodeAt(0));
+  for (const status of [0, 1, 3]) probe.store(4, DISK + 0x70, status);
+  probe.load(4, DISK + 0x10);
+  // A virtual timer in a long time: msr cntv_cval_el0, x0; mov x1, #1; msr cntv_ctl_el0, x1.
+  probe.run([0xd51b_e340, 0xd280_0021, 0xd51b_e321], 1e12);
+  // EVTCHNOP_alloc_unbound for domain 2, GNTTABOP_setup_table's neighbour: memory for both comes from the RAM.
+  probe.store(8, PROBE_FREE, 0x0002_7ff0n);
+  probe.run(hypercall(32, 6, PROBE_FREE));
+  probe.store(8, PROBE_FREE, 0x0000_7ff0n);
+  probe.run(hypercall(32, 6, PROBE_FREE));
+  probe.call(CPU_ON, 1, PROBE_LOAD, 0);
+  return probe;
+}
+
+/** How a life ends. */
+const endings: Readonly<Record<string, (machine: Machine, domain: Domain) => void>> = {
+  "while it runs": () => {},
+  "paused": (machine, { name }) => assert(machine.pause(name)),
+  "powered off": (machine, domain) => end(machine, domain, SYSTEM_OFF, "power-off"),
+  "asking to start over": (machine, domain) => end(machine, domain, SYSTEM_RESET, "reboot"),
+  "crashed": (machine, domain) => {
+    // msr vbar_el1, xzr; brk #0: it faults for ever.
+    const probe = new Probe();
+    probe.run([0xd518_c01f, 0xd420_0000]);
+    restart(machine, domain, probe);
+    runUntil(machine, () => domain.outcome !== undefined);
+    assertEquals(domain.outcome?.kind, "crash");
+  },
+  "with all its vCPUs powered down": (_, domain) => {
+    for (const vcpu of domain.vcpus) vcpu.stop();
+  },
+};
+
+function end(machine: Machine, domain: Domain, call: number, kind: string): void {
+  const probe = new Probe();
+  probe.call(call);
+  restart(machine, domain, probe);
+  runUntil(machine, () => domain.outcome !== undefined);
+  assertEquals(domain.outcome?.kind, kind);
+}
+
+/** Other steps for a guest that has done its own. */
+function restart(_machine: Machine, domain: Domain, probe: Probe): void {
+  domain.vcpus[0].stop();
+  probe.place(domain);
+  domain.vcpus[0].start(BigInt(PROBE_LOAD), 0n);
+}
+
+function runUntil(machine: Machine, what: () => boolean): void {
+  for (let n = 0; !what(); n++) {
+    assert(n < 1000, machine.describe());
+    machine.runFor(100_000, Infinity);
+  }
+}
+
+Deno.test("however a domain ends, and whether it comes again at once or later: 60 lives leave nothing, the other one goes on", async () => {
+  using machine = await bootCrowded();
+  const two = named(machine, "two");
+  const both = leakReport(machine);
+  machine.destroyDomain(named(machine, "one"));
+  const alone = leakReport(machine);
+  assert(leaks(both, alone).length > 10);
+  const spec = machine.board.domains[0];
+  await machine.createDomain(spec);
+  const names = Object.keys(endings);
+  for (let life = 0; life < LIVES; life++) {
+    const ending = names[life % names.length];
+    const where = `life ${life}, ended ${ending}`;
+    assertEquals(leaks(both, leakReport(machine)), [], `before ${where}`);
+    const one = named(machine, "one");
+    const probe = busyLife();
+    probe.place(one);
+    probe.finish(machine, one);
+    assert(leaks(both, leakReport(machine)).some((line) => line.startsWith("timer one/")), "it did something");
+    endings[ending](machine, one);
+    if (life % 2 === 0) {
+      await machine.reboot("one");
+      if (machine.isPaused(named(machine, "one"))) machine.unpause("one");
+    } else {
+      machine.destroyDomain(one);
+      machine.runFor(1, Infinity); // last words
+      assertEquals(leaks(alone, leakReport(machine)), [], where);
+      await machine.createDomain(spec);
+    }
+  }
+  assertEquals(leaks(both, leakReport(machine)), []);
+  assert(named(machine, "two") === two && two.outcome === undefined);
+  const last = new Probe();
+  const step = last.load(4, DISK);
+  restart(machine, two, last);
+  last.finish(machine, two);
+  assertEquals(last.result(two, step), 0x7472_6976n, "virt");
+  // Names of their own, which no manifest knows.
+  machine.destroyDomain(named(machine, "one"));
+  for (let life = 0; life < 6; life++) {
+    const domain = await machine.createDomain({ ...spec, name: `guest${life}` });
+    machine.runFor(10_000, Infinity);
+    machine.destroyDomain(domain);
+    machine.runFor(1, Infinity);
+    assertEquals(leaks(alone, leakReport(machine)), [], `guest${life}`);
+  }
+});
+
+Deno.test("each thing that can fail while a domain is built fails in turn: the error names it, nothing is left, the other domain goes on", async () => {
+  const saboteur = new Saboteur();
+  using machine = await bootCrowded({ extra: "  - { use: sabotage }\n" }, { plugins: saboteur.plugins });
+  const spec = machine.board.domains[0];
+  const two = named(machine, "two");
+  const both = leakReport(machine);
+  machine.destroyDomain(named(machine, "one"));
+  let alone = leakReport(machine);
+  saboteur.arm();
+  await machine.createDomain(spec);
+  const things = [...saboteur.seen];
+  assert(things.length > 200, `${things.length} things`);
+  machine.destroyDomain(named(machine, "one"));
+  assertEquals(leaks(alone, leakReport(machine)), []);
+  // Frames one by one are alike: some of them are enough.
+  const rest = things.flatMap((what, n) => ALL_FAILURES || !isAlike(things, n) ? [{ what, n }] : []);
+  const leaky: string[] = [], unclear: string[] = [], unnoticed: string[] = [];
+  for (const { what, n } of rest) {
+    saboteur.arm(n);
+    const told = await machine.createDomain(spec).then(() => undefined, (error: Error) => error.message);
+    if (told === undefined) unnoticed.push(what);
+    else if (!/sabotage of|the page of the (console|xenstore) can't be there/.test(told)) unclear.push(`${what}: ${told}`);
+    for (const domain of machine.domains) if (domain !== two) machine.destroyDomain(domain);
+    saboteur.arm();
+    machine.runFor(1000, Infinity);
+    const left = leaks(alone, leakReport(machine));
+    if (left.length > 0) leaky.push(`${n}, ${what}: ${left.join("; ")}`);
+    // What is left once would be counted for everything that follows.
+    alone = leakReport(machine);
+    assertEquals(two.outcome, undefined);
+  }
+  assertEquals({ leaky, unclear, unnoticed }, { leaky: [], unclear: [], unnoticed: [] });
+  await machine.createDomain(spec);
+  assertEquals(leaks(both, leakReport(machine)), [], `after ${rest.length} failures`);
+  const one = named(machine, "one");
+  const probe = busyLife();
+  probe.place(one);
+  probe.finish(machine, one);
+});
+
+/** True for the third and later of equal things in a row. */
+function isAlike(things: readonly string[], n: number): boolean {
+  return n >= 2 && things[n] === things[n - 1] && things[n] === things[n - 2];
+}
