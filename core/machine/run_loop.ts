@@ -54,7 +54,7 @@ export class RunLoop {
       if (clock.nowNs >= endNs || wallMs() >= endWallMs) return undefined;
       const early = this.#pacer?.earlyMs(clock.nowNs);
       if (early !== undefined && early > 0) return this.#wait(early);
-      const what = scheduler.round();
+      const what = scheduler.round(endNs);
       if (what === "ran") {
         this.#pacer?.busy();
         continue;

@@ -139,10 +139,10 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (vcpu.power === "blocked") this.#kicked.add(vcpu);
   }
 
-  /** One round, or the rest of one that was halted. `idle`: no vCPU can run now; `halted`: by a debugger, maybe in the middle of a turn. */
-  round(): "ran" | "idle" | "halted" {
+  /** One round, or the rest of a halted one; a long one ends at `endNs`. `idle`: no vCPU can run; `halted`: by a debugger, maybe in a turn. */
+  round(endNs: number = Infinity): "ran" | "idle" | "halted" {
     if (this.control?.isHalted) return "halted";
-    if (this.#parallel) return this.#parallel.round();
+    if (this.#parallel) return this.#parallel.round(endNs);
     const round = this.#round ?? this.#steps();
     this.#round = undefined;
     const { done, value } = round.next();

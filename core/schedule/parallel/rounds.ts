@@ -69,12 +69,12 @@ export class ParallelRounds {
   }
 
   /** One round. `idle`: no vCPU can run now. */
-  round(): "ran" | "idle" {
+  round(endNs: number): "ran" | "idle" {
     const { parts } = this;
     const { clock, nsPerInstruction } = parts.environment;
     parts.settle();
     if (parts.assign().length === 0) return "idle";
-    const untilNs = Math.min(...parts.pcpus.map(({ sliceEndNs }) => sliceEndNs));
+    const untilNs = Math.min(endNs, ...parts.pcpus.map(({ sliceEndNs }) => sliceEndNs));
     const pace = rate(nsPerInstruction, 1);
     this.#length = Math.min(QUANTUM, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     this.#isOver = false;
