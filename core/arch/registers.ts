@@ -158,6 +158,9 @@ export function registers<const R extends Record<string, RegisterSpec>>(
   };
 }
 
+/** Bits of so many bytes. */
+const MASKS: readonly number[] = [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff];
+
 function blockHandler(
   bytes: number,
   widths: ReadonlySet<number>,
@@ -174,7 +177,7 @@ function blockHandler(
     if (typeof old === "number") state[name] = value >>> 0;
     else old[index] = value >>> 0;
   };
-  const all = (2 ** (8 * bytes) - 1) >>> 0;
+  const all = MASKS[bytes];
 
   function readOne(at: number, vcpu: Vcpu | undefined): number {
     const place = places.get(at);
@@ -203,7 +206,7 @@ function blockHandler(
       if (!widths.has(size)) return 0;
       if (size <= bytes) {
         const lane = offset % bytes;
-        return ((readOne(offset - lane, vcpu) >>> (8 * lane)) & ((2 ** (8 * size) - 1) >>> 0)) >>> 0;
+        return ((readOne(offset - lane, vcpu) >>> (8 * lane)) & MASKS[size]) >>> 0;
       }
       let value = 0n;
       for (let at = 0; at < size; at += bytes) value |= BigInt(readOne(offset + at, vcpu) >>> 0) << BigInt(8 * at);
@@ -213,7 +216,7 @@ function blockHandler(
       if (!widths.has(size)) return;
       if (size <= bytes) {
         const lane = offset % bytes;
-        const lanes = (((2 ** (8 * size) - 1) >>> 0) << (8 * lane)) >>> 0;
+        const lanes = (MASKS[size] << (8 * lane)) >>> 0;
         writeOne(offset - lane, (Number(BigInt.asUintN(32, value)) << (8 * lane)) >>> 0, lanes, vcpu);
         return;
       }

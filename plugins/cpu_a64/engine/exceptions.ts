@@ -133,7 +133,10 @@ export class ExceptionUnit {
     const esr = ((ec ?? 0) << 26 | 1 << 25 | iss) >>> 0;
     if (ec !== undefined) setPair(block, ESR[toEl], esr, 0);
     if (request.farLo !== undefined) setPair(block, FAR[toEl], request.farLo, request.farHi ?? 0);
-    if (request.ipa !== undefined) setPair(block, HPFAR_EL2, ...hpfarOf(request.ipa));
+    if (request.ipa !== undefined) {
+      const hpfar = hpfarOf(request.ipa);
+      setPair(block, HPFAR_EL2, hpfar[0], hpfar[1]);
+    }
     const group = fromEl < toEl ? 0x400 : (spsr & 1) !== 0 ? 0x200 : 0;
     // VBAR's low 11 bits are zero.
     const vectorLo = (getWord(block, VBAR[toEl]) | group | VECTOR[vector]) >>> 0, vectorHi = getWord(block, VBAR[toEl] + 4);

@@ -7,7 +7,9 @@ export class RamMap {
 
   /** Byte offset in the shared memory, or -1. */
   offset(pa: number): number {
-    for (const bank of this.banks) {
+    const { banks } = this;
+    for (let n = 0; n < banks.length; n++) {
+      const bank = banks[n];
       const within = pa - bank.base;
       if (within >= 0 && within < bank.size) return bank.hostOffset + within;
     }
