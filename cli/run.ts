@@ -23,15 +23,17 @@ import { Script } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
 import { GuestSymbols, readSymbols } from "./symbols/guest_symbols.ts";
 import type { SymbolTable } from "./symbols/symbol_table.ts";
+import { addTraceOptions, Traces } from "./trace/mod.ts";
+import type { TraceOptions } from "./trace/mod.ts";
 import { Terminal } from "./terminal.ts";
 import type { Done } from "./verb.ts";
 
-interface RunOptions extends BoardOptions, GdbOptions {
+interface RunOptions extends BoardOptions, GdbOptions, TraceOptions {
   expect?: string[];
   timeout?: string;
   wallTimeout?: string;
   realtime?: boolean;
-  trace?: boolean;
+  log?: boolean;
   profile?: boolean;
   symbols?: string[];
   /** False with --no-reboot. */
@@ -49,7 +51,9 @@ export function command(done: Done): Command {
   const script = new Script();
   return boardVerb(
     done,
-    script.addTo(new Command().description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps."))
+    addTraceOptions(
+      script.addTo(new Command().description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps.")),
+    )
       .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
       .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
       .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
@@ -66,7 +70,7 @@ export function command(done: Done): Command {
         "Let GDB connect: 127.0.0.1:1234, another HOST:PORT, or unix:PATH. Domains are its processes, vCPUs its threads.",
       )
       .option("--gdb-wait", "Begin when GDB says so; implies --gdb.")
-      .option("--trace", "Print trace events to standard error.")
+      .option("--log", "Print what is out of the ordinary, to standard error: accesses to nothing, unknown calls, failures.")
       .option("--profile", "Print where the guest's instructions went, when the run ends.")
       .option(
         "--symbols <file:string>",
@@ -127,6 +131,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     return EXIT.usage;
   }
   const watcher = new Watcher(script);
+  const traces = new Traces(options, board.domains.map(({ name }) => name));
   try {
     machine = await Machine.create(board, {
       images,
@@ -134,13 +139,15 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       expectsInput: true,
       attended: control !== undefined || gdb !== undefined,
       symbolOf: symbols.nameOf,
+      instrument: traces.instrument,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
         control?.output(port, bytes);
         if (!consoles.write(port, bytes)) terminal.quit ??= {};
       },
       onTrace(kind, detail) {
-        if (options.trace) console.error(`[${kind}] ${detail}\r`);
+        traces.event(kind, detail);
+        if (options.log) console.error(`[${kind}] ${detail}\r`);
         else if (kind === PROFILE) console.error(withSymbols(detail, symbols.anyNameOf));
       },
     });
@@ -153,6 +160,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     return EXIT.usage;
   }
   try {
+    traces.machine = machine;
     const ports = machine.serialPorts.filter((name) => name !== POWER_KEY);
     for (const name of [...options.port === undefined ? [] : [options.port], ...files.names]) {
       if (ports.includes(name)) continue;
@@ -175,6 +183,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
     return result.code;
   } finally {
+    for (const remark of traces.close(symbols)) console.error(remark);
     machine.dispose();
     files.close();
     await control?.close();

@@ -35,6 +35,8 @@ export * from "./host/serial.ts";
 
 // Running machines.
 export { openHostFolder } from "./host/host_folder.ts";
+export { callers } from "./machine/backtrace.ts";
+export type { FrameSources } from "./machine/backtrace.ts";
 export type { Instrument } from "./machine/instrument.ts";
 export { Machine } from "./machine/machine.ts";
 export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./machine/debugger.ts";

@@ -1,0 +1,140 @@
+/** Traces of a run: what they hold, that they add up, and that no guest sees them. */
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { DOMParser } from "@xmldom/xmldom";
+import { watched } from "../../core/machine/instrument.ts";
+import { plugboard } from "../in_process.ts";
+import type { RunResult } from "../run_result.ts";
+import { Filter } from "./filter.ts";
+import { flameSvg } from "./flame_svg.ts";
+import { Traces } from "./mod.ts";
+
+interface Event {
+  readonly name: string;
+  readonly cat?: string;
+  readonly ph: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly ts: number;
+  readonly dur: number;
+  readonly args: { readonly name?: string; readonly instructions?: number };
+}
+
+/** Runs the tour of four vCPUs with options; `$` is a folder of its own. */
+async function tour(...options: string[]): Promise<{ result: RunResult; read(name: string): Promise<string>; end(): Promise<void> }> {
+  const folder = await Deno.makeTempDir();
+  const { code, stderr } = await plugboard(
+    ...["boards/tour.yaml", "-q", "--console", "console=/dev/null", "--result", `${folder}/result`],
+    ...options.map((option) => option.replace("$", folder)),
+  );
+  assertEquals(code, 0, stderr);
+  const read = (name: string) => Deno.readTextFile(`${folder}/${name}`);
+  return { result: JSON.parse(await read("result")), read, end: () => Deno.remove(folder, { recursive: true }) };
+}
+
+const figures = ({ instructions, virtualNs, exits }: RunResult) => ({ instructions, virtualNs, exits });
+
+Deno.test("traces: a timeline has a process for the domain and a thread for each vCPU, and adds up to what the run says", async () => {
+  const { result, read, end } = await tour("--trace", "$/t.json");
+  const events: Event[] = JSON.parse(await read("t.json")).traceEvents;
+  await end();
+  assertEquals(events.filter(({ name }) => name === "process_name").map(({ args }) => args.name), ["tour", "board"]);
+  assertEquals(
+    events.filter(({ name }) => name === "thread_name").map(({ args }) => args.name).sort(),
+    [0, 1, 2, 3].map((n) => `vCPU ${n}`),
+  );
+  const sum = events.filter(({ name }) => name === "run").reduce((total, { args }) => total + args.instructions!, 0);
+  assertEquals(sum, result.instructions);
+  for (const kind of ["hvc", "mmio", "sysreg", "wfi"]) {
+    const marks = events.filter(({ cat, ph }) => cat === kind && ph === "i").length;
+    assertEquals(marks, result.exits[kind] ?? 0, kind);
+  }
+  assert(events.some(({ name, cat }) => cat === "mmio" && name === "tour/pl011 (registers) write"));
+  // 20 ticks of four vCPUs' timers, and three inter-processor interrupts with their answers.
+  const interrupts = events.filter(({ cat }) => cat === "irq").map(({ name }) => name);
+  assertEquals(interrupts.filter((name) => name === "INTID 27").length, 20);
+  for (let tid = 0; tid < 4; tid++) {
+    const slices = events.filter((event) => event.tid === tid && event.pid === 1 && event.ph === "X").sort((a, b) => a.ts - b.ts);
+    slices.slice(1).forEach((slice, n) =>
+      assert(slice.ts >= slices[n].ts + slices[n].dur - 1e-6, `vCPU ${tid}: slices overlap at ${slice.ts}`)
+    );
+    assert(slices.some(({ name }) => name === "WFI"));
+  }
+});
+
+Deno.test("traces: no guest sees any of them", async () => {
+  const plain = await tour();
+  // The window has ticks of timers and interrupts between vCPUs.
+  const traced = await tour("--trace", "$/t.json", "--tarmac", "$/t.tarmac", "--flame", "$/t.folded", "--trace-window", "10ms..11ms");
+  assertEquals(figures(traced.result), figures(plain.result));
+  const lines = await traced.read("t.tarmac");
+  assertMatch(lines, / E [0-9a-f]{8} 00000085 CoreEvent_CURRENT_SPx_IRQ\n/);
+  assert([...lines.matchAll(/ IT \(/g)].length > 1000);
+  await plain.end();
+  await traced.end();
+});
+
+Deno.test("traces: Tarmac's lines", async () => {
+  const { read, end } = await tour("--tarmac", "$/t", "--trace-window", "..30us");
+  const lines = (await read("t")).trimEnd().split("\n");
+  await end();
+  const form =
+    /^\d+ clk cpu\d+ (IT \(\d+\) [0-9a-f]{8,16} [0-9a-f]{8} O EL[01][ht]_n : \S.*|R (X\d+|SP_EL[01]|\w+_EL1) [0-9a-f]{16}|R cpsr [0-9a-f]{8}|E [0-9a-f]{8,16} 0000008[0-9a-f] CoreEvent_\w+)$/;
+  for (const line of lines) assertMatch(line, form);
+  assertEquals(lines.slice(0, 3), [
+    "1 clk cpu0 IT (1) 40000000 14000200 O EL1h_n : b .+2048",
+    "2 clk cpu0 IT (2) 40000800 aa0003f3 O EL1h_n : orr x19, xzr, x0",
+    "2 clk cpu0 R X19 0000000042000000",
+  ]);
+});
+
+Deno.test("traces: folded stacks with the names of a file, and their picture", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/symbols`, "0000000040000000 T first & <last>\n");
+    const { read, end } = await tour("--flame", "$/t.folded", "--symbols", `${folder}/symbols`);
+    const folded = await read("t.folded");
+    await end();
+    for (const line of folded.trimEnd().split("\n")) assertMatch(line, /^tour(;first)+ \d+$/);
+    const svg = flameSvg(folded.replaceAll("first", "a < b & c"), "tour");
+    const problems: string[] = [];
+    const document = new DOMParser({ onError: (_level, message) => void problems.push(message) }).parseFromString(svg, "image/svg+xml");
+    assertEquals(problems, []);
+    assertStringIncludes(document.getElementsByTagName("title")[0].textContent ?? "", "all: ");
+    assertStringIncludes(flameSvg("", "nothing"), "0 samples");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("traces: filters take kinds, domains and a window of time", async () => {
+  const { read, end } = await tour(
+    "--trace",
+    "$/t.json",
+    "--trace-only",
+    "irq,devices",
+    "--trace-window",
+    "10ms..20.5ms",
+    "--trace-domain",
+    "tour",
+  );
+  const events: Event[] = JSON.parse(await read("t.json")).traceEvents;
+  await end();
+  const real = events.filter(({ ph }) => ph !== "M");
+  assertEquals([...new Set(real.map(({ cat }) => cat))], ["irq"]);
+  assert(real.length >= 8 && real.every(({ ts }) => ts >= 10_000 && ts < 20_500));
+  for (
+    const [options, message] of [
+      [{ traceOnly: "irq,naps" }, "there is no naps"],
+      [{ traceWindow: "20ms..10ms" }, "want FROM..TO"],
+      [{ traceWindow: "soon" }, "want FROM..TO"],
+    ] as const
+  ) assertThrows(() => new Filter(options), Error, message);
+  assertThrows(() => new Traces({ traceDomain: ["other"] }, ["tour"]), Error, "--trace-domain other: there is tour");
+  assertThrows(() => new Traces({ trace: "/nowhere/t.json" }, []), Error, "--trace /nowhere/t.json");
+});
+
+Deno.test("traces: without one nothing stands in a machine", () => {
+  assertEquals(new Traces({}, []).instrument, undefined);
+  const dispatch = () => "run";
+  assertEquals(watched(undefined, dispatch, () => undefined), dispatch);
+});
