@@ -240,17 +240,10 @@ function systemRegister(trap: Trap, environment: DispatchEnvironment): Next {
 function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Next {
   const { state } = vcpu;
   // Whatever comes of it, it is deferred no longer: who was to answer may be gone, and nobody may have the address now.
-  const loaded = vcpu.takeAccess();
+  let loaded = vcpu.takeAccess();
   const info = dataAbort(trap.iss);
   const direction = info.write ? "write" : "read";
-  const refuse = (why: string, ipa?: number, status = EXTERNAL_ABORT): Next => {
-    environment.trace(
-      "data abort",
-      () => `${where(vcpu)}: ${direction} of VA ${hex(state.read("FAR_EL2"))}${ipa === undefined ? "" : `, IPA ${hex(ipa)}`}: ${why}`,
-    );
-    return abort(trap, direction, status);
-  };
-  if (info.stage1Walk) return refuse("a stage 1 table lies where no memory is");
+  if (info.stage1Walk) return refuse(trap, environment, direction, "a stage 1 table lies where no memory is");
   if (info.status === ALIGNMENT_FAULT) {
     // Stage 1 says Normal, stage 2 Device: only there does an alignment fault come to EL2. The guest gets it as if it were stage 1's.
     const ipa = state.faultIpa;
@@ -263,20 +256,24 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
   }
   // A store to memory that is mapped read-only is its window's: HPFAR_EL2 then holds the IPA as well, see CpuEngine.run.
   const isStoreToReadOnly = info.write && info.status >> 2 === PERMISSION_FAULT;
-  if (info.status >> 2 >= PERMISSION_FAULT && !isStoreToReadOnly) return refuse("not a translation fault");
-  if (info.farNotValid) return refuse("FAR_EL2 isn't valid");
+  if (info.status >> 2 >= PERMISSION_FAULT && !isStoreToReadOnly) return refuse(trap, environment, direction, "not a translation fault");
+  if (info.farNotValid) return refuse(trap, environment, direction, "FAR_EL2 isn't valid");
   const ipa = state.faultIpa;
   const window = environment.claims.window(ipa);
-  if (window === undefined) return refuse("nothing is there", ipa);
+  if (window === undefined) return refuse(trap, environment, direction, "nothing is there", ipa);
   if (info.cacheMaintenance) return settle(vcpu, "advance");
   const described: DescribedAccess | undefined = info.valid
     ? { write: info.write, transfers: [info], writeback: undefined }
     : environment.engine.describeAccess?.(state);
-  if (described === undefined) return refuse(`${window.name}: the access isn't a load or store that can be emulated`, ipa);
+  if (described === undefined) {
+    return refuse(trap, environment, direction, `${window.name}: the access isn't a load or store that can be emulated`, ipa);
+  }
   const { size } = described.transfers[0];
   const offset = ipa - window.at;
-  if (offset + size * described.transfers.length > window.size) return refuse(`the access reaches beyond the end of ${window.name}`, ipa);
-  if (offset % size !== 0) return refuse(`unaligned access to ${window.name}`, ipa, ALIGNMENT_FAULT);
+  if (offset + size * described.transfers.length > window.size) {
+    return refuse(trap, environment, direction, `the access reaches beyond the end of ${window.name}`, ipa);
+  }
+  if (offset % size !== 0) return refuse(trap, environment, direction, `unaligned access to ${window.name}`, ipa, ALIGNMENT_FAULT);
   const { owner, handler } = window.value;
   const bits = size * 8;
   try {
@@ -285,14 +282,16 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
       const { register } = described.transfers[loaded.length];
       const at = offset + loaded.length * size;
       const raw = described.write ? handler.write(at, size, BigInt.asUintN(bits, state.x(register)), vcpu) : handler.read(at, size, vcpu);
-      if (raw === "bus_error") return refuse(`${window.name} doesn't answer`, ipa);
+      if (raw === "bus_error") return refuse(trap, environment, direction, `${window.name} doesn't answer`, ipa);
       if (raw === "later") {
         vcpu.deferAccess(loaded);
         return vcpu.power === "off" ? "stopped" : "later";
       }
-      if (described.write) loaded.push(0);
-      else if (typeof raw === "bigint" || Number.isInteger(raw)) loaded.push(raw!);
-      else throw new BadAnswer(`the value is a ${typeof raw}; want a whole number or bigint`);
+      if (!described.write && typeof raw !== "bigint" && !Number.isInteger(raw)) {
+        throw new BadAnswer(`the value is a ${typeof raw}; want a whole number or bigint`);
+      }
+      const value = described.write ? 0 : raw!;
+      loaded = loaded.length === 0 ? [value] : [...loaded, value];
     }
     if (!described.write) { for (let n = 0; n < loaded.length; n++) setLoaded(state, described.transfers[n], loaded[n]); }
     if (described.writeback) {
@@ -305,6 +304,23 @@ function mmio(trap: Trap, vcpu: GuestVcpu, environment: DispatchEnvironment): Ne
     return "stopped";
   }
   return settle(vcpu, "advance");
+}
+
+/** The guest takes an abort instead. `ipa`: where it is known. */
+function refuse(
+  trap: Trap,
+  environment: DispatchEnvironment,
+  direction: "read" | "write",
+  why: string,
+  ipa?: number,
+  status = EXTERNAL_ABORT,
+): Next {
+  const { vcpu } = trap;
+  environment.trace("data abort", () => {
+    const va = hex(vcpu.state.read("FAR_EL2"));
+    return `${where(vcpu)}: ${direction} of VA ${va}${ipa === undefined ? "" : `, IPA ${hex(ipa)}`}: ${why}`;
+  });
+  return abort(trap, direction, status);
 }
 
 /** What a load leaves in its register. */

@@ -34,6 +34,8 @@ export interface SavedVcpu {
   readonly spentNs: { running: number; runnable: number; blocked: number; offline: number };
 }
 
+/** Parts of an access that hasn't begun. */
+const NOTHING: readonly (bigint | number)[] = [];
 /** EL1h with D, A, I and F masked, in SPSR format. */
 const RESET_PSTATE = 0x3c5n;
 
@@ -209,9 +211,9 @@ export class GuestVcpu implements Vcpu {
   }
 
   /** The parts of the access that are done, as {@linkcode deferAccess} has kept them; it is no longer deferred then. */
-  takeAccess(): (bigint | number)[] {
-    if (this.#access === undefined) return [];
-    const done = this.#access.answered ? [...this.#access.done] : [];
+  takeAccess(): readonly (bigint | number)[] {
+    if (this.#access === undefined) return NOTHING;
+    const done = this.#access.answered ? this.#access.done : NOTHING;
     this.#access = undefined;
     return done;
   }
