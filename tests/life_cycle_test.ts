@@ -2,7 +2,8 @@
  * The lives of domains, on boards with nearly every plugin: whatever a domain does when it goes, and whatever fails when it comes, nothing of it
  * is left, and the others go on. `PLUGBOARD_LIVES` (60) and `PLUGBOARD_FAILURES=all` make it longer.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { checkDomain, ManifestError, plugins } from "../mod.ts";
 import type { Domain, Machine } from "../mod.ts";
 import { leakReport, leaks } from "../core/testing.ts";
 import { bootCrowded } from "./support/crowded_board.ts";
@@ -49,6 +50,18 @@ function busyLife(): Probe {
   return probe;
 }
 
+/** A crowded machine in which every vCPU has run. */
+async function started(...options: Parameters<typeof bootCrowded>): ReturnType<typeof bootCrowded> {
+  const machine = await bootCrowded(...options);
+  const probe = new Probe();
+  probe.call(CPU_ON, 1, PROBE_LOAD, 0);
+  for (const domain of machine.domains) probe.place(domain);
+  for (const domain of machine.domains) probe.finish(machine, domain);
+  machine.runFor(100_000, Infinity);
+  for (const { name } of machine.domains) await machine.reboot(name);
+  return machine;
+}
+
 /** How a life ends. */
 const endings: Readonly<Record<string, (machine: Machine, domain: Domain) => void>> = {
   "while it runs": () => {},
@@ -91,7 +104,7 @@ function runUntil(machine: Machine, what: () => boolean): void {
 }
 
 Deno.test("however a domain ends, and whether it comes again at once or later: 60 lives leave nothing, the other one goes on", async () => {
-  using machine = await bootCrowded();
+  using machine = await started();
   const two = named(machine, "two");
   const both = leakReport(machine);
   machine.destroyDomain(named(machine, "one"));
@@ -140,7 +153,7 @@ Deno.test("however a domain ends, and whether it comes again at once or later: 6
 
 Deno.test("each thing that can fail while a domain is built fails in turn: the error names it, nothing is left, the other domain goes on", async () => {
   const saboteur = new Saboteur();
-  using machine = await bootCrowded({ extra: "  - { use: sabotage }\n" }, { plugins: saboteur.plugins });
+  using machine = await started({ extra: "  - { use: sabotage }\n" }, { plugins: saboteur.plugins });
   const spec = machine.board.domains[0];
   const two = named(machine, "two");
   const both = leakReport(machine);
@@ -182,3 +195,80 @@ Deno.test("each thing that can fail while a domain is built fails in turn: the e
 function isAlike(things: readonly string[], n: number): boolean {
   return n >= 2 && things[n] === things[n - 1] && things[n] === things[n - 2];
 }
+
+Deno.test("a device in a Worker goes with its domain, also one that owes an answer", async () => {
+  const original = globalThis.Worker;
+  let workers = 0;
+  globalThis.Worker = class extends original {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      workers++;
+    }
+    override terminate(): void {
+      workers--;
+      super.terminate();
+    }
+  };
+  try {
+    using machine = await started({ worker: true, domains: ["one"], ioreq: "order: free" });
+    const spec = machine.board.domains[0];
+    const full = leakReport(machine);
+    assertEquals(workers, 1);
+    for (let life = 0; life < 3; life++) {
+      const one = named(machine, "one");
+      const probe = new Probe();
+      probe.load(1, 0x0906_0005);
+      probe.place(one);
+      for (let n = 0; !one.vcpus[0].isHeld; n++) {
+        assert(n < 100_000, "the guest waits for the Worker's answer");
+        machine.runFor(100, Infinity);
+      }
+      if (life === 1) await machine.reboot("one");
+      else {
+        machine.destroyDomain(one);
+        assertEquals(workers, 0);
+        await machine.createDomain(spec);
+      }
+      assertEquals(workers, 1);
+      assertEquals(leaks(full, leakReport(machine)), []);
+    }
+    machine.dispose();
+    assertEquals(workers, 0);
+  } finally {
+    globalThis.Worker = original;
+  }
+});
+
+Deno.test("a domain that comes is checked against those that run: what clashes is a finding, and nothing has happened", async () => {
+  using machine = await started({ domains: ["one", "two"] });
+  const before = leakReport(machine);
+  const running = machine.domains.map(({ spec }) => spec);
+  const check = async (text: string) => {
+    const { spec, findings } = await checkDomain(text, "new.yaml", { plugins, board: machine.board, running });
+    return { spec, told: findings.map(({ code, spans: [span] }) => `${code} ${span ? `${span.line}:${span.column}` : "elsewhere"}`) };
+  };
+  assertEquals((await check("name: one\nmemory: 1MiB\n")).told, ["M0501 1:7"]);
+  assertEquals((await check("name: three\nmemory: 1GiB\n")).told, ["M0407 2:9"]);
+  assertEquals((await check("name: three\nmemory: 1MiB\nvcpu: 2\n")).told, ["M0101 3:1"]);
+  assertEquals((await check("name: three\nplugins: [{ use: pl011, at: 0x900_0000, interrupt: spi 1 }]\n")).told, ["M0102 1:1"]);
+  assertEquals(
+    (await check("name: three\nmemory: 1MiB\nplugins: [{ use: pl011, at: 0x800_0000, interrupt: spi 1, port: three }]\n")).told,
+    ["M0401 3:29"],
+  );
+  assertEquals((await check("name: three\nmemory: [\n")).spec, undefined);
+  const { spec } = await check("name: three\nmemory: 1MiB\nplugins: [{ use: pl011, at: 0x900_0000, interrupt: spi 1, port: three }]\n");
+  await assertRejects(() => machine.createDomain({ ...spec!, name: "two" }), ManifestError, "M0501");
+  await assertRejects(() => machine.createDomain({ ...spec!, memory: [{ at: 0, size: 2 ** 30 }] }), ManifestError, "M0407");
+  assertEquals(leaks(before, leakReport(machine)), []);
+  const three = await machine.createDomain(spec!);
+  assertEquals(machine.status().map(({ name, state }) => `${name} ${state}`), ["one running", "two running", "three running"]);
+  machine.destroyDomain(three);
+  machine.runFor(1, Infinity);
+  assertEquals(leaks(before, leakReport(machine)), []);
+  assertEquals(machine.operations.map(({ operation, domain }) => `${operation} ${domain}`), [
+    "reboot one",
+    "reboot two",
+    "create three",
+    "destroy three",
+  ]);
+});

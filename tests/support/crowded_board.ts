@@ -10,6 +10,8 @@ const SHARED = 0x41f0_0000;
 export interface CrowdedOptions {
   /** A console behind IOREQ, in a Worker. */
   readonly worker?: boolean;
+  /** Options of `ioreq`. */
+  readonly ioreq?: string;
   /** More plugins of the board, as lines of YAML. */
   readonly extra?: string;
   /** Domains, in this order. */
@@ -48,6 +50,8 @@ ${worker ? `      - { use: ns16550, at: 0x0906_0000, interrupt: spi 11, port: ${
 
 /** Its manifest. */
 export function crowdedBoard(options: CrowdedOptions = {}): string {
+  const names = options.domains ?? ["one", "two"];
+  const isPair = names.includes("one") && names.includes("two");
   return `board: crowded
 pcpus: 2
 memory: [{ at: 0x4000_0000, size: 32MiB }]
@@ -61,15 +65,17 @@ plugins:
   - { use: psci }
   - { use: smccc }
   - { use: pvtime }
-  - { use: ioreq }
-  - { use: event_channels, channels: [{ one: 1, two: 1 }] }
+  - { use: ioreq${options.ioreq === undefined ? "" : `, ${options.ioreq}`} }
+  - { use: event_channels${isPair ? ", channels: [{ one: 1, two: 1 }]" : ""} }
   - { use: event_doorbell }
   - { use: grant_tables }
   - { use: domain_policy, mode: open }
   - { use: network_switch }
-  - { use: static_shm, regions: [{ id: mail, at: ${SHARED}, size: 4KiB, domains: { one: { role: owner, ipa: 0x3a00_0000 }, two: { ipa: 0x3a00_0000 } } }] }
+  - { use: static_shm, regions: [{ id: mail, at: ${SHARED}, size: 4KiB, domains: { ${
+    names.map((name, n) => `${name}: { ${n === 0 ? "role: owner, " : ""}ipa: 0x3a00_0000 }`).join(", ")
+  } } }] }
 ${options.extra ?? ""}domains:
-${(options.domains ?? ["one", "two"]).map((name) => domain(name, options)).join("")}`;
+${names.map((name) => domain(name, options)).join("")}`;
 }
 
 /** Boots it in a folder of its own, which goes with the machine. */
