@@ -1,5 +1,6 @@
 /** Packets that read and write memory. */
 import type { Debugger, Vcpu } from "../../core/mod.ts";
+import { bytesOf, textOf } from "../control_protocol.ts";
 import { fromHex, number, PACKET_LIMIT, toHex } from "./packets.ts";
 
 /** Whose memory: by the translation of a vCPU, or a guest's physical addresses. */
@@ -34,11 +35,11 @@ export function memoryAnswer(view: MemoryView, what: string, rest: string): stri
     const wanted = Math.min(Number(size), PACKET_LIMIT / 2 - 8);
     const bytes = readMemory(view, address, wanted);
     if (bytes.length === 0 && wanted > 0) return NOTHING;
-    return what === "m" ? toHex(bytes) : `b${String.fromCharCode(...bytes)}`;
+    return what === "m" ? toHex(bytes) : `b${textOf(bytes)}`;
   }
   if (colon < 0) return "E22";
   const data = rest.slice(colon + 1);
-  const bytes = what === "M" ? fromHex(data) : Uint8Array.from(data, (character) => character.charCodeAt(0));
+  const bytes = what === "M" ? fromHex(data) : bytesOf(data);
   if (bytes === undefined || bytes.length !== Number(size)) return "E22";
   return writeMemory(view, address, bytes) === bytes.length ? "OK" : NOTHING;
 }

@@ -4,7 +4,7 @@
  */
 
 /** Longest body of a packet that is taken, in bytes. */
-export const PACKET_LIMIT = 0x4000;
+export const PACKET_LIMIT = 0x1_0000;
 
 /** What comes in. */
 export type Incoming =

@@ -2,6 +2,7 @@
 import type { Vcpu } from "../../core/mod.ts";
 import { memoryMap, targetDescription, threadList } from "./description.ts";
 import { number, PACKET_LIMIT, toHex } from "./packets.ts";
+import type { SymbolFiles } from "./files.ts";
 import type { Register } from "./registers.ts";
 import type { Threads } from "./threads.ts";
 
@@ -9,6 +10,7 @@ import type { Threads } from "./threads.ts";
 export interface QueryView {
   readonly threads: Threads;
   readonly registers: readonly Register[];
+  readonly files: SymbolFiles;
   readonly attached: ReadonlySet<number>;
   readonly vcpu: Vcpu | undefined;
   isPhysical: boolean;
@@ -20,6 +22,7 @@ const SUPPORTED = [
   "qXfer:features:read+",
   "qXfer:threads:read+",
   "qXfer:memory-map:read+",
+  "qXfer:exec-file:read+",
   "multiprocess+",
   "swbreak+",
   "hwbreak+",
@@ -89,7 +92,8 @@ function transfer(view: QueryView, body: string): string {
 }
 
 function documentOf(view: QueryView, object: string, annex: string): string | undefined {
-  const { threads, registers } = view;
+  const { threads, registers, files } = view;
+  if (object === "exec-file") return files.nameOf(Number(number(annex) ?? [...view.attached][0] ?? 1));
   if (object === "features") return annex === "target.xml" ? targetDescription(registers) : undefined;
   if (object === "threads") return threadList(shown(view).map((vcpu) => ({ id: threads.nameOf(vcpu), vcpu, does: doing(vcpu) })));
   return object === "memory-map" ? memoryMap : "";

@@ -3,6 +3,7 @@
  * thing to say is Ctrl-C. A packet that isn't known gets the empty answer, as the protocol wants it.
  */
 import type { Debugger, DomainStop, Halt, Machine, Resume, StopReason, Vcpu } from "../../core/mod.ts";
+import { SymbolFiles } from "./files.ts";
 import { memoryAnswer } from "./memory.ts";
 import { monitor } from "./monitor.ts";
 import { number, packet, PacketReader } from "./packets.ts";
@@ -33,6 +34,7 @@ export class Session {
   readonly debug: Debugger;
   readonly threads: Threads;
   readonly registers: readonly Register[];
+  readonly files: SymbolFiles;
   /** Addresses are the guest's physical ones. */
   isPhysical = false;
   /** The guests run, and GDB waits to hear why they stopped. */
@@ -52,6 +54,7 @@ export class Session {
     this.debug = host.machine.debugger;
     this.threads = new Threads(host.machine);
     this.registers = registersOf(this.debug);
+    this.files = new SymbolFiles(this.threads, () => this.debug.position);
     this.debug.stop();
     const first = this.debug.halt?.vcpu ?? this.threads.find(this.#general);
     this.attached.add(first ? this.threads.processOf(first.domain) : 1);
@@ -281,6 +284,7 @@ export class Session {
   #verbose(body: string): string | undefined {
     if (body === "Cont?") return "vCont;c;C;s;S;t;r";
     if (body.startsWith("Cont;")) return this.#resume(this.#actions(body.slice(5).split(";")));
+    if (body.startsWith("File:")) return this.files.answer(body);
     if (body.startsWith("Attach;")) {
       const process = Number(number(body.slice(7)) ?? 0n);
       const domain = this.threads.processes.get(process);

@@ -32,6 +32,13 @@ export function kallsyms(memory: Uint8Array): NamedAddress[] | undefined {
   return undefined;
 }
 
+/** An image's header. */
+const IMAGE_MAGIC = 0x644d5241, IMAGE_ALIGN = 0x20_0000, MOST_IMAGE = 0x800_0000;
+/** R_AARCH64_RELATIVE. */
+const RELATIVE = 1027n;
+/** What of an image comes before its first symbol, at most. */
+const BEFORE_FIRST = 0x10_0000n;
+
 const align = (value: number, to = 8) => Math.ceil(value / to) * to;
 
 class Kallsyms {
@@ -128,7 +135,7 @@ class Kallsyms {
     ];
     for (const { offsets, base } of places) {
       if (offsets < 0 || base + 8 > memory.length) continue;
-      const first = memory.readBigUInt64LE(base);
+      const first = memory.readBigUInt64LE(base) || this.#relocated(base);
       if (first >> 48n !== 0xffffn) continue;
       const addresses: bigint[] = [];
       for (let n = 0, before = 0; n < count; n++) {
@@ -140,6 +147,25 @@ class Kallsyms {
       if (addresses.length === count) return addresses;
     }
     return undefined;
+  }
+
+  /**
+   * The base before the kernel has relocated itself, as the relocation of its place says it: not far behind the image's start. Arm's ABI (IHI
+   * 0056), "R_<CLS>_RELATIVE"; Linux's Documentation/arm64/booting.rst: an image has a magic number, on a border of 2 MiB.
+   */
+  #relocated(place: number): bigint {
+    const { memory } = this;
+    let image = place - place % IMAGE_ALIGN;
+    while (image >= 0 && memory.readUInt32LE(image + 56) !== IMAGE_MAGIC) image -= IMAGE_ALIGN;
+    if (image < 0 || memory.byteOffset % 8 !== 0) return 0n;
+    const words = new BigUint64Array(memory.buffer, memory.byteOffset, memory.length >>> 3);
+    const within = BigInt(place - image);
+    for (let at = (image >>> 3) + 1, end = Math.min(words.length - 1, (image + MOST_IMAGE) >>> 3); at < end; at++) {
+      if (words[at] !== RELATIVE) continue;
+      const start = words[at - 1] - within, base = words[at + 1];
+      if (start % BigInt(IMAGE_ALIGN) === 0n && base >= start && base - start < BEFORE_FIRST) return base;
+    }
+    return 0n;
   }
 
   #symbols(start: number, addresses: readonly bigint[], tokens: readonly string[]): NamedAddress[] {
