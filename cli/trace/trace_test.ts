@@ -1,7 +1,6 @@
 /** Traces of a run: what they hold, that they add up, and that no guest sees them. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { DOMParser } from "@xmldom/xmldom";
-import { watched } from "../../core/machine/instrument.ts";
 import { plugboard } from "../in_process.ts";
 import type { RunResult } from "../run_result.ts";
 import { Filter } from "./filter.ts";
@@ -135,6 +134,4 @@ Deno.test("traces: filters take kinds, domains and a window of time", async () =
 
 Deno.test("traces: without one nothing stands in a machine", () => {
   assertEquals(new Traces({}, []).instrument, undefined);
-  const dispatch = () => "run";
-  assertEquals(watched(undefined, dispatch, () => undefined), dispatch);
 });
