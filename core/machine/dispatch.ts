@@ -213,9 +213,9 @@ function checkResult(result: unknown): void {
 function systemRegister(trap: Trap, environment: DispatchEnvironment): Next {
   const { vcpu } = trap;
   const access = systemAccess(trap.iss);
-  const generic = genericName(access);
-  const name = environment.engine.registerName?.(trap.iss) ?? generic;
-  const claim = environment.claims.register(name) ?? environment.claims.register(generic);
+  const name = environment.engine.registerName?.(trap.iss) ?? genericName(access);
+  // Nearly all claims are by the name that the manuals print.
+  const claim = environment.claims.register(name) ?? environment.claims.register(genericName(access));
   const handler = claim?.handler;
   if (handler === undefined || (access.read ? handler.read : handler.write) === undefined) {
     environment.trace("unclaimed system register", () => `${where(vcpu)} ${access.read ? "reads" : "writes"} ${name}`);
