@@ -3,11 +3,11 @@
  * is left, and the others go on. `PLUGBOARD_LIVES` (60) and `PLUGBOARD_FAILURES=all` make it longer.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { checkDomain, ManifestError, plugins } from "../mod.ts";
+import { boot, checkBoard, checkDomain, ManifestError, plugins } from "../mod.ts";
 import type { Domain, Machine } from "../mod.ts";
 import { leakReport, leaks } from "../core/testing.ts";
 import { bootCrowded } from "./support/crowded_board.ts";
-import { Probe, PROBE_FREE, PROBE_LOAD } from "./support/probe_guest.ts";
+import { Probe, PROBE_FREE, PROBE_LOAD, probeBoot, probeImages } from "./support/probe_guest.ts";
 import { Saboteur } from "./support/sabotage.ts";
 
 const LIVES = Number(Deno.env.get("PLUGBOARD_LIVES") ?? 60);
@@ -271,4 +271,102 @@ Deno.test("a domain that comes is checked against those that run: what clashes i
     "create three",
     "destroy three",
   ]);
+});
+
+const frames = `board: frames
+pcpus: 1
+memory: [{ at: 0x4000_0000, size: 16MiB }]
+plugins:
+  - use: cpu_a64
+  - use: vmsa
+  - { use: scheduler_arinc653, frame: 200us, windows: [{ domain: steady, time: 100us }, { domain: fickle, time: 100us }] }
+  - use: gicv3
+  - use: generic_timer
+  - use: psci
+domains:
+${
+  ["steady", "fickle"].map((name) =>
+    `  - { name: ${name}, memory: [{ at: 0x4000_0000, size: 4MiB }], plugins: [` +
+    `{ use: pl011, at: 0x0900_0000, interrupt: spi 1, port: ${name} }, { use: fdt }, ${probeBoot}] }\n`
+  ).join("")
+}`;
+
+/** What a busy guest sees, from its start to its end: the virtual counter again and again, its output, its instructions; whatever becomes of the other. */
+async function steadyLife(disturb: (machine: Machine, fickle: Domain, at: number) => Promise<void> | void, ends?: string) {
+  let output = "";
+  const machine = await boot(`${frames}${ends === undefined ? "" : `ends: ${ends}\n`}`, {
+    images: probeImages,
+    onSerial: (port, bytes) => port === "steady" && (output += new TextDecoder().decode(bytes)),
+  });
+  try {
+    const [steady, fickle] = machine.domains;
+    const probe = new Probe();
+    const stamps: number[] = [];
+    for (let n = 0; n < 100; n++) {
+      probe.fill(PROBE_FREE, PROBE_FREE + 0x2000, BigInt(n));
+      stamps.push(probe.run([0xd53b_e040])); // mrs x0, cntvct_el0
+      probe.store(1, UART, 0x30 + n % 10);
+    }
+    probe.place(steady);
+    const other = new Probe();
+    for (let n = 0; n < 8; n++) other.fill(PROBE_FREE, PROBE_FREE + 0x1_0000, 7n);
+    other.place(fickle);
+    for (let at = 0; !probe.isDone(steady); at++) {
+      assert(at < 1000);
+      await disturb(machine, fickle, at);
+      const stopped = machine.runFor(50_000, Infinity);
+      if (stopped !== undefined && !probe.isDone(steady)) return { stopped, output };
+    }
+    return { stamps: stamps.map((step) => probe.result(steady, step)), output, retired: steady.vcpus[0].state.retired };
+  } finally {
+    machine.dispose();
+  }
+}
+
+/** brk #0 where nobody handles it. */
+const crash = (machine: Machine, domain: Domain) => {
+  const probe = new Probe();
+  probe.run([0xd518_c01f, 0xd420_0000]);
+  restart(machine, domain, probe);
+};
+
+Deno.test("a domain that crashes, is paused, rebooted or destroyed disturbs nobody: another one's time, output and instructions are the same", async () => {
+  const alone = await steadyLife(() => {});
+  assert(alone.stamps!.length === 100 && new Set(alone.stamps).size === 100 && alone.output.length === 100);
+  const outcomes: string[] = [];
+  for (
+    const [what, disturb] of Object.entries<Parameters<typeof steadyLife>[0]>({
+      crash: (machine, domain, at) => at === 3 ? crash(machine, domain) : void outcomes.push(domain.outcome?.kind ?? "lives"),
+      pause: (machine, _, at) => void (at === 3 && machine.pause("fickle")),
+      "pause for a while": (machine, _, at) => void (at === 3 ? machine.pause("fickle") : at === 9 && machine.unpause("fickle")),
+      reboot: async (machine, _, at) => void (at === 5 && await machine.reboot("fickle")),
+      destroy: (machine, domain, at) => void (at === 4 && machine.destroyDomain(domain)),
+      "create another one": async (machine, domain, at) => {
+        if (at === 4) machine.destroyDomain(domain);
+        if (at === 7) await machine.createDomain(domain.spec);
+      },
+    })
+  ) {
+    assertEquals(await steadyLife(disturb), alone, what);
+  }
+  assert(outcomes.includes("crash"));
+});
+
+Deno.test("the board says whose end ends a run: the last domain's, the first crash, or that of one", async () => {
+  const crashing = (machine: Machine, domain: Domain, at: number) => at === 3 ? crash(machine, domain) : undefined;
+  const off = (machine: Machine, domain: Domain, at: number) => at === 3 ? domain.end({ kind: "power-off", code: 5 }) : void machine;
+  const destroying = (machine: Machine, domain: Domain, at: number) => at === 3 ? machine.destroyDomain(domain) : undefined;
+  const ending = async (...args: Parameters<typeof steadyLife>) => {
+    const { stopped } = await steadyLife(...args);
+    return stopped && { kind: stopped.kind, domain: stopped.domain, code: stopped.code };
+  };
+  for (const disturb of [crashing, off, destroying]) assertEquals(await ending(disturb), undefined);
+  assertEquals(await ending(crashing, "first crash"), { kind: "crash", domain: "fickle", code: undefined });
+  for (const disturb of [off, destroying]) assertEquals(await ending(disturb, "first crash"), undefined);
+  assertEquals(await ending(crashing, "fickle"), { kind: "crash", domain: "fickle", code: undefined });
+  assertEquals(await ending(off, "fickle"), { kind: "power-off", domain: "fickle", code: 5 });
+  assertEquals(await ending(destroying, "fickle"), { kind: "destroyed", domain: "fickle", code: undefined });
+  for (const disturb of [crashing, off, destroying]) assertEquals(await ending(disturb, "steady"), undefined);
+  const { findings } = await checkBoard(`${frames}ends: stedy\n`, "frames.yaml", { plugins });
+  assertEquals(findings.map(({ code, help }) => [code, help]), [["M0504", "did you mean steady?"]]);
 });
