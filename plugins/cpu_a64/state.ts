@@ -38,7 +38,9 @@ export const FPSR = 0x13c;
 export const EVENT = 0x140;
 /** 1 when a virtual interrupt is pending, masked or not, 32 bits; the engine's. */
 export const INTERRUPTS = 0x144;
-/** Record of the present instruction (address in the shared memory), 32 bits. Private to `engine/` from here to 0x1ff. */
+/** Instructions that the interpreter executed before it last entered a region, since they were last looked at, 32 bits. */
+export const INTERPRETED = 0x17c;
+/** Record of the present instruction (address in the shared memory), 32 bits. Private to `engine/` from 0x17c to 0x1ff. */
 export const IP = 0x180;
 /** First record of the present page, 32 bits. */
 export const RECORDS = 0x184;

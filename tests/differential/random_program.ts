@@ -18,7 +18,7 @@ export const DATA = BASE + 0x8000, DATA_PAGES = 6;
 export const LARGE = BASE + 0x20_0000;
 /** Pages that share TLB entries with those of {@linkcode DATA}, by {@linkcode collisionOf}. */
 const COLLISIONS = BASE + 0x40_0000;
-export const collisionOf = (page: number): number => COLLISIONS + (DATA - BASE) + (page << 12 ^ 0x2000);
+export const collisionOf = (page: number): number => COLLISIONS + (DATA - BASE) + (page << 12 ^ 0x4000);
 /** Third level tables of {@linkcode BASE} and of the collisions; all of them lie in {@linkcode LARGE} too. */
 export const TABLES = BASE + 0x1_0000, PAGE_TABLE = TABLES + 0x2000, COLLISION_TABLE = TABLES + 0x3000;
 

@@ -212,6 +212,9 @@ export class Accesses {
     const asUser = unprivileged !== 0 && this.#hasUserAccess();
     const el = asUser ? 0 : block.get(at.EL);
     if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
+    // What generated code didn't find in the first place: an entry moves to its second one when another page needs that.
+    const cached = this.tlb.findData(asUser ? this.banks.user : this.banks.data, hi, lo, access !== READ);
+    if (cached !== 0) return cached;
     if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.#isDebugged(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
@@ -239,9 +242,7 @@ export class Accesses {
     if (before(PAGE, lo, size) < size || !this.#walk(lo, hi, access, asUser, 0) || this.#isDebugged(lo, hi)) return 0;
     const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) return 0;
-    const bank = asUser ? this.banks.user : this.banks.data;
-    this.tlb.remember(bank, lo);
-    if (!this.#cache(lo, hi, host, asUser) || this.tlb.hasLost(bank, lo)) return 0;
+    if (!this.#cache(lo, hi, host, asUser) || this.tlb.hasLost) return 0;
     return access !== READ && this.#isWatched(host) ? 0 : host;
   }
 

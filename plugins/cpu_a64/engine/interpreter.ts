@@ -117,9 +117,9 @@ export class Interpreter {
     return this.#table;
   }
 
-  /** Puts a region into its place, or takes it away. */
-  setRegion(number: number, region: (() => number) | null): void {
-    this.#table.set(MAX_HANDLERS + number, region);
+  /** Takes a region away; its module put it there. */
+  dropRegion(number: number): void {
+    this.#table.set(MAX_HANDLERS + number, null);
   }
 
   /** The variant that executes a decoded word; makes its handler when needed. */
@@ -270,6 +270,8 @@ export class Interpreter {
               () => {
                 if (!this.regions) return f.unreachable();
                 const { address, records: first } = this.regions;
+                const since = i32.sub(word(at.REGION_BUDGET), i32.add(budget.value, i32.const(1)));
+                f.store("i32", i32.const(0), i32.add(word(at.INTERPRETED), since), base + at.INTERPRETED);
                 const beside = () => i32.add(i32.shr_u(i32.sub(ip.value, i32.const(first)), i32.const(2)), i32.const(address));
                 f.set(status, callees.region(i32.load16_u(beside(), 2), i32.add(budget.value, i32.const(1))));
                 f.set(ip, word(at.IP));

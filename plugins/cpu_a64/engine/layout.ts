@@ -11,10 +11,15 @@ export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 export const DTLB_BITS = 10;
 export const DTLB_ENTRY_SHIFT = 5;
 export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
-/** Where a page's entry lies in the data side. Bits from 21 on take part, or buffers 2 MiB apart would share an entry. */
+/**
+ * Where a page's entry lies in the data side. Bits from 21 on take part, or buffers 2 MiB apart would share an entry; but not in the lowest
+ * bit of the index, so that pages side by side never do: an access that crosses finds no entry for both.
+ */
 export function dataEntry(vaLo: number): number {
-  return ((vaLo >>> (12 - DTLB_ENTRY_SHIFT)) ^ (vaLo >>> (21 - DTLB_ENTRY_SHIFT))) & (((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT);
+  return ((vaLo >>> (12 - DTLB_ENTRY_SHIFT)) ^ ((vaLo >>> 21) << (DTLB_ENTRY_SHIFT + 1))) & (((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT);
 }
+/** Exclusive or of an entry's offset with that of the one it goes to when another page needs its place. */
+export const DTLB_SECOND = 1 << (DTLB_BITS - 1 + DTLB_ENTRY_SHIFT);
 /** In an entry: tag for reads, tag for writes (VA of the page, -1: invalid), and host address minus VA. */
 export const DTLB_READ = 0;
 export const DTLB_WRITE = 8;

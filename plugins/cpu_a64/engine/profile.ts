@@ -69,8 +69,8 @@ export class Profile {
   report(tier1: Tier1 | undefined): string {
     const lines = [`one sample each ${PERIOD} instructions, ${this.#total} in all`];
     if (tier1) {
-      const { regions, instructions, bytes, drops } = tier1.stats;
-      lines.push(`regions: ${regions} compiled of ${instructions} instructions to ${bytes} bytes, ${drops} dropped`);
+      const { regions, modules, instructions, bytes, drops } = tier1.stats;
+      lines.push(`regions: ${regions} compiled in ${modules} modules of ${instructions} instructions to ${bytes} bytes, ${drops} dropped`);
     }
     const granules = new Map<string, { count: number; instructions: { key: string; sample: Sample }[] }>();
     for (const [key, sample] of this.#samples) {

@@ -1,6 +1,6 @@
 /** Tier 0: loads and stores, with the TLB look-up in line. */
 import type { AccessOptions } from "../isa/dsl.ts";
-import { atomic, call, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
+import { atomic, call, type FunctionBuilder, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_WRITE } from "./layout.ts";
 import { atomicLaneStores, laneStores, loadLane, Tier0State } from "./tier0_state.ts";
@@ -28,11 +28,7 @@ export abstract class Tier0Memory extends Tier0State {
   }
 
   protected entry(va: I64, unprivileged: boolean): I32 {
-    // `dataEntry` of layout.ts.
-    const low = this.let(i32.wrap(va));
-    const mixed = i32.xor(i32.shr_u(low, i32.const(12 - DTLB_ENTRY_SHIFT)), i32.shr_u(low, i32.const(21 - DTLB_ENTRY_SHIFT)));
-    const index = i32.and(mixed, i32.const(((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT));
-    return this.let(i32.add(this.load32(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB), index));
+    return this.let(i32.add(this.load32(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB), entryIn(this.place.f, va)));
   }
 
   protected checkAligned(va: I64, size: number): void {
@@ -126,6 +122,15 @@ export abstract class Tier0Memory extends Tier0State {
   }
 
   abstract system(op: "sys"): void;
+}
+
+/** Offset of an address's entry in a bank. */
+export function entryIn(f: FunctionBuilder, va: I64): I32 {
+  // `dataEntry` of layout.ts.
+  const low = f.let(i32.wrap(va));
+  const high = i32.shl(i32.shr_u(low, i32.const(21)), i32.const(DTLB_ENTRY_SHIFT + 1));
+  const mixed = i32.xor(i32.shr_u(low, i32.const(12 - DTLB_ENTRY_SHIFT)), high);
+  return i32.and(mixed, i32.const(((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT));
 }
 
 /** Page of the access's last byte: differs from the page of the first when it crosses. */

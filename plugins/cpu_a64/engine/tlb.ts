@@ -8,9 +8,11 @@ import {
   BANK_SIZE,
   dataEntry,
   DTLB_ADDEND,
+  DTLB_ENTRY_SHIFT,
   DTLB_FLAGS,
   DTLB_FRAME,
   DTLB_READ,
+  DTLB_SECOND,
   DTLB_WRITE,
   fetchEntry,
   ITLB_FLAGS,
@@ -39,8 +41,7 @@ export interface Bank extends Context {
   readonly blocks30: Set<number>;
 }
 
-/** Tags and addend of an entry. */
-const ENTRY_WORDS = DTLB_ADDEND / 4 + 1;
+const ENTRY_WORDS = 1 << (DTLB_ENTRY_SHIFT - 2);
 
 /** All banks of a physical CPU. */
 export class Tlb {
@@ -49,11 +50,12 @@ export class Tlb {
   /** The bank that was selected last for a level: nearly always the next one as well. */
   readonly #recent: (Bank | undefined)[] = [undefined, undefined, undefined, undefined];
   #clock = 0;
-  readonly #before = new Uint32Array(ENTRY_WORDS);
   readonly #routines: TlbRoutines;
   /** Banks that ever held anything: from `#first` to `#end` (exclusive). */
   readonly #first: number;
   #end: number;
+  /** The last {@linkcode fillData} took a translation away, or some of its rights. */
+  hasLost = false;
   /** Changes whenever an entry goes otherwise than by another one's coming. */
   generation = 0;
 
@@ -118,7 +120,10 @@ export class Tlb {
     return latest;
   }
 
-  /** Caches a translation of one page for data. Pass `writable` false for pages that hold decoded code. */
+  /**
+   * Caches a translation of one page for data. What had its place goes to that one's second place, and what was there is lost.
+   * Pass `writable` false for pages that hold decoded code.
+   */
   fillData(
     bank: Bank,
     vaHi: number,
@@ -129,38 +134,51 @@ export class Tlb {
     writable: boolean,
     global: boolean,
   ): void {
-    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
     const { words } = this.block;
     const page = vaLo & ~0xfff;
+    const addend = (host & ~0xfff) - page;
+    const offset = dataEntry(vaLo);
+    const entry = (bank.address + offset) >>> 2, second = (bank.address + (offset ^ DTLB_SECOND)) >>> 2;
+    const isFirst = this.#holds(entry, page, vaHi), isSecond = this.#holds(second, page, vaHi);
+    const old = isFirst ? entry : second;
+    if (isFirst || isSecond) {
+      this.hasLost = (words[old + DTLB_ADDEND / 4] | 0) !== (addend | 0) || (!readable && isValid(words[old + DTLB_READ / 4])) ||
+        (!writable && isValid(words[old + DTLB_WRITE / 4]));
+    } else this.hasLost = this.#isUsed(entry) && this.#isUsed(second);
+    if (isSecond) { for (let n = 0; n < ENTRY_WORDS; n++) words[second + n] = 0xffff_ffff; }
+    if (!isFirst && this.#isUsed(entry)) words.copyWithin(second, entry, entry + ENTRY_WORDS);
     words[entry + DTLB_READ / 4] = readable ? page : -1;
     words[entry + DTLB_READ / 4 + 1] = readable ? vaHi : -1;
     // From here on writes go past us.
     if (writable) this.block.touched[host >>> 12] = 1;
     words[entry + DTLB_WRITE / 4] = writable ? page : -1;
     words[entry + DTLB_WRITE / 4 + 1] = writable ? vaHi : -1;
-    words[entry + DTLB_ADDEND / 4] = (host & ~0xfff) - page;
+    words[entry + DTLB_ADDEND / 4] = addend;
     words[entry + DTLB_FRAME / 4] = frame;
     words[entry + DTLB_FLAGS / 4] = global ? 1 : 0;
   }
 
-  /** Remembers what the entry for a page's data holds, for {@linkcode hasLost}. */
-  remember(bank: Bank, vaLo: number): void {
-    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
-    for (let n = 0; n < ENTRY_WORDS; n++) this.#before[n] = this.block.words[entry + n];
+  /** Host address for an access that needs no walk; 0: there is no such entry. */
+  findData(bank: Bank, vaHi: number, vaLo: number, write: boolean): number {
+    const { words } = this.block;
+    const page = vaLo & ~0xfff;
+    const offset = dataEntry(vaLo);
+    for (const entry of [(bank.address + offset) >>> 2, (bank.address + (offset ^ DTLB_SECOND)) >>> 2]) {
+      const tag = entry + (write ? DTLB_WRITE : DTLB_READ) / 4;
+      if ((words[tag] | 0) === page && words[tag + 1] === vaHi) return (vaLo + words[entry + DTLB_ADDEND / 4]) >>> 0;
+    }
+    return 0;
   }
 
-  /** True when the entry held a translation that it doesn't hold now, or holds with fewer rights. */
-  hasLost(bank: Bank, vaLo: number): boolean {
-    const entry = (bank.address + dataEntry(vaLo)) >>> 2;
+  #holds(entry: number, page: number, vaHi: number): boolean {
     const { words } = this.block;
-    const before = this.#before;
-    for (const tag of [DTLB_READ / 4, DTLB_WRITE / 4]) {
-      const isValid = (before[tag] & 0xfff) === 0;
-      if (!isValid) continue;
-      if (before[tag] !== words[entry + tag] || before[tag + 1] !== words[entry + tag + 1]) return true;
-      if (before[DTLB_ADDEND / 4] !== words[entry + DTLB_ADDEND / 4]) return true;
-    }
-    return false;
+    return ((words[entry + DTLB_READ / 4] | 0) === page && words[entry + DTLB_READ / 4 + 1] === vaHi) ||
+      ((words[entry + DTLB_WRITE / 4] | 0) === page && words[entry + DTLB_WRITE / 4 + 1] === vaHi);
+  }
+
+  #isUsed(entry: number): boolean {
+    const { words } = this.block;
+    return isValid(words[entry + DTLB_READ / 4]) || isValid(words[entry + DTLB_WRITE / 4]);
   }
 
   /** Caches where the records of a page are. */
@@ -220,8 +238,9 @@ export class Tlb {
     this.generation++;
     const { words } = this.block;
     const page = vaLo & ~0xfff;
-    const d = (bank.address + dataEntry(vaLo)) >>> 2;
-    if (!globalOnly || words[d + DTLB_FLAGS / 4] === 1) {
+    const offset = dataEntry(vaLo);
+    for (const d of [(bank.address + offset) >>> 2, (bank.address + (offset ^ DTLB_SECOND)) >>> 2]) {
+      if (globalOnly && words[d + DTLB_FLAGS / 4] !== 1) continue;
       for (const tag of [d + DTLB_READ / 4, d + DTLB_WRITE / 4]) {
         if ((words[tag] | 0) === page && ((words[tag + 1] ^ vaHi) & 0x00ff_ffff) === 0) words[tag] = words[tag + 1] = -1;
       }
@@ -241,6 +260,11 @@ export class Tlb {
   dropRecords(records: number): void {
     this.#routines.dropRecords(this.#first, this.#end, BANK_SIZE, records);
   }
+}
+
+/** Whether the low word of a tag is that of a page. */
+function isValid(tag: number): boolean {
+  return (tag & 0xfff) === 0;
 }
 
 /** The number of the block of `1 << bits` bytes that holds a VA; a tag in the top byte doesn't count. */

@@ -174,6 +174,12 @@ export class FunctionBuilder {
     this.code.u8(0x13).u32(signature.index).u32(table);
   }
 
+  /** Leaves for a function of this module, whose results are this one's. */
+  returnCall(callee: Callable, ...args: Value[]): void {
+    for (const arg of args) emit(this.code, arg);
+    this.code.u8(0x12).u32(callee.index);
+  }
+
   unreachable(): void {
     this.code.u8(0x00);
   }

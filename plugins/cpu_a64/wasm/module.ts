@@ -16,6 +16,7 @@ export class ModuleBuilder {
   #imports: { module: string; name: string; signature: Signature }[] = [];
   #tables: { module: string; name: string }[] = [];
   #functions: { signature: Signature; builder: FunctionBuilder; export?: string }[] = [];
+  #elements: { table: number; at: number; callee: Callable }[] = [];
 
   /** @param memory Limits of the imported shared memory `env.memory`, in pages of 64 KiB. */
   constructor(readonly memory: { readonly minimum: number; readonly maximum: number }) {}
@@ -49,6 +50,11 @@ export class ModuleBuilder {
     return { index, params, result };
   }
 
+  /** Has a function put into a table where the module is instantiated. */
+  element(table: number, at: number, callee: Callable): void {
+    this.#elements.push({ table, at, callee });
+  }
+
   finish(): Uint8Array<ArrayBuffer> {
     const out = new Bytes().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     section(out, 1, this.#signatures, (s, signature) => {
@@ -66,6 +72,10 @@ export class ModuleBuilder {
     section(out, 3, this.#functions, (s, f) => s.u32(f.signature.index));
     const exported = this.#functions.flatMap((f, i) => f.export ? [{ name: f.export, index: this.#imports.length + i }] : []);
     section(out, 7, exported, (s, e) => s.name(e.name).u8(0).u32(e.index));
+    // Active segments of function indices, with the table's number.
+    section(out, 9, this.#elements, (s, { table, at, callee }) => {
+      s.u8(2).u32(table).u8(0x41).s32(at).u8(0x0b).u8(0).u32(1).u32(callee.index);
+    });
     const bodies = this.#functions.map(({ builder }) => builder.finish());
     this.#branchHints(out);
     section(out, 10, bodies, (s, body) => s.raw(body));

@@ -33,46 +33,67 @@ export interface Graph {
   readonly blocks: ReadonlyMap<number, Block>;
   readonly returnSites: readonly number[];
   readonly instructions: number;
+  /** Where it leaves to, and where calls that leave it return to: other regions should begin there. */
+  readonly beyond: readonly number[];
+}
+
+/** What is known of the code around. */
+export interface Surroundings {
+  /** The instruction of a number, or `undefined` for code that is cold. */
+  wordAt(index: number): number | undefined;
+  /** A region that begins there contains the head of the one to be: it is gone on in, not copied. */
+  isElsewhere(index: number): boolean;
 }
 
 /** Most instructions of a region. */
 const MAX_INSTRUCTIONS = 200;
 /** Calls whose returns stay in the region. */
 const MAX_RETURN_SITES = 6;
+/** Longest function that a region takes in where it is called. */
+const MAX_CALLEE = 40;
 
-/**
- * Explores from `head`.
- *
- * @param wordAt the instruction of a number, or `undefined` for code that is cold
- */
-export function discover(head: number, wordAt: (index: number) => number | undefined): Graph {
+/** Explores from `head`. */
+export function discover(head: number, { wordAt, isElsewhere }: Surroundings): Graph {
   const seen = new Map<number, Ending | undefined>();
   const leaders = new Set([head]);
   const returnSites: number[] = [];
+  const beyond = new Set<number>();
   const queue = [head];
   const lead = (index: number) => {
     if (leaders.has(index)) return;
+    if (isElsewhere(index)) return;
     leaders.add(index);
     queue.push(index);
   };
   for (let start = queue.shift(); start !== undefined; start = queue.shift()) {
-    for (let index = start; seen.size < MAX_INSTRUCTIONS; index++) {
-      if (index !== start && index % RECORDS_PER_PAGE === 0) leaders.add(index);
+    for (let index = start;; index++) {
       if (seen.has(index)) {
         if (index !== start) leaders.add(index);
         break;
       }
-      const word = wordAt(index);
-      if (word === undefined) break;
+      const word = index !== start && isElsewhere(index) ? undefined : wordAt(index);
+      if (word === undefined || seen.size >= MAX_INSTRUCTIONS) {
+        if (word !== undefined) beyond.add(index);
+        break;
+      }
+      if (index !== start && index % RECORDS_PER_PAGE === 0) leaders.add(index);
       const ending = endingOf(word, index);
       seen.set(index, ending);
       if (ending === undefined) continue;
-      if (ending.kind === "branch" || ending.kind === "conditional") lead(ending.target);
-      if (ending.kind === "conditional") lead(index + 1);
-      if (ending.kind === "branch" && isCall(word) && returnSites.length < MAX_RETURN_SITES && wordAt(ending.target) !== undefined) {
-        if (!returnSites.includes(index + 1)) returnSites.push(index + 1);
+      if (ending.kind === "branch" && isCall(word)) {
+        const isTaken = returnSites.length < MAX_RETURN_SITES && !isElsewhere(ending.target) && isShort(ending.target, wordAt);
+        if (isTaken) {
+          lead(ending.target);
+          if (!returnSites.includes(index + 1)) returnSites.push(index + 1);
+          lead(index + 1);
+        } else {
+          for (const target of [ending.target, index + 1]) if (wordAt(target) !== undefined) beyond.add(target);
+        }
+      } else if (ending.kind === "branch") lead(ending.target);
+      else if (ending.kind === "conditional") {
+        lead(ending.target);
         lead(index + 1);
-      }
+      } else if (ending.kind === "leave" && wordAt(index + 1) !== undefined) beyond.add(index + 1);
       break;
     }
   }
@@ -81,7 +102,32 @@ export function discover(head: number, wordAt: (index: number) => number | undef
     blocks: divide(seen, leaders, returnSites),
     returnSites: returnSites.filter((site) => seen.has(site)),
     instructions: seen.size,
+    beyond: [...beyond].filter((index) => !seen.has(index)),
   };
+}
+
+/** A function without calls and loops, whose ways all end with RET or in cold code. */
+function isShort(start: number, wordAt: (index: number) => number | undefined): boolean {
+  const seen = new Set<number>();
+  const queue = [start];
+  for (let from = queue.pop(); from !== undefined; from = queue.pop()) {
+    for (let index = from; !seen.has(index); index++) {
+      const word = wordAt(index);
+      if (word === undefined) break;
+      seen.add(index);
+      if (seen.size > MAX_CALLEE) return false;
+      const ending = endingOf(word, index);
+      if (ending === undefined) continue;
+      if (ending.kind === "leave" || isCall(word)) return false;
+      if (ending.kind === "branch" || ending.kind === "conditional") {
+        if (ending.target <= index) return false;
+        queue.push(ending.target);
+      }
+      if (ending.kind === "conditional") continue;
+      break;
+    }
+  }
+  return seen.size > 0;
 }
 
 function divide(

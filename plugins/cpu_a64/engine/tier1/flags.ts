@@ -2,7 +2,7 @@
  * PSTATE.NZCV in a region: not computed, but remembered as what set it. Conditions that follow are computed from the
  * operands; the four bits are put together where the region leaves.
  */
-import { type FunctionBuilder, type I32, i32, type I64, i64, type Local } from "../../wasm/mod.ts";
+import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
 import { conditionMasks } from "../tier0_state.ts";
 
 /** What set the flags. */
@@ -22,19 +22,42 @@ export const Kind = {
   logic32: 7,
 } as const;
 
-const allKinds: ReadonlySet<number> = new Set(Object.values(Kind).filter((kind) => kind !== Kind.block));
+/** A function of the module: (kind, first operand, second) → the four bits. */
+export function writePack(f: FunctionBuilder, inBlock: I32): void {
+  const [kind, a, b] = f.params as [Local<"i32">, Local<"i64">, Local<"i64">];
+  f.return(packed(f, kind.value, a.value, b.value, inBlock));
+}
+
+/** The four bits of a kind that is known when the code runs. */
+export function packed(f: FunctionBuilder, kind: I32, a: I64, b: I64, inBlock: I32): I32 {
+  const result = f.local("i32");
+  const kinds = Object.values(Kind);
+  f.block((end) => {
+    const labels: Label[] = [];
+    const nest = (n: number): void => {
+      if (n < 0) return f.brTable(kind, labels, end);
+      f.block((label) => {
+        labels[n] = label;
+        nest(n - 1);
+      });
+      f.set(result, packKnown(kinds[n], a, b, inBlock));
+      f.br(end);
+    };
+    nest(kinds.length - 1);
+  });
+  return result.value;
+}
 
 /** The flags of a region under construction. */
 export class Flags {
   readonly #kind: Local<"i32">;
   readonly #a: Local<"i64">;
   readonly #b: Local<"i64">;
-  readonly #used = new Set<number>();
   /** What set them at the present place of the code; `undefined` where several ways meet. */
   known: number | undefined;
 
-  /** @param inBlock the flags in the state block */
-  constructor(readonly f: FunctionBuilder, readonly inBlock: I32) {
+  /** @param inBlock the flags in the state block; @param pack see {@linkcode writePack} */
+  constructor(readonly f: FunctionBuilder, readonly inBlock: I32, readonly pack: () => Callable) {
     this.#kind = f.local("i32");
     this.#a = f.local("i64");
     this.#b = f.local("i64");
@@ -46,42 +69,18 @@ export class Flags {
     f.set(this.#a, a);
     if (b !== undefined) f.set(this.#b, b);
     f.set(this.#kind, i32.const(kind));
-    this.#used.add(kind);
     this.known = kind;
   }
 
   /** All four, as a number. */
   value(): I32 {
-    const { f } = this;
-    if (this.known !== undefined) return this.#packed(this.known);
-    const result = f.local("i32");
-    f.set(result, this.inBlock);
-    this.#choose((kind) => f.set(result, this.#packed(kind)));
-    return result.value;
+    const [kind, a, b] = this.operands;
+    return this.known === undefined ? call("i32", this.pack(), kind, a, b) : packKnown(this.known, a, b, this.inBlock);
   }
 
-  /** Stores them where the region leaves: called last, behind all code that sets flags. */
-  finish(store: (value: I32) => void): void {
-    if (this.#used.size > 0) this.#choose((kind) => store(this.#packed(kind)), this.#used);
-  }
-
-  /** Kinds whose setters are yet to come can reach a place around a loop: only the end of a region knows which there are. */
-  #choose(take: (kind: number) => void, among: ReadonlySet<number> = allKinds): void {
-    const { f } = this;
-    const kinds = [...among];
-    f.block((end) => {
-      const labels = [...allKinds, 0].map(() => end);
-      const nest = (n: number): void => {
-        if (n < 0) return f.brTable(this.#kind.value, labels, end);
-        f.block((label) => {
-          labels[kinds[n]] = label;
-          nest(n - 1);
-        });
-        take(kinds[n]);
-        f.br(end);
-      };
-      nest(kinds.length - 1);
-    });
+  /** What set them, at the present place of the code: kind and operands, as `pack` takes them. */
+  get operands(): readonly [I32, I64, I64] {
+    return [this.#kind.value, this.#a.value, this.#b.value];
   }
 
   /** Whether a condition holds, as 0 or 1. */
@@ -136,41 +135,6 @@ export class Flags {
     }
     return undefined;
   }
-
-  /** The four bits. */
-  #packed(kind: number): I32 {
-    const a = this.#a.value, b = this.#b.value;
-    const a32 = i32.wrap(a), b32 = i32.wrap(b);
-    switch (kind) {
-      case Kind.packed:
-        return a32;
-      case Kind.subtract64: {
-        const r = i64.sub(a, b);
-        const overflow = i64.lt_s(i64.and(i64.xor(a, b), i64.xor(a, r)), i64.const(0n));
-        return pack(i64.lt_s(r, i64.const(0n)), i64.eq(a, b), i64.ge_u(a, b), overflow);
-      }
-      case Kind.subtract32: {
-        const r = i32.sub(a32, b32);
-        const overflow = i32.lt_s(i32.and(i32.xor(a32, b32), i32.xor(a32, r)), i32.const(0));
-        return pack(i32.lt_s(r, i32.const(0)), i32.eq(a32, b32), i32.ge_u(a32, b32), overflow);
-      }
-      case Kind.add64: {
-        const r = i64.add(a, b);
-        const overflow = i64.lt_s(i64.and(i64.xor(a, r), i64.xor(b, r)), i64.const(0n));
-        return pack(i64.lt_s(r, i64.const(0n)), i64.eqz(r), i64.lt_u(r, a), overflow);
-      }
-      case Kind.add32: {
-        const r = i32.add(a32, b32);
-        const overflow = i32.lt_s(i32.and(i32.xor(a32, r), i32.xor(b32, r)), i32.const(0));
-        return pack(i32.lt_s(r, i32.const(0)), i32.eqz(r), i32.lt_u(r, a32), overflow);
-      }
-      case Kind.logic64:
-        return pack(i64.lt_s(a, i64.const(0n)), i64.eqz(a));
-      case Kind.logic32:
-        return pack(i32.lt_s(a32, i32.const(0)), i32.eqz(a32));
-    }
-    return this.inBlock;
-  }
 }
 
 /** With C and V clear. */
@@ -181,4 +145,38 @@ function logicCondition(cond: number, zero: I32, negative: I32, notNegative: I32
 function pack(n: I32, z: I32, c?: I32, v?: I32): I32 {
   const nz = i32.or(i32.shl(n, i32.const(3)), i32.shl(z, i32.const(2)));
   return c === undefined || v === undefined ? nz : i32.or(nz, i32.or(i32.shl(c, i32.const(1)), v));
+}
+
+/** The four bits of a kind. */
+function packKnown(kind: number, a: I64, b: I64, inBlock: I32): I32 {
+  const a32 = i32.wrap(a), b32 = i32.wrap(b);
+  switch (kind) {
+    case Kind.packed:
+      return a32;
+    case Kind.subtract64: {
+      const r = i64.sub(a, b);
+      const overflow = i64.lt_s(i64.and(i64.xor(a, b), i64.xor(a, r)), i64.const(0n));
+      return pack(i64.lt_s(r, i64.const(0n)), i64.eq(a, b), i64.ge_u(a, b), overflow);
+    }
+    case Kind.subtract32: {
+      const r = i32.sub(a32, b32);
+      const overflow = i32.lt_s(i32.and(i32.xor(a32, b32), i32.xor(a32, r)), i32.const(0));
+      return pack(i32.lt_s(r, i32.const(0)), i32.eq(a32, b32), i32.ge_u(a32, b32), overflow);
+    }
+    case Kind.add64: {
+      const r = i64.add(a, b);
+      const overflow = i64.lt_s(i64.and(i64.xor(a, r), i64.xor(b, r)), i64.const(0n));
+      return pack(i64.lt_s(r, i64.const(0n)), i64.eqz(r), i64.lt_u(r, a), overflow);
+    }
+    case Kind.add32: {
+      const r = i32.add(a32, b32);
+      const overflow = i32.lt_s(i32.and(i32.xor(a32, r), i32.xor(b32, r)), i32.const(0));
+      return pack(i32.lt_s(r, i32.const(0)), i32.eqz(r), i32.lt_u(r, a32), overflow);
+    }
+    case Kind.logic64:
+      return pack(i64.lt_s(a, i64.const(0n)), i64.eqz(a));
+    case Kind.logic32:
+      return pack(i32.lt_s(a32, i32.const(0)), i32.eqz(a32));
+  }
+  return inBlock;
 }

@@ -23,12 +23,11 @@ export class Loop {
 /** Nothing is held where a region begins. */
 export const NOTHING: Held = { registers: 0, windows: 0 };
 
-/** A page: its tags for reads and writes as in the TLB, and host address minus VA. */
+/** A page that may be read, or written: its VA, and host address minus VA. */
 export interface Window {
   /** Bit in {@linkcode Held}. */
   readonly bit: number;
-  readonly read: Local<"i64">;
-  readonly write: Local<"i64">;
+  readonly tag: Local<"i64">;
   readonly addend: Local<"i32">;
 }
 

@@ -42,11 +42,14 @@ export class Hotness {
     period: 20_000,
     /** Samples in a granule before its first trace; twice as many before each further one. */
     firstThreshold: 8,
-    /** Instructions in the interpreter before a sample that make it count: in code of no region, and in a region's. */
+    /** A sample in code of no region counts after so many instructions in the interpreter. */
     leastInterpreted: 32,
-    longInterpreted: 500,
+    /** One in a region's does when the interpreter executed so much of what came before: it can't be entered where it should. */
+    interpretedShare: 0.15,
   };
   #due = 0;
+  /** Since a region was left, and since the last sample. */
+  #since = 0;
   #interpreted = 0;
   #tracing = 0;
   #last = 0;
@@ -62,23 +65,26 @@ export class Hotness {
   }
 
   /**
-   * So many were to be executed, `remaining` are left over, and `record` is the next. Regions executed some until
-   * `atExit` were left, all if that is `slice`.
+   * So many were to be executed, `remaining` are left over, and `record` is the next. The interpreter executed `since` of them since a region
+   * was left last, and `interpreted` of all.
    */
-  executed(slice: number, atExit: number, remaining: number, record: number): void {
+  executed(slice: number, since: number, interpreted: number, remaining: number, record: number): void {
     if (this.#tracing > 0) return;
-    this.#interpreted = (atExit === slice ? this.#interpreted + slice : atExit) - remaining;
-    this.#due -= slice - remaining;
+    const done = slice - remaining;
+    this.#since = since === done ? this.#since + since : since;
+    this.#interpreted += interpreted;
+    this.#due -= done;
     if (this.#due > 0) return;
+    this.#sample(record, this.#interpreted / (this.tuning.period - this.#due));
+    this.#interpreted = 0;
     this.#due = this.tuning.period;
-    this.#sample(record, this.#interpreted);
   }
 
-  /** @param interpreted instructions executed since a region was left */
-  #sample(record: number, interpreted: number): void {
+  /** @param share of the interpreter in what was executed since the last sample */
+  #sample(record: number, share: number): void {
     this.stats.samples++;
     // Where a budget is nearly used up, regions leave; but one that can't be entered in its inner loop helps little.
-    if (interpreted < this.tuning.leastInterpreted || (interpreted < this.tuning.longInterpreted && this.listener.isCovered(record))) {
+    if (this.#since < this.tuning.leastInterpreted || (share < this.tuning.interpretedShare && this.listener.isCovered(record))) {
       this.stats.covered++;
       return;
     }

@@ -1,23 +1,12 @@
 /** Compiles a region: basic blocks become a function that runs until it must leave. */
 import type { Decoder } from "../../isa/decoder.ts";
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
-import {
-  type Callable,
-  type FunctionBuilder,
-  type I32,
-  i32,
-  type I64,
-  i64,
-  type Label,
-  type Local,
-  type Signature,
-} from "../../wasm/mod.ts";
+import { type FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
-import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE, Status } from "../layout.ts";
-import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
-import type { Imports } from "../place.ts";
+import { DTLB_SIZE, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Block, Graph } from "./discover.ts";
 import { type Held, Loop, NOTHING } from "./held.ts";
+import type { RegionModule } from "./region_module.ts";
 import type { RegionPlace } from "./region_place.ts";
 import { RegionSemantics } from "./semantics.ts";
 import { Kind } from "./flags.ts";
@@ -36,13 +25,9 @@ export interface RegionSource {
   readonly wordAt: (index: number) => number;
   /** Address of the records of a page by its distance from the head's; `undefined`: no page of this region. */
   readonly recordsOf: (page: number) => number | undefined;
-  /** Base of the state block. */
-  readonly base: number;
   readonly decoder: Decoder;
   readonly environment: DecodeEnvironment;
-  readonly imports: Imports & { readonly fill: Callable };
-  /** How other regions are entered: their signature, addresses of the first record and of the table beside the records. */
-  readonly chain: { readonly signature: Signature; readonly records: number; readonly sideTable: number };
+  readonly module: RegionModule;
 }
 
 /**
@@ -90,16 +75,17 @@ class RegionWriter {
     const nowhere = () => {
       throw new Error("a region has no records");
     };
+    const { module } = source;
     const place: RegionPlace = {
       f,
-      imports: source.imports,
-      fill: source.imports.fill,
-      base: source.base,
+      imports: module.imports,
+      look: (access, unprivileged) => module.look(access, unprivileged),
+      pack: () => module.pack(),
+      base: module.addresses.base,
       ip: i32.const(0),
       head: i64.const(0n),
       records: i32.const(0),
       pageVa: this.#pageVa.value,
-      bank: i32.const(0),
       spill: nowhere,
       resume: nowhere,
       leave: nowhere,
@@ -113,7 +99,7 @@ class RegionWriter {
 
   write(): void {
     const { f, source } = this;
-    const { base } = source;
+    const { base } = source.module.addresses;
     const semantics = this.#semantics;
     const budget = f.params[0] as Local<"i32">;
     this.#pageNumber(0);
@@ -143,13 +129,9 @@ class RegionWriter {
       });
       // By how much the budget is to be corrected.
       f.set(budget, i32.add(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
-      semantics.flags.finish((value) => f.store("i32", i32.const(0), value, base + at.NZCV));
-      this.#storePlace();
-      this.#return(Status.bail);
+      f.returnCall(source.module.bail, this.#budget.value, this.#storePage(), ...semantics.flags.operands);
     });
-    semantics.flags.finish((value) => f.store("i32", i32.const(0), value, base + at.NZCV));
-    this.#chain();
-    f.unreachable();
+    f.returnCall(source.module.goOn, this.#budget.value, this.#target.value, ...semantics.flags.operands);
   }
 
   /** An outermost loop, with exits that store what it wrote. */
@@ -169,53 +151,6 @@ class RegionWriter {
     });
     semantics.storeFor(loop);
     f.br(outside.leave);
-  }
-
-  /** Back to the interpreter. */
-  #return(status: number): void {
-    const { f } = this;
-    const { base } = this.source;
-    f.store("i32", i32.const(0), this.#budget.value, base + at.BUDGET);
-    f.store("i32", i32.const(0), this.#budget.value, base + at.REGION_BUDGET);
-    f.return(i32.const(status));
-  }
-
-  /** Goes on at a target: in the region that begins there, or in the interpreter. */
-  #chain(): void {
-    const { f } = this;
-    const { base, chain } = this.source;
-    const target = this.#target.value;
-    const records = f.local("i32"), record = f.local("i32");
-    const word = (offset: number) => i32.load(i32.const(0), base + offset);
-    f.set(records, word(at.RECORDS));
-    const within = i64.rotr(i64.xor(target, this.#pageVa.value), i64.const(2n));
-    f.if(i64.ge_u(within, i64.const(BigInt(RECORDS_PER_PAGE))), () => {
-      const entry = f.let(this.#fetchEntry(target));
-      f.if(i64.ne(i64.and(target, i64.const(-4093n)), i64.load(entry, DTLB_SIZE + ITLB_TAG)), () => {
-        f.store("i64", i32.const(0), target, base + at.TARGET);
-        this.#return(Status.branch);
-      });
-      f.set(records, i32.load(entry, DTLB_SIZE + ITLB_RECORDS));
-      f.store("i32", i32.const(0), records.value, base + at.RECORDS);
-      f.store("i64", i32.const(0), i64.and(target, i64.const(-4096n)), base + at.PAGE_VA);
-    });
-    f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
-    f.if(i32.eq(i32.load16_u(record.value), i32.const(ENTER_REGION)), () => {
-      const beside = i32.add(i32.shr_u(i32.sub(record.value, i32.const(chain.records)), i32.const(2)), i32.const(chain.sideTable));
-      const handler = i32.add(i32.load16_u(beside, 2), i32.const(MAX_HANDLERS));
-      f.returnCallIndirect(chain.signature, 0, handler, this.#budget.value);
-    });
-    f.store("i32", i32.const(0), record.value, base + at.IP);
-    this.#return(Status.next);
-  }
-
-  /** Entry of the instruction TLB for a VA. */
-  #fetchEntry(va: I64): I32 {
-    const index = i32.and(
-      i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
-      i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
-    );
-    return i32.add(i32.load(i32.const(0), this.source.base + at.TLB), index);
   }
 
   /** Enough instructions for all that comes before the next check, or the interpreter goes on. */
@@ -285,20 +220,22 @@ class RegionWriter {
     this.f.br(this.#exits.bail);
   }
 
-  /** Where the region bails out: a page and an instruction in it. */
-  #storePlace(): void {
+  /** Makes the page where the region bails out the present one. Returns the record there. */
+  #storePage(): I32 {
     const { f } = this;
-    const { base } = this.source;
-    const index = i32.shl(i32.and(this.#code.value, i32.const(RECORDS_PER_PAGE - 1)), i32.const(4));
+    const { base } = this.source.module.addresses;
     const [{ records }, ...others] = this.#pages;
-    f.store("i32", i32.const(0), i32.add(i32.const(records), index), base + at.IP);
+    const first = others.length > 0 ? f.local("i32") : undefined;
+    if (first) f.set(first, i32.const(records));
     for (const [i, { page, records }] of others.entries()) {
       f.if(i32.eq(i32.and(i32.shr_u(this.#code.value, i32.const(PAGE_SHIFT)), i32.const(MAX_PAGES - 1)), i32.const(i + 1)), () => {
-        f.store("i32", i32.const(0), i32.add(i32.const(records), index), base + at.IP);
+        f.set(first!, i32.const(records));
         f.store("i32", i32.const(0), i32.const(records), base + at.RECORDS);
         f.store("i64", i32.const(0), this.#va(page * RECORDS_PER_PAGE), base + at.PAGE_VA);
       });
     }
+    const index = i32.shl(i32.and(this.#code.value, i32.const(RECORDS_PER_PAGE - 1)), i32.const(4));
+    return i32.add(first ? first.value : i32.const(records), index);
   }
 
   /** Index of a page in {@linkcode #pages}. */
@@ -320,7 +257,7 @@ class RegionWriter {
     f.ifUnlikely(i32.eqz(found.value), () => {
       f.scope(() => {
         const va = f.let(this.#va(page * RECORDS_PER_PAGE));
-        const entry = f.let(this.#fetchEntry(va));
+        const entry = f.let(this.source.module.fetchEntry(va));
         const isThere = i32.and(
           i64.eq(va, i64.load(entry, DTLB_SIZE + ITLB_TAG)),
           i32.eq(i32.load(entry, DTLB_SIZE + ITLB_RECORDS), i32.const(records)),

@@ -4,17 +4,17 @@ import type { Place } from "../place.ts";
 
 /** Where a region's code sits. */
 export interface RegionPlace extends Place {
-  /** (size, flags) → host address of RAM for an access at ADDRESS, 0: the interpreter must look. Flags: 1 unprivileged, 2 times the access kind. */
-  readonly fill: Callable;
+  /** (VA, size - 1) → host address minus VA of RAM for an access, odd: the interpreter must look. */
+  look(access: number, unprivileged: boolean): Callable;
+  /** (kind, a, b) → NZCV as a number. */
+  pack(): Callable;
   /** VA of the page. */
   readonly pageVa: I64;
-  /** TLB bank. */
-  readonly bank: I32;
   /** Leaves before the present instruction. */
   bail(): void;
 }
 
-/** Access kinds of {@linkcode RegionPlace.fill}: what goes into bits 1 and 2 of its second argument. */
+/** Access kinds of {@linkcode RegionPlace.look}. In the flags of `fill` they are bits 1 and 2; bit 0 is unprivileged. */
 export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
 
 /** How an instruction goes on, when not at the next one. */

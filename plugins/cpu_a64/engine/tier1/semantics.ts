@@ -9,12 +9,10 @@ import type { DecodeEnvironment, Field, IntegerOps, Raw, Register, SystemOp } fr
 import type { Decoded } from "../../isa/decoder.ts";
 import { call, type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
-import { DTLB_ADDEND, DTLB_READ, DTLB_WRITE } from "../layout.ts";
 import type { Slot } from "../place.ts";
 import { registers } from "../../sysregs/mod.ts";
 import { Tier0 } from "../tier0.ts";
 import { InlineRegisters } from "./system_registers.ts";
-import { pageOf } from "../tier0_memory.ts";
 import { Flags, Kind } from "./flags.ts";
 import { type Ending, READ_ACCESS, type RegionPlace, UPDATE_ACCESS, WRITE_ACCESS } from "./region_place.ts";
 import { type Held, LAST_WINDOW, type Loop, members, type Window } from "./held.ts";
@@ -30,7 +28,7 @@ export class RegionSemantics extends Tier0 {
   #fields: Raw<string> = { word: 0 };
   #pc = 0;
   #depth = 0;
-  readonly #locals: Local<"i64">[] = [];
+  readonly #locals: (Local<"i64"> | undefined)[] = [];
   readonly #inline: InlineRegisters;
   readonly #fpcr: Local<"i32">;
   readonly #fpsr: Local<"i32">;
@@ -41,11 +39,10 @@ export class RegionSemantics extends Tier0 {
 
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, any.declaration, {}, environment);
-    for (let n = 0; n <= SP; n++) this.#locals.push(place.f.local("i64"));
     this.#inline = new InlineRegisters(place);
     this.#fpcr = place.f.local("i32");
     this.#fpsr = place.f.local("i32");
-    this.flags = new Flags(place.f, this.load32(at.NZCV));
+    this.flags = new Flags(place.f, this.load32(at.NZCV), () => place.pack());
   }
 
   /** Emits an instruction. @param pc offset from the start of the page, in bytes */
@@ -92,12 +89,9 @@ export class RegionSemantics extends Tier0 {
   loadFor(loop: Loop): void {
     const { f } = this.place;
     f.later(() => {
-      for (const n of members(loop.used & ~loop.before.registers)) f.set(this.#locals[n], this.load64(offsetOf(n)));
-      for (const { bit, read, write } of this.#windows.values()) {
-        if (loop.windows & ~loop.before.windows & bit) {
-          f.set(read, i64.const(-1n));
-          f.set(write, i64.const(-1n));
-        }
+      for (const n of members(loop.used & ~loop.before.registers)) f.set(this.#local(n), this.load64(offsetOf(n)));
+      for (const { bit, tag } of this.#windows.values()) {
+        if (loop.windows & ~loop.before.windows & bit) f.set(tag, i64.const(-1n));
       }
     });
   }
@@ -105,8 +99,13 @@ export class RegionSemantics extends Tier0 {
   /** After a loop: stores what it wrote. */
   storeFor(loop: Loop): void {
     this.place.f.later(() => {
-      for (const n of members(loop.written)) this.store64(offsetOf(n), this.#locals[n].value);
+      for (const n of members(loop.written)) this.store64(offsetOf(n), this.#local(n).value);
     });
+  }
+
+  /** A general register's. */
+  #local(n: number): Local<"i64"> {
+    return this.#locals[n] ??= this.place.f.unscoped(() => this.place.f.local("i64"));
   }
 
   /** A general register's value, 31 is SP. */
@@ -114,10 +113,10 @@ export class RegionSemantics extends Tier0 {
     const bit = 1 << n;
     if (this.#loop) this.#loop.used |= bit;
     else if (!(this.#held.registers & bit)) {
-      this.place.f.set(this.#locals[n], this.load64(offsetOf(n)));
+      this.place.f.set(this.#local(n), this.load64(offsetOf(n)));
       this.#held.registers |= bit;
     }
-    return this.#locals[n].value;
+    return this.#local(n).value;
   }
 
   #number(register: Register): number {
@@ -126,13 +125,13 @@ export class RegionSemantics extends Tier0 {
 
   #write(n: number, value: I64): void {
     const bit = 1 << n;
-    this.place.f.set(this.#locals[n], value);
+    this.place.f.set(this.#local(n), value);
     if (this.#loop) {
       // Where it leaves, all that it may have written is stored.
       this.#loop.used |= bit;
       this.#loop.written |= bit;
     } else {
-      this.store64(offsetOf(n), this.#locals[n].value);
+      this.store64(offsetOf(n), this.#local(n).value);
       this.#held.registers |= bit;
     }
   }
@@ -275,26 +274,20 @@ export class RegionSemantics extends Tier0 {
 
   /**
    * Host address of an access. Nothing changes a translation while a region runs, so the page that a base register
-   * pointed to last stays in locals, a TLB of one entry for each of them.
+   * pointed to last stays in locals, a TLB of one entry for each of them, one for loads and one for stores.
    */
   #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
-    const { f, fill } = this.place;
-    const { bit, read, write, addend } = this.#window(unprivileged);
+    const { f } = this.place;
+    const { bit, tag, addend } = this.#window(unprivileged, access);
     const lookUp = () => {
-      const entry = this.entry(va, unprivileged);
-      f.ifUnlikely(i64.ne(pageOf(va, size), i64.load(entry, access === READ_ACCESS ? DTLB_READ : DTLB_WRITE)), () => {
-        this.store64(at.ADDRESS, va);
-        f.if(i32.eqz(call("i32", fill, i32.const(size), i32.const(+unprivileged | (access << 1)))), () => this.place.bail());
-      });
-      f.set(read, i64.load(entry, DTLB_READ));
-      f.set(write, i64.load(entry, DTLB_WRITE));
-      f.set(addend, i32.load(entry, DTLB_ADDEND));
+      f.set(addend, call("i32", this.place.look(access, unprivileged), va, i32.const(size - 1)));
+      f.ifUnlikely(i32.and(addend.value, i32.const(1)), () => this.place.bail());
+      f.set(tag, i64.and(va, i64.const(-4096n)));
     };
     if (this.#loop) this.#loop.windows |= bit;
     if (this.#loop || this.#held.windows & bit) {
       // With the low bits a misaligned access never hits, or one that crosses into the next page might.
-      const tag = i64.and(va, i64.const(-4096n | BigInt(size - 1)));
-      f.ifUnlikely(i64.ne(tag, (access === READ_ACCESS ? read : write).value), lookUp);
+      f.ifUnlikely(i64.ne(i64.and(va, i64.const(-4096n | BigInt(size - 1))), tag.value), lookUp);
     } else {
       lookUp();
       if (bit !== 1 << LAST_WINDOW) this.#held.windows |= bit;
@@ -303,15 +296,14 @@ export class RegionSemantics extends Tier0 {
   }
 
   /** Locals of the page that the present instruction's base register pointed to last; literals have one together. */
-  #window(unprivileged: boolean): Window {
-    const key = (this.#fields.Rn ?? 32) + (unprivileged ? 64 : 0);
+  #window(unprivileged: boolean, access: number): Window {
+    const key = (this.#fields.Rn ?? 32) + (unprivileged ? 64 : 0) + (access === READ_ACCESS ? 0 : 128);
     let window = this.#windows.get(key);
     if (window === undefined) {
       const { f } = this.place;
       // Those that have no bit left share the last one's: it is never held outside of loops, and emptied before any.
       const bit = 1 << Math.min(this.#windows.size, LAST_WINDOW);
-      const make = () => ({ bit, read: f.local("i64"), write: f.local("i64"), addend: f.local("i32") });
-      this.#windows.set(key, window = f.unscoped(make));
+      this.#windows.set(key, window = f.unscoped(() => ({ bit, tag: f.local("i64"), addend: f.local("i32") })));
     }
     return window;
   }

@@ -5,7 +5,6 @@
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import * as at from "../../state.ts";
-import { ModuleBuilder } from "../../wasm/mod.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
 import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
@@ -14,12 +13,17 @@ import { discover, type Graph } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
 import { PageMap } from "./pages.ts";
 import { MAX_PAGES, writeRegion } from "./region.ts";
+import { RegionModule } from "./region_module.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
 
 /** Most times that a region is made for the same head: code that keeps changing isn't worth it. */
-const MAX_ATTEMPTS = 3;
+const MAX_ATTEMPTS = 16;
+/** Most times that it is made anew with more in it. */
+const MAX_EXTENSIONS = 3;
+/** Regions of a module. */
+const MAX_BATCH = 64;
 
 /** Regions that one machine keeps. */
 export const MAX_REGIONS = 8192;
@@ -42,6 +46,15 @@ interface Region {
   readonly exits: ReadonlySet<number>;
 }
 
+/** A region to be. */
+interface Plan {
+  readonly slot: number;
+  readonly head: number;
+  readonly graph: Graph;
+  readonly slotOf: (page: number) => number;
+  readonly wordAt: (index: number) => number;
+}
+
 /** What the engine gives. */
 export interface Tier1Parts {
   readonly limits: { readonly minimum: number; readonly maximum: number };
@@ -59,6 +72,8 @@ export interface Tier1Parts {
 /** Regions of one physical CPU. */
 export class Tier1 {
   readonly #bySlot = new Map<number, Region[]>();
+  /** By number of the head's record. */
+  readonly #byHead = new Map<number, Region>();
   readonly #free: number[] = [];
   readonly #pages: PageMap;
   /** For each record: whether a trace visited it, and how many regions contain it. */
@@ -69,7 +84,7 @@ export class Tier1 {
   /** How often regions were made for a head. */
   readonly #attempts = new Map<number, number>();
   readonly hotness: Hotness | undefined;
-  readonly stats = { regions: 0, instructions: 0, bytes: 0, drops: 0 };
+  readonly stats = { regions: 0, modules: 0, instructions: 0, bytes: 0, drops: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
@@ -115,7 +130,10 @@ export class Tier1 {
   /** They were executed, but those that BUDGET still has. */
   executed(slice: number): void {
     const { block } = this.parts;
-    this.hotness?.executed(slice, block.get(at.REGION_BUDGET), block.get(at.BUDGET), block.get(at.IP));
+    const remaining = block.get(at.BUDGET);
+    const since = block.get(at.REGION_BUDGET) - remaining;
+    this.hotness?.executed(slice, since, block.get(at.INTERPRETED) + since, remaining, block.get(at.IP));
+    block.set(at.INTERPRETED, 0);
   }
 
   /** Number of a record among all, its page's end not counted. */
@@ -127,39 +145,50 @@ export class Tier1 {
 
   #compileHot(heads: readonly number[]): void {
     const { code } = this.parts;
-    const wanted = new Set(heads.map((record) => this.#index(record)));
-    // Regions that leave to what is known to be executed now are made anew, with it.
+    const wanted = new Set<number>();
+    // Regions that leave to what is known to be executed now are made anew, with it, while that isn't too often; then others begin there.
     for (const index of this.#fresh) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
       for (const region of [...this.#bySlot.get(slot) ?? []]) {
-        const head = slot * RECORDS_PER_PAGE + region.head;
-        if (!region.exits.has(index) || (this.#attempts.get(head) ?? 0) >= MAX_ATTEMPTS) continue;
-        this.#remove(region);
-        wanted.add(head);
+        const head = region.slot * RECORDS_PER_PAGE + region.head;
+        if (!region.exits.has(index)) continue;
+        if ((this.#attempts.get(head) ?? 0) < MAX_EXTENSIONS) {
+          this.#remove(region);
+          wanted.add(head);
+        } else wanted.add(index);
       }
     }
     this.#fresh = [];
+    for (const record of heads) wanted.add(this.#index(record));
+    const plans = new Map<number, Plan>();
     for (const index of wanted) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
-      if (code.frameOf(slot) < 0 || (this.#attempts.get(index) ?? 0) >= MAX_ATTEMPTS) continue;
-      this.compile(slot, index % RECORDS_PER_PAGE);
-      this.#attempts.set(index, (this.#attempts.get(index) ?? 0) + 1);
+      const attempts = this.#attempts.get(index) ?? 0;
+      if (plans.size >= MAX_BATCH || code.frameOf(slot) < 0 || attempts >= MAX_ATTEMPTS) continue;
+      const plan = this.#plan(slot, index % RECORDS_PER_PAGE, plans);
+      if (plan === undefined) continue;
+      plans.set(index, plan);
+      this.#attempts.set(index, attempts + 1);
+      // The loop goes on with these.
+      for (const next of this.#absolute(plan.graph.beyond, plan.slotOf)) wanted.add(next);
     }
+    this.#compile([...plans.values()]);
   }
 
   /** A region for each block that may begin in a run. */
   #force(slot: number, first: number): void {
-    for (const block of this.compile(slot, first)) this.compile(slot, block);
+    const none = new Map<number, Plan>();
+    const plan = this.#plan(slot, first, none);
+    if (plan === undefined) return;
+    const others = [...plan.graph.blocks.keys()].filter((index) => index !== first && index >= 0 && index < RECORDS_PER_PAGE);
+    this.#compile([plan, ...others.flatMap((index) => this.#plan(slot, index, none) ?? [])]);
   }
 
-  /** Compiles the region that begins at an instruction of a page. */
-  compile(slot: number, head: number): Iterable<number> {
-    const { parts } = this;
-    const { code, block } = parts;
-    const records = code.addressOf(slot);
-    const record = records + head * RECORD_SIZE;
-    const handler = block.halves[record >>> 1];
-    if (handler <= ENTER_REGION || !code.isWhole(slot)) return [];
+  /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
+  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>): Plan | undefined {
+    const { code, block } = this.parts;
+    const handler = block.halves[(code.addressOf(slot) + head * RECORD_SIZE) >>> 1];
+    if (handler <= ENTER_REGION || !code.isWhole(slot)) return undefined;
     const slots = new Map<number, number>();
     const slotOf = (page: number): number => {
       let found = slots.get(page);
@@ -183,43 +212,52 @@ export class Tier1 {
       if (block.halves[(code.addressOf(there) + within * RECORD_SIZE) >>> 1] === 0) return false;
       return this.hotness === undefined || this.#visited[there * RECORDS_PER_PAGE + within] !== 0;
     };
-    const graph = discover(head, (index) => isKnown(index) ? wordAt(index) : undefined);
-    if (graph.instructions < 2) return [];
-    const recordsOf = (page: number) => slotOf(page) < 0 ? undefined : code.addressOf(slotOf(page));
-    const number = this.#free.pop() ?? this.#evict();
-    const module = new ModuleBuilder(parts.limits);
-    const none = { index: -1, params: [], result: undefined };
-    const imports = {
-      slowLoad: none,
-      slowStore: none,
-      slowAtomic: none,
-      system: none,
-      softFloat: module.importFunction("env", "softFloat", ["i32"]),
-      fill: module.importFunction("env", "fill", ["i32", "i32"], "i32"),
+    const own = slot * RECORDS_PER_PAGE + head;
+    const isElsewhere = (index: number): boolean => {
+      const page = Math.floor(index / RECORDS_PER_PAGE);
+      const there = slotOf(page);
+      if (there < 0 || this.hotness === undefined) return false;
+      const other = there * RECORDS_PER_PAGE + index - page * RECORDS_PER_PAGE;
+      if (other === own) return false;
+      const found = planned.get(other) ?? this.#byHead.get(other);
+      return found !== undefined && contains(found, own);
     };
-    module.importTable("env", "table");
-    const chain = { signature: module.signature(["i32"], "i32"), records: code.address, sideTable: parts.sideTable };
-    const { decoder, environment } = parts;
-    const { memory, address: base } = block;
-    let exits: ReadonlySet<number> = new Set();
-    module.function(
-      ["i32"],
-      "i32",
-      (f) => exits = writeRegion(f, { graph, wordAt, recordsOf, base, decoder, environment, imports, chain }),
-      "region",
-    );
-    const bytes = module.finish();
-    const { fill, softFloat } = parts;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { memory, fill, softFloat, table: parts.interpreter.table },
+    const graph = discover(head, { wordAt: (index) => isKnown(index) ? wordAt(index) : undefined, isElsewhere });
+    return graph.instructions < 2 ? undefined : { slot, head, graph, slotOf, wordAt };
+  }
+
+  /** Compiles regions, as one module. */
+  #compile(plans: readonly Plan[]): void {
+    if (plans.length === 0) return;
+    const { parts } = this;
+    const { code, block, decoder, environment, sideTable } = parts;
+    const numbers = plans.map(() => this.#free.pop() ?? this.#evict());
+    const module = new RegionModule(parts.limits, { base: block.address, records: code.address, sideTable });
+    const exits = plans.map(({ graph, wordAt, slotOf }, i) => {
+      const recordsOf = (page: number) => slotOf(page) < 0 ? undefined : code.addressOf(slotOf(page));
+      let found: ReadonlySet<number>;
+      module.region(numbers[i], (f) => found = writeRegion(f, { graph, wordAt, recordsOf, decoder, environment, module }));
+      return found!;
     });
-    parts.interpreter.setRegion(number, instance.exports.region as () => number);
-    const side = (parts.sideTable + ((record - code.address) >>> 2)) >>> 1;
-    block.halves[side] = handler;
+    const bytes = module.finish();
+    const { fill, softFloat, interpreter } = parts;
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: block.memory, fill, softFloat, table: interpreter.table } });
+    for (const [i, plan] of plans.entries()) this.#enter(plan, numbers[i], exits[i]);
+    this.stats.modules++;
+    this.stats.bytes += bytes.length;
+  }
+
+  /** A region that has been compiled is entered from now on. */
+  #enter({ slot, head, graph, slotOf }: Plan, number: number, exits: ReadonlySet<number>): void {
+    const { code, block, sideTable } = this.parts;
+    const record = code.addressOf(slot) + head * RECORD_SIZE;
+    const side = (sideTable + ((record - code.address) >>> 2)) >>> 1;
+    block.halves[side] = block.halves[record >>> 1];
     block.halves[side + 1] = number;
     block.halves[record >>> 1] = ENTER_REGION;
     const region = { number, slot, head, graph, slotOf, exits: this.#absolute(exits, slotOf), parts: partsOf(graph, slotOf) };
     this.#cover(region, 1);
+    this.#byHead.set(slot * RECORDS_PER_PAGE + head, region);
     for (const part of region.parts.keys()) {
       const list = this.#bySlot.get(part);
       if (list) list.push(region);
@@ -227,8 +265,6 @@ export class Tier1 {
     }
     this.stats.regions++;
     this.stats.instructions += graph.instructions;
-    this.stats.bytes += bytes.length;
-    return [...graph.blocks.keys()].filter((index) => index >= 0 && index < RECORDS_PER_PAGE);
   }
 
   /** Numbers of instructions as `#index` has them. */
@@ -271,13 +307,14 @@ export class Tier1 {
 
   #drop(region: Region): void {
     const { number, slot, head } = region;
+    this.#byHead.delete(slot * RECORDS_PER_PAGE + head);
     this.#cover(region, -1);
     const { block, code, sideTable, interpreter } = this.parts;
     const record = code.addressOf(slot) + head * RECORD_SIZE;
     if (block.halves[record >>> 1] === ENTER_REGION) {
       block.halves[record >>> 1] = block.halves[(sideTable + ((record - code.address) >>> 2)) >>> 1];
     }
-    interpreter.setRegion(number, null);
+    interpreter.dropRegion(number);
     this.#free.push(number);
     this.stats.drops++;
   }
@@ -287,6 +324,16 @@ export class Tier1 {
     for (const slot of [...this.#bySlot.keys()]) this.#changed(slot, 0, RECORDS_PER_PAGE);
     return this.#free.pop()!;
   }
+}
+
+/** Whether an instruction is in a region. */
+function contains({ graph, slotOf }: Pick<Plan, "graph" | "slotOf">, index: number): boolean {
+  for (const { first, count } of graph.blocks.values()) {
+    const page = Math.floor(first / RECORDS_PER_PAGE);
+    const start = (slotOf(page) - page) * RECORDS_PER_PAGE + first;
+    if (index >= start && index < start + count) return true;
+  }
+  return false;
 }
 
 /** From the first instruction of each page to the last. */

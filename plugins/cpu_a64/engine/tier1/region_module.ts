@@ -1,0 +1,171 @@
+/**
+ * A module of regions, and what they share: the look-up of an address in the TLB, and the ways out, which are in a module once
+ * and not at each access and in each region.
+ */
+import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder } from "../../wasm/mod.ts";
+import type { Signature } from "../../wasm/mod.ts";
+import * as at from "../../state.ts";
+import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
+import {
+  DTLB_ADDEND,
+  DTLB_READ,
+  DTLB_SECOND,
+  DTLB_SIZE,
+  DTLB_WRITE,
+  ITLB_BITS,
+  ITLB_ENTRY_SHIFT,
+  ITLB_RECORDS,
+  ITLB_TAG,
+  RECORDS_PER_PAGE,
+  Status,
+} from "../layout.ts";
+import type { Imports } from "../place.ts";
+import { entryIn } from "../tier0_memory.ts";
+import { packed, writePack } from "./flags.ts";
+import { READ_ACCESS } from "./region_place.ts";
+
+/** Where things are that do not change. */
+export interface RegionAddresses {
+  /** The state block. */
+  readonly base: number;
+  /** The first record of all. */
+  readonly records: number;
+  /** The table beside the records. */
+  readonly sideTable: number;
+}
+
+/** A module under construction. */
+export class RegionModule {
+  readonly #module: ModuleBuilder;
+  readonly imports: Imports;
+  readonly #fill: Callable;
+  readonly #signature: Signature;
+  readonly #looks = new Map<number, Callable>();
+  #pack: Callable | undefined;
+  /** (budget, target, kind, a, b): goes on at a target, in the region that begins there or in the interpreter. */
+  readonly goOn: Callable;
+  /** (budget, record, kind, a, b): the interpreter goes on at a record of the page that the state block has. */
+  readonly bail: Callable;
+
+  /** @param limits of the memory */
+  constructor(limits: { readonly minimum: number; readonly maximum: number }, readonly addresses: RegionAddresses) {
+    const module = this.#module = new ModuleBuilder(limits);
+    const none = { index: -1, params: [], result: undefined };
+    this.imports = {
+      slowLoad: none,
+      slowStore: none,
+      slowAtomic: none,
+      system: none,
+      softFloat: module.importFunction("env", "softFloat", ["i32"]),
+    };
+    this.#fill = module.importFunction("env", "fill", ["i32", "i32"], "i32");
+    module.importTable("env", "table");
+    this.#signature = module.signature(["i32"], "i32");
+    this.goOn = module.function(["i32", "i64", "i32", "i64", "i64"], "i32", (f) => this.#writeGoOn(f));
+    this.bail = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeBail(f));
+  }
+
+  /** Adds a region, whose function `build` writes: budget in, `Status` out. `number`: of the region. */
+  region(number: number, build: (f: FunctionBuilder) => void): void {
+    this.#module.element(0, MAX_HANDLERS + number, this.#module.function(["i32"], "i32", build));
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#module.finish();
+  }
+
+  /** (VA, size - 1) → host address minus VA for an access, an odd number: the interpreter must look. */
+  look(access: number, unprivileged: boolean): Callable {
+    const key = access << 1 | +unprivileged;
+    let found = this.#looks.get(key);
+    if (!found) {
+      found = this.#module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, access, unprivileged));
+      this.#looks.set(key, found);
+    }
+    return found;
+  }
+
+  /** (kind, a, b) → NZCV as a number. */
+  pack(): Callable {
+    return this.#pack ??= this.#module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, this.#word(at.NZCV)));
+  }
+
+  /** Entry of the instruction TLB for a VA. */
+  fetchEntry(va: I64): I32 {
+    const index = i32.and(
+      i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
+      i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
+    );
+    return i32.add(this.#word(at.TLB), index);
+  }
+
+  #word(offset: number): I32 {
+    return i32.load(i32.const(0), this.addresses.base + offset);
+  }
+
+  #writeLook(f: FunctionBuilder, access: number, unprivileged: boolean): void {
+    const [va, least] = f.params as [Local<"i64">, Local<"i32">];
+    const { base } = this.addresses;
+    const bank = f.let(this.#word(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB));
+    const offset = f.let(entryIn(f, va.value));
+    const last = f.let(i64.and(i64.add(va.value, i64.extend_u(least.value)), i64.const(-4096n)));
+    const tag = access === READ_ACCESS ? DTLB_READ : DTLB_WRITE;
+    const entry = f.let(i32.add(bank, offset));
+    f.ifUnlikely(i64.ne(last, i64.load(entry, tag)), () => {
+      const second = f.let(i32.add(bank, i32.xor(offset, i32.const(DTLB_SECOND))));
+      f.if(i64.eq(last, i64.load(second, tag)), () => f.return(i32.load(second, DTLB_ADDEND)));
+      f.store("i64", i32.const(0), va.value, base + at.ADDRESS);
+      const size = i32.add(least.value, i32.const(1));
+      f.if(i32.eqz(call("i32", this.#fill, size, i32.const(+unprivileged | (access << 1)))), () => f.return(i32.const(1)));
+    });
+    f.return(i32.load(entry, DTLB_ADDEND));
+  }
+
+  #storeFlags(f: FunctionBuilder): void {
+    const [kind, a, b] = f.params.slice(2) as [Local<"i32">, Local<"i64">, Local<"i64">];
+    f.if(kind.value, () => {
+      f.store("i32", i32.const(0), packed(f, kind.value, a.value, b.value, this.#word(at.NZCV)), this.addresses.base + at.NZCV);
+    });
+  }
+
+  /** Back to the interpreter. */
+  #return(f: FunctionBuilder, status: number): void {
+    const { base } = this.addresses;
+    f.store("i32", i32.const(0), f.params[0].value, base + at.BUDGET);
+    f.store("i32", i32.const(0), f.params[0].value, base + at.REGION_BUDGET);
+    f.return(i32.const(status));
+  }
+
+  #writeBail(f: FunctionBuilder): void {
+    this.#storeFlags(f);
+    f.store("i32", i32.const(0), f.params[1].value, this.addresses.base + at.IP);
+    this.#return(f, Status.bail);
+  }
+
+  #writeGoOn(f: FunctionBuilder): void {
+    const { base, records: first, sideTable } = this.addresses;
+    const [budget, { value: target }] = f.params as [Local<"i32">, Local<"i64">];
+    this.#storeFlags(f);
+    const records = f.local("i32"), record = f.local("i32");
+    f.set(records, this.#word(at.RECORDS));
+    const within = i64.rotr(i64.xor(target, i64.load(i32.const(0), base + at.PAGE_VA)), i64.const(2n));
+    f.if(i64.ge_u(within, i64.const(BigInt(RECORDS_PER_PAGE))), () => {
+      const entry = f.let(this.fetchEntry(target));
+      f.ifUnlikely(i64.ne(i64.and(target, i64.const(-4093n)), i64.load(entry, DTLB_SIZE + ITLB_TAG)), () => {
+        f.store("i64", i32.const(0), target, base + at.TARGET);
+        this.#return(f, Status.branch);
+      });
+      f.set(records, i32.load(entry, DTLB_SIZE + ITLB_RECORDS));
+      f.store("i32", i32.const(0), records.value, base + at.RECORDS);
+      f.store("i64", i32.const(0), i64.and(target, i64.const(-4096n)), base + at.PAGE_VA);
+    });
+    f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
+    f.if(i32.eq(i32.load16_u(record.value), i32.const(ENTER_REGION)), () => {
+      const beside = i32.add(i32.shr_u(i32.sub(record.value, i32.const(first)), i32.const(2)), i32.const(sideTable));
+      const handler = i32.add(i32.load16_u(beside, 2), i32.const(MAX_HANDLERS));
+      f.returnCallIndirect(this.#signature, 0, handler, budget.value);
+    });
+    f.store("i32", i32.const(0), record.value, base + at.IP);
+    this.#return(f, Status.next);
+  }
+}
