@@ -17,7 +17,7 @@ import { debugged, type GdbOptions, openGdb } from "./gdb/run.ts";
 import type { LoadedBoard } from "./load.ts";
 import { PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
-import type { Limits, Runnable, Surroundings } from "./runner.ts";
+import type { Limits, Surroundings } from "./runner.ts";
 import type { RunResult } from "./run_result.ts";
 import { Script } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
@@ -160,6 +160,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     return EXIT.usage;
   }
   try {
+    if (gdb) machine = debugged(machine, gdb, options.gdbWait ?? false, terminal, say);
     traces.machine = machine;
     const ports = machine.serialPorts.filter((name) => name !== POWER_KEY);
     for (const name of [...options.port === undefined ? [] : [options.port], ...files.names]) {
@@ -177,8 +178,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     if (control) say(`control ${control.path}`);
     const operator = control && operatorOf(control, machine);
     const around = { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting, control: operator };
-    const driven = gdb ? debugged(machine, gdb, options.gdbWait ?? false, terminal, say) : machine;
-    const result = await runAndReport(machine, driven, around, say);
+    const result = await runAndReport(machine, around, say);
     if (options.profile) symbols.remember();
     if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
     return result.code;
@@ -193,7 +193,6 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
 
 async function runAndReport(
   machine: Machine,
-  driven: Runnable,
   surroundings: Surroundings & { readonly terminal: Terminal; readonly consoles: Consoles },
   say: (line: string) => void,
 ): Promise<RunResult> {
@@ -202,7 +201,7 @@ async function runAndReport(
   let ending: Ending;
   terminal.open();
   try {
-    ending = await runMachine(driven, surroundings);
+    ending = await runMachine(machine, surroundings);
   } finally {
     consoles.end();
     terminal.close();

@@ -6,7 +6,7 @@ import type { Register } from "./registers.ts";
 
 /** What commands work on. */
 export interface MonitorView {
-  readonly host: { readonly machine: Machine; quit(): void };
+  readonly host: { readonly history: { readonly machine: Machine }; quit(): void };
   readonly debug: Debugger;
   readonly registers: readonly Register[];
   readonly vcpu: Vcpu | undefined;
@@ -22,14 +22,14 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   help: { usage: "", doc: "what there is", run: () => help() },
-  ps: { usage: "", doc: "domains and what their vCPUs do", run: ({ host }) => host.machine.describe() },
+  ps: { usage: "", doc: "domains and what their vCPUs do", run: ({ host }) => host.history.machine.describe() },
   position: {
     usage: "",
     doc: "virtual time, and instructions that all vCPUs have executed",
-    run: ({ host, debug }) => `${(host.machine.nowNs / 1e9).toFixed(9)} s, ${debug.position} instructions`,
+    run: ({ host, debug }) => `${(host.history.machine.nowNs / 1e9).toFixed(9)} s, ${debug.position} instructions`,
   },
-  exits: { usage: "", doc: "exits to the hypervisor so far, by kind", run: ({ host }) => counts(host.machine.stats.exits) },
-  trace: { usage: "", doc: "trace events so far, by kind", run: ({ host }) => counts(host.machine.stats.traced) },
+  exits: { usage: "", doc: "exits to the hypervisor so far, by kind", run: ({ host }) => counts(host.history.machine.stats.exits) },
+  trace: { usage: "", doc: "trace events so far, by kind", run: ({ host }) => counts(host.history.machine.stats.traced) },
   regs: {
     usage: "[TEXT]",
     doc: "the vCPU's system registers that aren't zero; or those with this in their names",

@@ -27,6 +27,8 @@ const SUPPORTED = [
   "swbreak+",
   "hwbreak+",
   "vContSupported+",
+  "ReverseStep+",
+  "ReverseContinue+",
 ].join(";");
 
 /** Answers a query; the empty answer to what isn't known. */

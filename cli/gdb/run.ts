@@ -1,7 +1,6 @@
 /** What `run` has to do for GDB. */
 import { ValidationError } from "@cliffy/command";
 import type { Machine } from "../../core/mod.ts";
-import type { Runnable } from "../runner.ts";
 import { GdbServer, parseAddress } from "./server.ts";
 
 /** The options. */
@@ -25,19 +24,20 @@ export function openGdb({ gdb, gdbWait }: GdbOptions): GdbServer | undefined {
   }
 }
 
-/** The machine as GDB lets it run. */
+/** The machine as GDB lets it run: to be used in its place from now on, because going back in time makes another one. */
 export function debugged(
   machine: Machine,
   server: GdbServer,
   waits: boolean,
   terminal: { wake(): void; quit: object | undefined },
   say: (line: string) => void,
-): Runnable {
+): Machine {
   server.wake = () => terminal.wake();
   server.quit = () => {
     terminal.quit ??= {};
     terminal.wake();
   };
+  server.say = say;
   const driven = server.drive(machine, waits);
   say(`gdb    target extended-remote ${server.place}${waits ? ", which the machine waits for" : ""}`);
   return driven;

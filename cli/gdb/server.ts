@@ -1,6 +1,6 @@
 /** `run --gdb`: a socket for GDB, and a machine that waits for it. */
 import type { Machine, StopReason } from "../../core/mod.ts";
-import type { Runnable } from "../runner.ts";
+import { History } from "./history.ts";
 import { Session } from "./session.ts";
 
 /** Where GDB connects: `127.0.0.1:1234` or `unix:PATH`. */
@@ -22,13 +22,14 @@ export class GdbServer {
   readonly #listener: Deno.Listener<Deno.Conn>;
   #session: Session | undefined;
   #connection: Deno.Conn | undefined;
-  #machine: Machine | undefined;
+  #history: History | undefined;
   /** What was given to the connection is out. */
   #sent: Promise<void> = Promise.resolve();
   /** The end that a crashed machine has come to, while GDB looks at it. */
   #end: StopReason | undefined;
   wake: () => void = () => {};
   quit: () => void = () => {};
+  say: (line: string) => void = () => {};
 
   /** Throws a `Deno.errors` error when the address can't be had. */
   constructor(readonly address: GdbAddress) {
@@ -43,14 +44,21 @@ export class GdbServer {
   }
 
   /** The machine as it is to be driven from now on. `waits`: it doesn't run before GDB lets it. */
-  drive(machine: Machine, waits: boolean): Runnable {
-    this.#machine = machine;
+  drive(machine: Machine, waits: boolean): Machine {
+    const history = this.#history = new History(machine, (line) => this.say(line));
     if (waits) machine.debugger.stop();
     this.#accept();
-    const look = (ns: number, ms: number) => this.#run(machine, ns, ms);
+    const own: Partial<Machine> = {
+      runFor: (ns, ms) => this.#run(history, ns, ms),
+      serialInput(port, bytes) {
+        history.machine.serialInput(port, bytes);
+        history.typed(port, bytes);
+      },
+    };
     return new Proxy(machine, {
       get: (_, name) => {
-        if (name === "runFor") return look;
+        const { machine } = history;
+        if (Object.hasOwn(own, name)) return own[name as keyof Machine];
         if (this.#isHalted && name === "waiting") return true;
         if (this.#isHalted && name === "wakeAfterMs") return LOOK_MS;
         if (this.#isHalted && name === "runsInVain") return false;
@@ -61,12 +69,13 @@ export class GdbServer {
   }
 
   get #isHalted(): boolean {
-    return this.#machine?.debugger.isHalted === true || this.#end !== undefined;
+    return this.#history?.machine.debugger.isHalted === true || this.#end !== undefined;
   }
 
-  #run(machine: Machine, ns: number, ms: number): StopReason | undefined {
+  #run(history: History, ns: number, ms: number): StopReason | undefined {
     const session = this.#session;
-    const reason = this.#end ?? machine.runFor(ns, ms);
+    const reason = this.#end ?? history.machine.runFor(ns, ms);
+    if (session && !reason) history.pass();
     this.#end = session?.look(reason) ? reason : undefined;
     return this.#end ? undefined : reason;
   }
@@ -79,7 +88,7 @@ export class GdbServer {
   }
 
   async #serve(connection: Deno.Conn): Promise<void> {
-    const machine = this.#machine!;
+    const history = this.#history!;
     const send = (bytes: Uint8Array) => {
       this.#sent = this.#sent.then(async () => {
         for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
@@ -87,7 +96,8 @@ export class GdbServer {
     };
     if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay();
     this.#connection = connection;
-    const session = this.#session = new Session({ machine, send, wake: () => this.wake(), quit: () => this.quit() });
+    const session = this.#session = new Session({ history, send, wake: () => this.wake(), quit: () => this.quit() });
+    history.pass();
     const buffer = new Uint8Array(0x8000);
     try {
       for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {

@@ -2,8 +2,9 @@
  * One GDB that is connected: its packets, answered. GDB manual, "Remote Protocol", "Packets". All-stop mode: while the guests run, the only
  * thing to say is Ctrl-C. A packet that isn't known gets the empty answer, as the protocol wants it.
  */
-import type { Debugger, DomainStop, Halt, Machine, Resume, StopReason, Vcpu } from "../../core/mod.ts";
+import type { Debugger, Domain, DomainStop, Halt, Resume, StopReason, Vcpu } from "../../core/mod.ts";
 import { SymbolFiles } from "./files.ts";
+import type { Arrival, History } from "./history.ts";
 import { memoryAnswer } from "./memory.ts";
 import { monitor } from "./monitor.ts";
 import { number, packet, PacketReader } from "./packets.ts";
@@ -21,7 +22,8 @@ const SIGINT = "02", SIGTRAP = "05", SIGABRT = "06";
 
 /** What is around a session. */
 export interface SessionHost {
-  readonly machine: Machine;
+  /** The machine, which going back replaces. */
+  readonly history: History;
   send(bytes: Uint8Array): void;
   /** The machine may run again: whoever drives it looks. */
   wake(): void;
@@ -31,7 +33,6 @@ export interface SessionHost {
 
 /** A connection's state, and its answers. */
 export class Session {
-  readonly debug: Debugger;
   readonly threads: Threads;
   readonly registers: readonly Register[];
   readonly files: SymbolFiles;
@@ -45,14 +46,20 @@ export class Session {
   readonly #reader = new PacketReader();
   #latest: Uint8Array | undefined;
   #acknowledges = true;
+  #isGoingBack = false;
+  #isGone = false;
   #tellsBreakpoints = false;
   readonly #stops = new Map<string, { readonly stop: DomainStop; readonly isHardware: boolean }>();
   /** Crashed domains that GDB was shown. */
   readonly #seen = new Set<string>();
 
   constructor(readonly host: SessionHost) {
-    this.debug = host.machine.debugger;
-    this.threads = new Threads(host.machine);
+    const domains = () => host.history.machine.domains;
+    this.threads = new Threads({
+      get domains(): readonly Domain[] {
+        return domains();
+      },
+    });
     this.registers = registersOf(this.debug);
     this.files = new SymbolFiles(this.threads, () => this.debug.position);
     this.debug.stop();
@@ -72,6 +79,8 @@ export class Session {
         if (this.#acknowledges) this.#send("-");
       } else if (incoming.kind === "again") {
         if (this.#acknowledges && this.#latest) this.host.send(this.#latest);
+      } else if (this.#isGoingBack) {
+        this.host.history.cancelled = true;
       } else if (this.isRunning) {
         const latest = this.debug.latest;
         const vcpu = latest && this.isAttached(latest) ? latest : this.vcpu;
@@ -89,6 +98,10 @@ export class Session {
 
   #send(text: string): void {
     this.host.send(new TextEncoder().encode(text));
+  }
+
+  get debug(): Debugger {
+    return this.host.history.machine.debugger;
   }
 
   /** The vCPU that packets speak of. */
@@ -174,15 +187,19 @@ export class Session {
         const name = this.threads.parse(rest);
         return name && this.threads.find(name) ? "OK" : "E01";
       }
-      case "g":
       case "G":
-      case "p":
       case "P":
+        this.host.history.changed();
         return this.#registers(body[0], rest);
-      case "m":
+      case "g":
+      case "p":
+        return this.#registers(body[0], rest);
       case "M":
-      case "x":
       case "X":
+        this.host.history.changed();
+        return memoryAnswer(this, body[0], rest);
+      case "m":
+      case "x":
         return memoryAnswer(this, body[0], rest);
       case "Z":
       case "z":
@@ -190,6 +207,8 @@ export class Session {
       case "c":
       case "s":
         return this.#resume(body[0] === "s" ? { step: this.vcpu } : {}, rest);
+      case "b":
+        return rest === "s" || rest === "c" ? this.#goBack(rest === "s") : "";
       case "v":
         return this.#verbose(rest);
       case "D":
@@ -276,6 +295,7 @@ export class Session {
     const address = number(at);
     if (address !== undefined && vcpu) vcpu.state.pc = address;
     this.isRunning = true;
+    this.host.history.resumed();
     this.debug.resume(how);
     this.host.wake();
     return undefined;
@@ -290,13 +310,14 @@ export class Session {
       const domain = this.threads.processes.get(process);
       if (domain === undefined) return "E01";
       this.attached.add(process);
+      this.#isGone = false;
       this.debug.stop();
       return this.#stopReply(SIGTRAP, domain.vcpus[0]);
     }
     if (body.startsWith("Kill;")) {
       const domain = this.threads.processes.get(Number(number(body.slice(5)) ?? 0n));
       if (domain === undefined) return "E01";
-      if (this.host.machine.domains.length > 1) domain.end({ kind: "power-off" });
+      if (this.threads.processes.size > 1) domain.end({ kind: "power-off" });
       else this.host.quit();
       return "OK";
     }
@@ -318,6 +339,31 @@ export class Session {
     return {};
   }
 
+  /** `bs` and `bc`. */
+  #goBack(isStep: boolean): string | undefined {
+    const { vcpu, host: { history } } = this;
+    if (vcpu === undefined) return "E01";
+    const stops = [...this.#stops.values()].map(({ stop }) => stop);
+    this.#isGoingBack = true;
+    history.cancelled = false;
+    const way = isStep ? history.stepBack(vcpu) : history.runBack(stops);
+    void way.catch((error) => {
+      history.say(`no way back: ${error.message}`);
+      return { kind: "begin", vcpu: this.vcpu } as const;
+    }).then((arrival) => this.#arrived(arrival));
+    return undefined;
+  }
+
+  #arrived({ kind, vcpu, stop, address }: Arrival): void {
+    this.#isGoingBack = false;
+    if (this.#isGone) return this.leave();
+    this.debug.setStops([...this.#stops.values()].map(({ stop }) => stop));
+    if (this.host.history.cancelled) return this.#tellHalt({ kind: "asked", vcpu });
+    if (kind === "begin") return this.#stopped(SIGTRAP, vcpu, "replaylog:begin;");
+    if (kind === "there" || vcpu === undefined || stop === undefined) return this.#stopped(SIGTRAP, vcpu);
+    this.#tellHalt(kind === "breakpoint" ? { kind, vcpu, stop } : { kind: "watchpoint", vcpu, stop, address: address ?? 0n });
+  }
+
   /** `D` or `D;process`. */
   #detach(rest: string): string {
     const process = Number(number(rest.slice(1)) ?? 0n);
@@ -334,6 +380,8 @@ export class Session {
 
   /** GDB is gone, or was told so: the guests go on without it. */
   leave(): void {
+    this.#isGone = true;
+    if (this.#isGoingBack) return void (this.host.history.cancelled = true);
     this.attached.clear();
     this.#stops.clear();
     this.isRunning = false;

@@ -62,6 +62,8 @@ export class Debugger implements RunControl {
   /** It has executed something, in steps within a range. */
   #hasMoved = false;
   #latest: Vcpu | undefined;
+  /** Where the run was when each vCPU had executed what it did last. */
+  readonly #positions = new WeakMap<Vcpu, number>();
 
   constructor(readonly environment: DebuggerEnvironment) {
     environment.scheduler.control = this;
@@ -80,6 +82,16 @@ export class Debugger implements RunControl {
   /** Instructions that all vCPUs executed together: where the machine is in its run. */
   get position(): number {
     return this.environment.scheduler.instructions;
+  }
+
+  /** {@linkcode position} behind the last instruction of a vCPU, as far as this debugger has seen it. */
+  positionOf(vcpu: Vcpu): number | undefined {
+    return this.#positions.get(vcpu);
+  }
+
+  /** True while it is halted in the middle of a turn: its state is no snapshot's then. */
+  get isWithinRound(): boolean {
+    return this.environment.scheduler.isWithinRound;
   }
 
   /** The vCPU that ran last; while its domain is there. */
@@ -133,6 +145,7 @@ export class Debugger implements RunControl {
   ran(vcpu: Vcpu, instructions: number): void {
     this.#latest = vcpu;
     if (instructions === 0) return;
+    this.#positions.set(vcpu, this.position);
     if (this.#resume.step === vcpu && this.#resume.within === undefined) this.#halted({ kind: "step", vcpu });
     else if (this.#resume.step === vcpu) this.#hasMoved = true;
     else if (this.#resume.until !== undefined && this.position >= this.#resume.until) this.#halted({ kind: "reached", vcpu });

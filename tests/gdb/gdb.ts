@@ -1,7 +1,6 @@
 /** A board in this process, and the real GDB that debugs it by a script. */
 import { assert } from "@std/assert";
 import { GdbServer } from "../../cli/gdb/server.ts";
-import type { Runnable } from "../../cli/runner.ts";
 import { boot } from "../../mod.ts";
 import type { BootOptions, Machine, StopReason } from "../../mod.ts";
 import type { Tool } from "../support/toolchain.ts";
@@ -40,7 +39,7 @@ export async function debug(board: string, script: readonly string[], options: D
   const folder = await Deno.makeTempDir({ prefix: "plugboard-gdb-" });
   let console = "";
   const decoder = new TextDecoder();
-  const machine = await boot(board, {
+  let machine = await boot(board, {
     ...options,
     onSerial(_, bytes) {
       const text = decoder.decode(bytes, { stream: true });
@@ -54,7 +53,9 @@ export async function debug(board: string, script: readonly string[], options: D
     const begin = ["set pagination off", "set confirm off", "set width 0", "set architecture aarch64", ...options.prelude ?? []];
     const lines = [...begin, `target extended-remote ${server.place}`, "echo begin\\n", ...script];
     await Deno.writeTextFile(`${folder}/script`, lines.join("\n") + "\n");
-    const driving = drive(server, server.drive(machine, options.waits ?? true));
+    // Going back in time replaces what is behind it.
+    machine = server.drive(machine, options.waits ?? true);
+    const driving = drive(server, machine);
     const args = ["-batch", "-nx", "-x", `${folder}/script`];
     const child = new Deno.Command(gdb.command, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
     const timer = setTimeout(() => child.kill("SIGKILL"), options.limitMs ?? 60_000);
@@ -97,7 +98,7 @@ export async function undisturbed(board: string, options: BootOptions = {}): Pro
 }
 
 /** Runs the machine as the command line does, until it ends, or shall stop. */
-function drive(server: GdbServer, machine: Runnable): { stop: boolean; readonly ended: Promise<StopReason | undefined> } {
+function drive(server: GdbServer, machine: Machine): { stop: boolean; readonly ended: Promise<StopReason | undefined> } {
   const state = { stop: false, ended: run() };
   let wake = () => {};
   server.wake = () => wake();
