@@ -21,6 +21,13 @@ const rows: Row[] = [
     code: 3,
     says: ["faults on itself", "udf", "ESR_EL1", "unknown reason"],
   },
+  {
+    // EL2 injects the abort, EL1 takes it on its own thread: the loop is one of both.
+    name: "executes garbage: its vector has none either",
+    program: [0xffff_ffff],
+    code: 3,
+    says: ["the exception vector at 0x200 faults on itself", "instruction abort", "began "],
+  },
   { name: "spins for ever", program: [0x1400_0000], code: 4, says: ["no progress", "b .+0"] },
   {
     // msr daifclr, #3; b .

@@ -38,4 +38,6 @@ export interface Occupant {
   readonly saved: Uint8Array;
   /** Instructions retired before the present run. */
   readonly retired: number;
+  /** Where CPUs are threads: what the fault loop's watcher saw, while the vCPU isn't in the block. */
+  loop?: readonly number[];
 }

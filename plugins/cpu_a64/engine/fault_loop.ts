@@ -32,6 +32,20 @@ export class FaultLoop {
     this.isLooping = false;
   }
 
+  /** All that it saw, as 32-bit numbers, for another one that goes on from there. */
+  save(): readonly number[] {
+    const { count, returnLo, returnHi, esr, farLo, step, isInVector, first, isLooping } = this;
+    const flags = +isInVector | +isLooping << 1 | (first ? 4 : 0);
+    return [flags, count, returnLo, returnHi, esr, farLo, step, first?.lo ?? 0, first?.hi ?? 0, first?.esr ?? 0];
+  }
+
+  /** Goes on from what {@linkcode save} gave. */
+  load([flags, count, returnLo, returnHi, esr, farLo, step, lo, hi, firstEsr]: readonly number[]): void {
+    [this.count, this.returnLo, this.returnHi, this.esr] = [count, returnLo >>> 0, returnHi >>> 0, esr >>> 0];
+    [this.farLo, this.step, this.isInVector, this.isLooping] = [farLo >>> 0, step, (flags & 1) !== 0, (flags & 2) !== 0];
+    this.first = flags & 4 ? { lo: lo >>> 0, hi: hi >>> 0, esr: firstEsr >>> 0 } : undefined;
+  }
+
   /** Looks at an exception. `isNested`: from EL1 to EL1. `esr`: `undefined` for interrupts. */
   observe(
     isNested: boolean,

@@ -34,14 +34,14 @@ export class Occupancy {
     bytes.set(vcpu.saved, address);
     this.inside = vcpu;
     exceptions.loop.reset();
+    if (vcpu.loop) exceptions.loop.load(vcpu.loop);
     context.enter(vcpu.number);
     debug.update();
   }
 
   /** Another thread has put a vCPU's registers into the block. Nothing of what was known of them before may be true. */
   adopt(number: number, retired: number): void {
-    const { context, debug, exceptions, mmu, tlb } = this.parts;
-    if (this.inside?.number !== number) exceptions.loop.reset();
+    const { context, debug, mmu, tlb } = this.parts;
     this.inside = { number, retired, saved: NOWHERE };
     context.enter(number);
     mmu.mpu?.changed();
@@ -61,8 +61,9 @@ export class Occupancy {
   }
 
   #save(): void {
-    const { block: { bytes, address }, stateSize, context } = this.parts;
+    const { block: { bytes, address }, stateSize, context, exceptions } = this.parts;
     if (this.inside === undefined) return;
+    if (this.inside.loop) this.inside.loop = exceptions.loop.save();
     context.settle();
     this.inside.saved.set(bytes.subarray(address, address + stateSize));
   }

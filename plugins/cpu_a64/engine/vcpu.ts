@@ -26,6 +26,7 @@ export class A64Vcpu implements VcpuState {
     this.reset();
   }
 
+  loop: readonly number[] | undefined;
   /** Present while it runs in another thread: brings it back. */
   recall: (() => void) | undefined;
 

@@ -46,7 +46,12 @@ export const Own = {
   ADDRESS: 14,
   VALUE: 16,
   BEFORE: 18,
+  /** What the vCPU's `FaultLoop` saw: {@linkcode LOOP_WORDS} words. */
+  LOOP: 20,
 } as const;
+
+/** Words of a saved `FaultLoop`. */
+export const LOOP_WORDS = 10;
 
 /** What a CPU does. */
 export const State = { idle: 0, run: 1, done: 2, quit: 3 } as const;
@@ -132,6 +137,15 @@ export class Control {
 
   set(cpu: number, word: number, value: number): void {
     Atomics.store(this.words, this.own(cpu, word), value);
+  }
+
+  /** What the vCPU's watcher of fault loops saw. */
+  loop(cpu: number): readonly number[] {
+    return [...this.words.subarray(this.own(cpu, Own.LOOP), this.own(cpu, Own.LOOP) + LOOP_WORDS)];
+  }
+
+  setLoop(cpu: number, loop: readonly number[]): void {
+    this.words.set(loop, this.own(cpu, Own.LOOP));
   }
 
   /** Changes a word that another thread may sleep on. */

@@ -5,7 +5,7 @@ import type { CpuOptions } from "../cpu_options.ts";
 import { BANKS, type Cpu } from "../cpu.ts";
 import { sideTableSize } from "../tier1/tier1.ts";
 import type { A64Vcpu } from "../vcpu.ts";
-import { Call, Control, exitKinds, LogKind, Own, Shared, State } from "./control.ts";
+import { Call, Control, exitKinds, LogKind, LOOP_WORDS, Own, Shared, State } from "./control.ts";
 import { codePagesFor, type WorkerReply, type WorkerStart } from "./start.ts";
 
 const WASM_PAGE = 65536;
@@ -117,6 +117,7 @@ export class Parallel implements ParallelCpus {
     if (this.isBusy(index)) throw new Error(`CPU ${index} has a vCPU already`);
     if (cpu.vcpu === vcpu.number) cpu.occupancy.vacate();
     cpu.block.bytes.set(vcpu.saved, lane.block);
+    control.setLoop(index, vcpu.loop ?? new Array(LOOP_WORDS).fill(0));
     lane.vcpu = vcpu;
     vcpu.recall = () => this.recall(index);
     control.set(index, Own.VCPU, vcpu.number);
@@ -179,6 +180,7 @@ export class Parallel implements ParallelCpus {
     vcpu.recall = undefined;
     control.set(index, Own.STATE, State.idle);
     vcpu.saved.set(cpu.block.bytes.subarray(lane.block, lane.block + cpu.stateSize));
+    vcpu.loop = control.loop(index);
     const retired = control.get(index, Own.RETIRED);
     vcpu.retired += retired;
     cpu.counter.writes += control.get(index, Own.TIMER_WRITES);

@@ -66,12 +66,14 @@ export class Server {
     const writes = cpu.counter.writes;
     try {
       cpu.occupancy.adopt(control.get(index, Own.VCPU), control.floats[control.own(index, Own.BEFORE) / 2]);
+      cpu.exceptions.loop.load(control.loop(index));
       const budget = Math.max(1, Atomics.load(control.words, Shared.LIMIT) - started);
       this.#tell(cpu.run({ budget, startNs: 0, nsPerInstruction: 0 }));
     } catch (error) {
       control.setText(index, error instanceof Error ? error.stack ?? error.message : String(error));
       control.set(index, Own.EXIT, exitKinds.indexOf("failed"));
     }
+    control.setLoop(index, cpu.exceptions.loop.save());
     control.set(index, Own.RETIRED, cpu.lastRetired);
     control.set(index, Own.POSITION, started + cpu.lastRetired);
     control.set(index, Own.TIMER_WRITES, cpu.counter.writes - writes);

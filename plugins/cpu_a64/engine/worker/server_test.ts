@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Exit } from "../../../../core/mod.ts";
 import type { Cpu } from "../cpu.ts";
+import { FaultLoop } from "../fault_loop.ts";
 import { Control, exitKinds, type LogEntry, LogKind, OVERRUN, Own, Shared, State } from "./control.ts";
 import { Server } from "./server.ts";
 import { SharedNeighbours } from "./shared_neighbours.ts";
@@ -15,6 +16,7 @@ function server(run: (cpu: { lastRetired: number; counter: { writes: number } })
     lastRetired: 0,
     counter: { writes: 0 },
     occupancy: { adopt: (number: number, retired: number) => forgot.push(`adopts ${number}, ${retired}`) },
+    exceptions: { loop: new FaultLoop() },
     retiredNow: () => cpu.lastRetired,
     run: () => {
       // One run, and it is over.
