@@ -1,8 +1,8 @@
 /** `devices`: the catalogue of plugins with their options. */
 import { Command } from "@cliffy/command";
-import { hex, printSize, wanted } from "../core/mod.ts";
-import type { OptionSpec, Plugin } from "../core/mod.ts";
+import type { Plugin } from "../core/mod.ts";
 import { plugins } from "../plugins/mod.ts";
+import { specText } from "./option_text.ts";
 import type { Done } from "./verb.ts";
 
 /** The command. */
@@ -31,21 +31,6 @@ function printPlugin({ name, doc, options, needs = [], provides = [] }: Plugin):
   if (provides.length) lines.push(`  provides  ${provides.map((key) => key.name).join(", ")}`);
   if (needs.length) lines.push(`  needs     ${needs.map((key) => key.name).join(", ")}`);
   const width = Math.max(0, ...Object.keys(options).map((option) => option.length));
-  for (const [option, spec] of Object.entries(options)) lines.push(`  ${option.padEnd(width)}  ${spec.doc} ${printSpec(spec)}`);
+  for (const [option, spec] of Object.entries(options)) lines.push(`  ${option.padEnd(width)}  ${spec.doc} (${specText(spec)})`);
   return lines.join("\n");
-}
-
-function printSpec(spec: OptionSpec): string {
-  const want = spec.list ? `a list, each ${wanted(spec)}` : wanted(spec);
-  const rest = spec.default !== undefined ? `; default ${printDefault(spec)}` : spec.optional ? "; optional" : "; required";
-  return `(${want}${rest})`;
-}
-
-/** A default, as a manifest would write it. */
-function printDefault({ kind, default: value }: OptionSpec): string {
-  if (typeof value !== "number") return typeof value === "string" && kind !== "text" ? value : JSON.stringify(value);
-  if (kind === "address") return hex(value);
-  if (kind === "size") return printSize(value);
-  if (kind === "interrupt") return value >= 32 ? `spi ${value - 32}` : `ppi ${value - 16}`;
-  return kind === "duration" ? `${value}ns` : String(value);
 }
