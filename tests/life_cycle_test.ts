@@ -72,7 +72,7 @@ const endings: Readonly<Record<string, (machine: Machine, domain: Domain) => voi
     // msr vbar_el1, xzr; brk #0: it faults for ever.
     const probe = new Probe();
     probe.run([0xd518_c01f, 0xd420_0000]);
-    restart(machine, domain, probe);
+    probe.restart(domain);
     runUntil(machine, () => domain.outcome !== undefined);
     assertEquals(domain.outcome?.kind, "crash");
   },
@@ -84,16 +84,9 @@ const endings: Readonly<Record<string, (machine: Machine, domain: Domain) => voi
 function end(machine: Machine, domain: Domain, call: number, kind: string): void {
   const probe = new Probe();
   probe.call(call);
-  restart(machine, domain, probe);
+  probe.restart(domain);
   runUntil(machine, () => domain.outcome !== undefined);
   assertEquals(domain.outcome?.kind, kind);
-}
-
-/** Other steps for a guest that has done its own. */
-function restart(_machine: Machine, domain: Domain, probe: Probe): void {
-  domain.vcpus[0].stop();
-  probe.place(domain);
-  domain.vcpus[0].start(BigInt(PROBE_LOAD), 0n);
 }
 
 function runUntil(machine: Machine, what: () => boolean): void {
@@ -137,7 +130,7 @@ Deno.test("however a domain ends, and whether it comes again at once or later: 6
   assert(named(machine, "two") === two && two.outcome === undefined);
   const last = new Probe();
   const step = last.load(4, DISK);
-  restart(machine, two, last);
+  last.restart(two);
   last.finish(machine, two);
   assertEquals(last.result(two, step), 0x7472_6976n, "virt");
   // Names of their own, which no manifest knows.
@@ -324,10 +317,10 @@ async function steadyLife(disturb: (machine: Machine, fickle: Domain, at: number
 }
 
 /** brk #0 where nobody handles it. */
-const crash = (machine: Machine, domain: Domain) => {
+const crash = (domain: Domain) => {
   const probe = new Probe();
   probe.run([0xd518_c01f, 0xd420_0000]);
-  restart(machine, domain, probe);
+  probe.restart(domain);
 };
 
 Deno.test("a domain that crashes, is paused, rebooted or destroyed disturbs nobody: another one's time, output and instructions are the same", async () => {
@@ -336,7 +329,7 @@ Deno.test("a domain that crashes, is paused, rebooted or destroyed disturbs nobo
   const outcomes: string[] = [];
   for (
     const [what, disturb] of Object.entries<Parameters<typeof steadyLife>[0]>({
-      crash: (machine, domain, at) => at === 3 ? crash(machine, domain) : void outcomes.push(domain.outcome?.kind ?? "lives"),
+      crash: (_, domain, at) => at === 3 ? crash(domain) : void outcomes.push(domain.outcome?.kind ?? "lives"),
       pause: (machine, _, at) => void (at === 3 && machine.pause("fickle")),
       "pause for a while": (machine, _, at) => void (at === 3 ? machine.pause("fickle") : at === 9 && machine.unpause("fickle")),
       reboot: async (machine, _, at) => void (at === 5 && await machine.reboot("fickle")),
@@ -353,7 +346,7 @@ Deno.test("a domain that crashes, is paused, rebooted or destroyed disturbs nobo
 });
 
 Deno.test("the board says whose end ends a run: the last domain's, the first crash, or that of one", async () => {
-  const crashing = (machine: Machine, domain: Domain, at: number) => at === 3 ? crash(machine, domain) : undefined;
+  const crashing = (_: Machine, domain: Domain, at: number) => at === 3 ? crash(domain) : undefined;
   const off = (machine: Machine, domain: Domain, at: number) => at === 3 ? domain.end({ kind: "power-off", code: 5 }) : void machine;
   const destroying = (machine: Machine, domain: Domain, at: number) => at === 3 ? machine.destroyDomain(domain) : undefined;
   const ending = async (...args: Parameters<typeof steadyLife>) => {

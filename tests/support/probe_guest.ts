@@ -193,6 +193,13 @@ export class Probe {
     domain.writeMemory(STEPS, new Uint8Array(BigUint64Array.from([...this.#steps, 0n, 0n, 0n, 0n]).buffer));
   }
 
+  /** For a guest that has done other steps already: its first vCPU powers up anew. */
+  restart(domain: Domain): void {
+    domain.vcpus[0].stop();
+    this.place(domain);
+    domain.vcpus[0].start(BigInt(PROBE_LOAD), 0n);
+  }
+
   /** True when all is done. */
   isDone(domain: Domain): boolean {
     return word(domain, STEPS + 8 * this.#steps.length + 24) === 1n;
