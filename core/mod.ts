@@ -43,7 +43,7 @@ export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";
 export { readSnapshot, writeSnapshot } from "./snapshot/file.ts";
 export { Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
-export type { DiskIdentity, SnapshotAbout } from "./snapshot/snapshot.ts";
+export type { DiskIdentity, SnapshotAbout, SnapshotOrigin } from "./snapshot/snapshot.ts";
 export type { Holdings } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine/machine.ts";
 export type { Scheduling } from "./schedule/scheduler.ts";

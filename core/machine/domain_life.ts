@@ -173,8 +173,8 @@ export class DomainLife {
   }
 
   /**
-   * Memory, vCPUs and plugins. Nothing is left when it throws. `kept`: what plugins keep over a reboot; `ids`: of the vCPUs, when they
-   * aren't the smallest that are free.
+   * Memory, vCPUs and plugins. Nothing is left when it throws. `kept`: what plugins keep over a reboot; `ids`: of the vCPUs that come out of
+   * a snapshot, with which {@linkcode load} comes next.
    */
   async build(spec: DomainSpec, kept: ReadonlyMap<string, object> = new Map(), ids?: readonly number[]): Promise<Domain> {
     this.#destroyed = undefined;
@@ -196,6 +196,7 @@ export class DomainLife {
       },
       vcpuReset: (vcpu) => this.#resetHooks(vcpu),
       ended: (ended) => this.#domainEnded(ended),
+      isRestored: ids !== undefined,
     });
     const scope = new Scope(host.board, domain);
     this.#residents.set(domain, this.#resident(domain, scope, engine));

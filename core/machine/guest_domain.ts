@@ -22,6 +22,8 @@ export interface DomainParts {
   /** After a vCPU's registers were reset: the reset hooks. */
   readonly vcpuReset: (vcpu: GuestVcpu) => void;
   readonly ended: (domain: GuestDomain) => void;
+  /** It comes out of a snapshot: {@linkcode GuestDomain.load} says where its RAM is. */
+  readonly isRestored?: boolean;
 }
 
 /** A domain in a snapshot. */
@@ -54,7 +56,7 @@ export class GuestDomain implements Domain {
     this.ram = spec.memory.map(({ at, size }) => ({ at, size }));
     this.space = parts.backend.createAddressSpace(spec.name);
     try {
-      for (const { at, size } of this.ram) this.#populate(at, size);
+      if (!parts.isRestored) { for (const { at, size } of this.ram) this.#populate(at, size); }
       for (let index = 0; index < spec.vcpus; index++) {
         this.vcpus.push(new GuestVcpu(parts.nextVcpuId(), index, this, parts.engine, parts.listener));
         this.space.install(this.vcpus[index].state);

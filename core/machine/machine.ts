@@ -247,10 +247,12 @@ export class Machine {
 
   /**
    * A second machine that goes on from here by itself, in a world of its own: nobody hears of its serial ports unless `environment` says so,
-   * it has no sockets, and disks it opens for reading only. Throws a {@linkcode SnapshotError} for a machine that writes to a disk.
+   * it has no sockets, and disks it opens for reading only. `from`: a moment of this machine's other than now; many forks of one moment share
+   * what none of them touches. Throws a {@linkcode SnapshotError} for a machine that writes to a disk.
    */
-  fork(environment: Partial<MachineEnvironment> = {}): Promise<Machine> {
-    return Machine.#make(this.board, forkedEnvironment(this.environment, environment), takeSnapshot(this.board, this.#parts(), false));
+  fork(environment: Partial<MachineEnvironment> = {}, from?: Snapshot): Promise<Machine> {
+    const snapshot = from ?? takeSnapshot(this.board, this.#parts(), false);
+    return Machine.#make(this.board, forkedEnvironment(this.environment, environment), snapshot);
   }
 
   #parts(): MachineParts {

@@ -106,6 +106,16 @@ export class Buddy {
     this.#link(block, size);
   }
 
+  /** Gives frames back that follow each other; the caller knows that they were taken. */
+  releaseRange(first: number, count: number): void {
+    for (let frame = first; frame < first + count;) {
+      let order = 0;
+      while (order < MAX_ORDER && frame % (2 << order) === 0 && frame + (2 << order) <= first + count) order++;
+      this.release(frame, order);
+      frame += 1 << order;
+    }
+  }
+
   /** True when a frame is free. */
   isFree(frame: number): boolean {
     return this.#blockOf(frame) !== NONE;

@@ -12,6 +12,14 @@ export interface RamBank {
   readonly hostOffset: number;
 }
 
+/** Pages of the shared memory whose content is elsewhere. */
+export interface LazyPages {
+  /** One byte for each page: 1 while it is elsewhere. */
+  readonly absent: Uint8Array;
+  /** Brings a page that is {@linkcode absent}. */
+  bring(page: number): void;
+}
+
 /** RAM, its frames and who owns them. */
 export interface PhysicalMemory {
   /** What all RAM lies in. */
@@ -21,6 +29,8 @@ export interface PhysicalMemory {
    * says so here, before or with the first write to a page.
    */
   readonly touched: Uint8Array;
+  /** Content that comes when it is wanted, after a fork: whoever reads or writes past views and words brings a page first. */
+  readonly lazy?: LazyPages;
   /** By the board's order. */
   readonly banks: readonly RamBank[];
   /** Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. */
@@ -51,6 +61,8 @@ export interface PhysicalMemory {
   release(owner: string, pa: Pa, size?: number): void;
   /** Who holds a frame, and how many references there are. */
   ownerOf(pa: Pa): { readonly owner: string; readonly references: number } | undefined;
+  /** Who holds the frames from an address on, and how far that goes, to `limit` bytes at most; `undefined` where there is no RAM. */
+  ownedRun(pa: Pa, limit: number): { readonly owner: string | undefined; readonly size: number } | undefined;
   /** Frames held, by owner. */
   usage(): ReadonlyMap<string, number>;
   /** Frames that nobody holds. */

@@ -8,7 +8,7 @@ import { hex, PAGE_SIZE } from "./address.ts";
 import type { Board } from "../board/board.ts";
 import { Buddy, MAX_ORDER } from "./buddy.ts";
 import { checkRange, rangeText, WindowTable } from "./mmio.ts";
-import type { PhysicalMemory, RamBank } from "./physical_memory.ts";
+import type { LazyPages, PhysicalMemory, RamBank } from "./physical_memory.ts";
 
 /** No block of that size is free. */
 export class OutOfFramesError extends Error {
@@ -68,6 +68,7 @@ export class Ram implements PhysicalMemory {
   readonly wasm: WebAssembly.Memory;
   /** The memory's, for good: it never grows, and asking for it takes its time. */
   readonly #buffer: SharedArrayBuffer;
+  readonly #view: DataView;
   readonly banks: readonly RamBank[];
   readonly #banks = new WindowTable<Bank>("RAM");
   readonly #ownerNumbers = new Map<string, number>();
@@ -75,6 +76,7 @@ export class Ram implements PhysicalMemory {
   readonly #held: number[] = [0];
   /** One for each 4 KiB of the shared memory: it may hold something else than zeroes. Whoever writes past {@linkcode view} says so here. */
   readonly touched: Uint8Array;
+  lazy?: LazyPages;
   /** End of what the engine reserved. The first 64 KiB stay unused, so that offset 0 is never a valid place. */
   #reserved = WASM_PAGE;
   #sealed = false;
@@ -114,6 +116,7 @@ export class Ram implements PhysicalMemory {
     // It never grows: with a maximum that says so, generated code needn't look its size up at each access.
     this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
     this.#buffer = this.wasm.buffer as unknown as SharedArrayBuffer;
+    this.#view = new DataView(this.#buffer);
     this.touched = new Uint8Array(new SharedArrayBuffer(offset / PAGE_SIZE));
   }
 
@@ -181,8 +184,22 @@ export class Ram implements PhysicalMemory {
 
   view(pa: number, size: number): Uint8Array<SharedArrayBuffer> {
     const offset = this.#offset(pa, size);
-    this.touched.fill(1, Math.floor(offset / PAGE_SIZE), Math.ceil((offset + size) / PAGE_SIZE));
+    const first = Math.floor(offset / PAGE_SIZE), end = Math.ceil((offset + size) / PAGE_SIZE);
+    if (this.lazy !== undefined) this.#bring(first, end);
+    this.touched.fill(1, first, end);
     return new Uint8Array(this.#buffer, offset, size);
+  }
+
+  /** Everything is here afterwards. */
+  bringAll(): void {
+    this.#bring(0, this.touched.length);
+    this.lazy = undefined;
+  }
+
+  #bring(first: number, end: number): void {
+    const { lazy } = this;
+    if (lazy === undefined) return;
+    for (let page = first; page < end; page++) if (lazy.absent[page]) lazy.bring(page);
   }
 
   isRam(pa: number, size: number): boolean {
@@ -190,15 +207,15 @@ export class Ram implements PhysicalMemory {
   }
 
   read64(pa: number): bigint {
-    return this.#view64(pa).getBigUint64(0, true);
+    return this.#view.getBigUint64(this.#offset64(pa), true);
   }
 
   onWrite64?: (pa: number) => void;
 
   write64(pa: number, value: bigint): void {
-    const view = this.#view64(pa);
-    view.setBigUint64(0, value, true);
-    this.touched[Math.floor(view.byteOffset / PAGE_SIZE)] = 1;
+    const offset = this.#offset64(pa);
+    this.#view.setBigUint64(offset, value, true);
+    this.touched[Math.floor(offset / PAGE_SIZE)] = 1;
     this.onWrite64?.(pa);
   }
 
@@ -233,12 +250,18 @@ export class Ram implements PhysicalMemory {
   release(owner: string, pa: number, size: number = PAGE_SIZE): void {
     const { bank, first, count } = this.#owned(owner, pa, size, "release");
     const number = this.#ownerNumbers.get(owner)!;
-    for (let frame = first; frame < first + count; frame++) {
-      if (--bank.references[frame] > 0) continue;
-      bank.dirty[frame] = 1;
-      bank.owner[frame] = 0;
-      this.#held[number]--;
-      bank.buddy.release(bank.buddy.first + frame, 0);
+    // Neighbours go together: frames one by one would be merged one by one.
+    let gone = 0;
+    for (let frame = first; frame <= first + count; frame++) {
+      if (frame < first + count && --bank.references[frame] === 0) {
+        bank.dirty[frame] = 1;
+        bank.owner[frame] = 0;
+        gone++;
+      } else if (gone > 0) {
+        this.#held[number] -= gone;
+        bank.buddy.releaseRange(bank.buddy.first + frame - gone, gone);
+        gone = 0;
+      }
     }
   }
 
@@ -248,6 +271,16 @@ export class Ram implements PhysicalMemory {
     const frame = Math.floor((pa - bank.base) / PAGE_SIZE);
     if (bank.owner[frame] === 0) return undefined;
     return { owner: this.#ownerNames[bank.owner[frame]], references: bank.references[frame] };
+  }
+
+  ownedRun(pa: number, limit: number): { readonly owner: string | undefined; readonly size: number } | undefined {
+    const bank = this.#banks.find(pa)?.value;
+    if (bank === undefined) return undefined;
+    const { owner, base, size } = bank;
+    const first = Math.floor((pa - base) / PAGE_SIZE), end = Math.min(size, pa + limit - base) / PAGE_SIZE;
+    let frame = first + 1;
+    while (frame < end && owner[frame] === owner[first]) frame++;
+    return { owner: owner[first] === 0 ? undefined : this.#ownerNames[owner[first]], size: Math.min(limit, base + frame * PAGE_SIZE - pa) };
   }
 
   usage(): ReadonlyMap<string, number> {
@@ -273,6 +306,7 @@ export class Ram implements PhysicalMemory {
     for (let frame = first; frame < first + count; frame++) {
       if (bank.dirty[frame] === 0) continue;
       bank.dirty[frame] = 0;
+      if (this.lazy !== undefined) this.lazy.absent[bank.hostOffset / PAGE_SIZE + frame] = 0;
       new Uint8Array(this.#buffer, bank.hostOffset + frame * PAGE_SIZE, PAGE_SIZE).fill(0);
     }
   }
@@ -321,8 +355,10 @@ export class Ram implements PhysicalMemory {
     return window.value.hostOffset + (pa - window.at);
   }
 
-  #view64(pa: number): DataView {
+  #offset64(pa: number): number {
     if (pa % 8 !== 0) throw new RangeError(`${hex(pa)} isn't aligned to 8 bytes`);
-    return new DataView(this.#buffer, this.#offset(pa, 8), 8);
+    const offset = this.#offset(pa, 8);
+    if (this.lazy !== undefined) this.#bring(Math.floor(offset / PAGE_SIZE), Math.floor(offset / PAGE_SIZE) + 1);
+    return offset;
   }
 }

@@ -82,7 +82,7 @@ export function readSnapshot(path: string): Snapshot {
     const about = reader.header();
     const state = reader.state();
     const pages: Pages = { pieces: () => reader.pages() };
-    return new Snapshot(about, state, pages, [], undefined, () => file.close());
+    return new Snapshot(about, state, pages, { close: () => file.close() });
   } catch (error) {
     file.close();
     throw error;

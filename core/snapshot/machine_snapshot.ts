@@ -24,7 +24,7 @@ export function takeSnapshot(board: Board, parts: MachineParts, keeps: boolean):
     disks: host.files.diskPaths.map(diskIdentity),
   };
   const pages = keeps ? savePages(memory) : livePages(memory);
-  return new Snapshot(about, state, pages, life.domains.map(({ spec }) => spec), host.environment.images);
+  return new Snapshot(about, state, pages, { specs: life.domains.map(({ spec }) => spec), images: host.environment.images, isOurs: true });
 }
 
 /** Builds the domains of a snapshot in a machine that has none, and makes everything what it was. */
@@ -41,7 +41,7 @@ export async function restoreSnapshot(board: Board, parts: MachineParts, snapsho
   try {
     for (const { name, vcpus } of state.life.domains) await life.build(specOf(name), new Map(), vcpus.map(({ id }) => id));
     finishBoot();
-    loadState(parts, state, snapshot.pages);
+    loadState(parts, state, snapshot.pages, snapshot.isOurs);
   } catch (error) {
     if (error instanceof SnapshotError) throw error;
     throw new SnapshotError(`the snapshot doesn't fit: ${(error as Error).message}`, { cause: error });

@@ -39,6 +39,18 @@ export interface DiskIdentity {
   readonly mtimeMs: number;
 }
 
+/** Where a snapshot comes from. */
+export interface SnapshotOrigin {
+  /** Specifications of its domains. */
+  readonly specs?: readonly DomainSpec[];
+  /** The board's images. */
+  readonly images?: ReadonlyMap<string, Uint8Array>;
+  /** It was made here, and nobody has changed it. */
+  readonly isOurs?: boolean;
+  /** Closes the file that it was read from. */
+  close?(): void;
+}
+
 /** A machine at one moment. */
 export class Snapshot {
   /** Made by `Machine.save` and `readSnapshot`. */
@@ -55,22 +67,27 @@ export class Snapshot {
      * @internal
      */
     readonly pages: Pages,
-    /**
-     * Specifications of its domains where the manifest doesn't have them.
-     * @internal
-     */
-    readonly specs: readonly DomainSpec[] = [],
-    /**
-     * The board's images, which its file doesn't hold but by their hashes.
-     * @internal
-     */
-    readonly images: ReadonlyMap<string, Uint8Array> = new Map(),
-    private readonly closeFile: () => void = () => {},
+    private readonly origin: SnapshotOrigin = {},
   ) {}
+
+  /** True when it was made in this process. @internal */
+  get isOurs(): boolean {
+    return this.origin.isOurs ?? false;
+  }
+
+  /** Specifications of its domains where the manifest may not have them. @internal */
+  get specs(): readonly DomainSpec[] {
+    return this.origin.specs ?? [];
+  }
+
+  /** The board's images, which its file doesn't hold but by their hashes. @internal */
+  get images(): ReadonlyMap<string, Uint8Array> {
+    return this.origin.images ?? new Map();
+  }
 
   /** Closes the file, when it was read from one: it can't be restored any more then. */
   close(): void {
-    this.closeFile();
+    this.origin.close?.();
   }
 
   /** {@linkcode close}, for `using`. */

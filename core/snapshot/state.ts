@@ -64,11 +64,12 @@ export function saveState({ memory, clock, serial, tracer, exits, host, life, en
  * Into a machine whose domains are built, in the snapshot's order, and not booted. Takes `state` for its own. Throws when it doesn't fit; the
  * machine is of no use then.
  */
-export function loadState(parts: MachineParts, state: MachineState, pages: Pages): void {
+export function loadState(parts: MachineParts, state: MachineState, pages: Pages, isOurs: boolean): void {
   const { memory, clock, serial, tracer, exits, host, life, engine, scheduler } = parts;
-  checkShape(parts, state);
+  if (!isOurs) checkShape(parts, state);
   memory.load(state.memory);
-  for (const { pa, size } of loadPages(memory, pages)) engine.memoryWritten(pa, size);
+  // CPUs in threads of their own can't ask for a page.
+  for (const { pa, size } of loadPages(memory, pages, scheduler.environment.engine.parallel === undefined)) engine.memoryWritten(pa, size);
   clock.load(state.clock);
   host.load(host.board, state.board);
   life.load(state.life);

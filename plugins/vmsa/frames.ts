@@ -43,11 +43,9 @@ function* runsOf(memory: PhysicalMemory, pa: number, size: number): IterableIter
   for (const bank of memory.banks) {
     const end = Math.min(pa + size, bank.base + bank.size);
     for (let from = Math.max(pa, bank.base); from < end;) {
-      const owner = memory.ownerOf(from)?.owner;
-      let to = from + PAGE_SIZE;
-      while (to < end && memory.ownerOf(to)?.owner === owner) to += PAGE_SIZE;
-      yield { owner, pa: from, size: to - from };
-      from = to;
+      const run = memory.ownedRun(from, end - from)!;
+      yield { ...run, pa: from };
+      from += run.size;
     }
   }
 }

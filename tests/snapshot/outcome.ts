@@ -36,15 +36,22 @@ function sorted(counts: ReadonlyMap<string, number>): [string, number][] {
 /** Of all frames that somebody owns; zeroes count as much as anything else. */
 export function memoryHash({ memory }: Machine): string {
   const hash = createHash("sha256");
-  const all = new Uint8Array(memory.wasm.buffer);
   const buffer = new Uint8Array(4096);
   for (const { base, size, hostOffset } of memory.banks) {
     for (let at = 0; at < size; at += 4096) {
       if (!memory.touched[(hostOffset + at) / 4096] || memory.ownerOf(base + at) === undefined) continue;
-      buffer.set(all.subarray(hostOffset + at, hostOffset + at + 4096));
+      buffer.set(memory.view(base + at, 4096));
       if (buffer.every((byte) => byte === 0)) continue;
       hash.update(String(at)).update(buffer);
     }
   }
   return hash.digest("hex");
+}
+
+/** Types a line, runs for a while, and tells what came of it, as JSON can hold it. */
+export function goOn(machine: Machine, typed: string): { readonly instructions: number; readonly state: string } {
+  machine.serialInput("console", new TextEncoder().encode(`${typed}\n`));
+  machine.runFor(0.3e9, Infinity);
+  const state = JSON.stringify(outcome(machine), (_key, value) => typeof value === "bigint" ? `${value}` : value);
+  return { instructions: machine.stats.instructions, state };
 }

@@ -102,7 +102,7 @@ export class Cpu {
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
     this.debug = new DebugUnit(block, this.exceptions, registerOffset(regions ? "VSCTLR_EL2" : "VTTBR_EL2"));
-    const ram = new RamMap(memory.banks);
+    const ram = new RamMap(memory);
     const ramOffset = (pa: number) => ram.offset(pa);
     this.mmu = new Mmu({
       words: () => block.words,

@@ -114,7 +114,7 @@ export class A64Engine implements CpuEngine {
   memoryWritten(pa: number, size: number): void {
     const { accesses, code } = this.cpu;
     for (let page = pa - (pa % 4096); page < pa + size; page += 4096) {
-      const host = accesses.ram.offset(page);
+      const host = accesses.ram.place(page);
       if (host >= 0 && code.holds(host)) code.drop(host);
       if (host >= 0) this.parallel?.memoryWritten(host);
     }

@@ -19,6 +19,7 @@ import {
 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
+import type { GeneratedCode, Variant } from "./generated_code.ts";
 import type { Imports, Place, Slot } from "./place.ts";
 import { Tier0 } from "./tier0.ts";
 
@@ -33,14 +34,6 @@ export interface EngineFunctions {
   fetch(): number;
   /** Decodes at a record. Returns the record to go on with, 0 to leave. */
   decode(record: number): number;
-}
-
-/** One way to execute a declaration: its known fields have fixed values. */
-export interface Variant {
-  /** What a record's first 16 bits hold. */
-  readonly id: number;
-  readonly slots: readonly Slot[];
-  readonly declaration: Declaration;
 }
 
 /** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
@@ -82,8 +75,17 @@ export class Interpreter {
     readonly environment: DecodeEnvironment,
     frequent: readonly number[],
     readonly regions?: RegionTable,
+    readonly generated: GeneratedCode = { handlers: new Map() },
   ) {
     this.#table = new WebAssembly.Table({ initial: MAX_HANDLERS + (regions?.size ?? 0), element: "anyfunc" });
+    const { module, variants, next } = generated.loop ??= this.#generate(frequent);
+    for (const [key, variant] of variants) this.#variants.set(key, variant);
+    this.#next = next;
+    this.run = this.#instantiate(module).run as () => number;
+  }
+
+  #generate(frequent: readonly number[]): NonNullable<GeneratedCode["loop"]> {
+    const { limits, decoder } = this;
     const module = new ModuleBuilder(limits);
     const imports = declareImports(module);
     const fetch = module.importFunction("env", "fetch", [], "i32");
@@ -109,7 +111,7 @@ export class Interpreter {
         region: (number, budget) => callIndirect("i32", handler, 0, i32.add(number, i32.const(MAX_HANDLERS)), budget),
       }, inline);
     }, "run");
-    this.run = this.#instantiate(module).run as () => number;
+    return { module: new WebAssembly.Module(module.finish()), variants: new Map(this.#variants), next: this.#next };
   }
 
   /** Handlers, and regions behind them: what a module that chains regions imports as `env.table`. */
@@ -129,12 +131,16 @@ export class Interpreter {
     if (found) return found;
     const id = this.#next++;
     if (id >= MAX_HANDLERS) throw new Error("too many instruction variants");
-    const module = new ModuleBuilder(this.limits);
-    const imports = declareImports(module);
-    let slots: readonly Slot[] = [];
-    module.function(["i32"], "i32", (f) => slots = this.#handler(f, imports, decoded.declaration, known), "handler");
-    this.#table.set(id, this.#instantiate(module).handler as () => number);
-    const variant = { id, slots, declaration: decoded.declaration };
+    let made = this.generated.handlers.get(key);
+    if (made === undefined) {
+      const module = new ModuleBuilder(this.limits);
+      const imports = declareImports(module);
+      let slots: readonly Slot[] = [];
+      module.function(["i32"], "i32", (f) => slots = this.#handler(f, imports, decoded.declaration, known), "handler");
+      this.generated.handlers.set(key, made = { module: new WebAssembly.Module(module.finish()), slots });
+    }
+    this.#table.set(id, this.#instantiate(made.module).handler as () => number);
+    const variant = { id, slots: made.slots, declaration: decoded.declaration };
     this.#variants.set(key, variant);
     return variant;
   }
@@ -149,11 +155,9 @@ export class Interpreter {
     return { key: key * this.decoder.declarations.length + index, known };
   }
 
-  #instantiate(module: ModuleBuilder): WebAssembly.Exports {
+  #instantiate(module: WebAssembly.Module): WebAssembly.Exports {
     const { memory, functions } = this;
-    return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), {
-      env: { ...functions, memory, table: this.#table },
-    }).exports;
+    return new WebAssembly.Instance(module, { env: { ...functions, memory, table: this.#table } }).exports;
   }
 
   /** A handler as a function: record address in, `Status` out. */

@@ -7,6 +7,7 @@ import type { Accesses } from "./accesses.ts";
 import type { Block } from "./block.ts";
 import type { CodeCache } from "./code_cache.ts";
 import { frequent } from "./frequent.ts";
+import { generatedCode } from "./generated_code.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { Profile } from "./profile.ts";
 import { limitsOf } from "./routines/limits.ts";
@@ -58,7 +59,9 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   };
   const functions = profile?.watch(calls) ?? calls;
   const regions = mode === "off" ? undefined : { size: MAX_REGIONS, address: sideTable, records: code.address };
-  const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions);
+  const features = [...model.features].sort().join();
+  const kind = JSON.stringify([model.name, features, base, limits, regions, watchesBarriers, sharesMemory]);
+  const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions, generatedCode(kind));
   if (mode === "off") return { interpreter, tier1: undefined };
   const filling = { fill: (size: number, flags: number) => accesses.fill(size, flags) };
   const { fill } = profile?.watch(filling) ?? filling;
