@@ -315,8 +315,10 @@ export class Session {
       return this.#stopReply(SIGTRAP, domain.vcpus[0]);
     }
     if (body.startsWith("Kill;")) {
-      const domain = this.threads.processes.get(Number(number(body.slice(5)) ?? 0n));
+      const process = Number(number(body.slice(5)) ?? 0n);
+      const domain = this.threads.processes.get(process);
       if (domain === undefined) return "E01";
+      this.attached.delete(process);
       if (this.threads.processes.size > 1) domain.end({ kind: "power-off" });
       else this.host.quit();
       return "OK";
