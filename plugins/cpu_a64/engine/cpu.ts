@@ -161,7 +161,7 @@ export class Cpu {
       accesses,
       profile: this.profile,
       watchesBarriers: report !== undefined || neighbours !== undefined,
-      sharesMemory: neighbours,
+      sharesMemory: neighbours && { lock: neighbours.lock },
       system: (op, word) => system.execute(op, word),
       decode: (record) => this.#decode(record),
     });
