@@ -128,6 +128,7 @@ Deno.test("however a domain ends, and whether it comes again at once or later: 6
   }
   assertEquals(leaks(both, leakReport(machine)), []);
   assert(named(machine, "two") === two && two.outcome === undefined);
+  assertEquals(machine.stats.traced.get("break before make"), undefined);
   const last = new Probe();
   const step = last.load(4, DISK);
   last.restart(two);
@@ -141,6 +142,24 @@ Deno.test("however a domain ends, and whether it comes again at once or later: 6
     machine.destroyDomain(domain);
     machine.runFor(1, Infinity);
     assertEquals(leaks(alone, leakReport(machine)), [], `guest${life}`);
+  }
+});
+
+Deno.test("lives with each physical CPU in a thread of its own leave nothing either", async () => {
+  using machine = await started({}, { set: { parallel: "true", "plugins.cpu_a64.break_before_make": "off" } });
+  const both = leakReport(machine);
+  for (let life = 0; life < 6; life++) {
+    const one = named(machine, "one");
+    const probe = busyLife();
+    probe.place(one);
+    if (life % 3 === 0) probe.finish(machine, one);
+    else machine.runFor(5000 * life, Infinity);
+    if (life % 2 === 0) await machine.reboot("one");
+    else {
+      machine.destroyDomain(one);
+      await machine.createDomain(machine.board.domains[0]);
+    }
+    assertEquals(leaks(both, leakReport(machine)), [], `life ${life}`);
   }
 });
 
