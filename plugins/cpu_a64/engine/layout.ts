@@ -7,10 +7,12 @@ export const RECORDS_PER_PAGE = 1024;
 /** Distance of two pages of records; not a multiple of 4 KiB, so that equal page offsets don't share cache sets. */
 export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 
-/** Data side of a TLB bank: direct mapped entries of 32 bytes. */
-export const DTLB_BITS = 10;
+/** Data side of a TLB bank: entries of 32 bytes, two for all pages that have the same number here. */
+export const DTLB_BITS = 9;
 export const DTLB_ENTRY_SHIFT = 5;
-export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
+/** Distance of the second one, which holds what was in the first place before. */
+export const DTLB_SECOND = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
+export const DTLB_SIZE = 2 * DTLB_SECOND;
 /**
  * Where a page's entry lies in the data side. Bits from 21 on take part, or buffers 2 MiB apart would share an entry; but not in the lowest
  * bit of the index, so that pages side by side never do: an access that crosses finds no entry for both.
@@ -18,8 +20,6 @@ export const DTLB_SIZE = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);
 export function dataEntry(vaLo: number): number {
   return ((vaLo >>> (12 - DTLB_ENTRY_SHIFT)) ^ ((vaLo >>> 21) << (DTLB_ENTRY_SHIFT + 1))) & (((1 << DTLB_BITS) - 1) << DTLB_ENTRY_SHIFT);
 }
-/** Exclusive or of an entry's offset with that of the one it goes to when another page needs its place. */
-export const DTLB_SECOND = 1 << (DTLB_BITS - 1 + DTLB_ENTRY_SHIFT);
 /** In an entry: tag for reads, tag for writes (VA of the page, -1: invalid), and host address minus VA. */
 export const DTLB_READ = 0;
 export const DTLB_WRITE = 8;

@@ -2,7 +2,7 @@
 import type { AccessOptions } from "../isa/dsl.ts";
 import { atomic, call, type FunctionBuilder, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
-import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_WRITE } from "./layout.ts";
+import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_SECOND, DTLB_WRITE } from "./layout.ts";
 import { atomicLaneStores, laneStores, loadLane, Tier0State } from "./tier0_state.ts";
 
 /** Memory accesses of one variant. */
@@ -13,16 +13,22 @@ export abstract class Tier0Memory extends Tier0State {
     const va = this.let(address);
     const host = f.local("i32");
     const entry = this.entry(va, unprivileged);
+    const page = pageOf(va, size);
     f.if(
-      i64.eq(pageOf(va, size), i64.load(entry, DTLB_READ)),
+      i64.eq(page, i64.load(entry, DTLB_READ)),
       () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))),
-      () => {
-        this.place.spill();
-        f.store("i64", i32.const(0), va, base + at.ADDRESS);
-        f.set(host, call("i32", imports.slowLoad, i32.const(size), i32.const(+unprivileged | (element << 1))));
-        f.if(i32.eqz(host.value), () => this.place.leave());
-        this.place.resume();
-      },
+      () =>
+        f.if(
+          i64.eq(page, i64.load(entry, DTLB_READ + DTLB_SECOND)),
+          () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND + DTLB_SECOND), i32.wrap(va))),
+          () => {
+            this.place.spill();
+            f.store("i64", i32.const(0), va, base + at.ADDRESS);
+            f.set(host, call("i32", imports.slowLoad, i32.const(size), i32.const(+unprivileged | (element << 1))));
+            f.if(i32.eqz(host.value), () => this.place.leave());
+            this.place.resume();
+          },
+        ),
     );
     return host.value;
   }
@@ -94,17 +100,23 @@ export abstract class Tier0Memory extends Tier0State {
     const { f, base, imports } = this.place;
     const va = this.let(address);
     const entry = this.entry(va, unprivileged);
-    f.if(
-      i64.eq(pageOf(va, size), i64.load(entry, DTLB_WRITE)),
-      () => put(i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va)), 0),
-      () => {
+    const page = pageOf(va, size);
+    const addend = f.local("i32");
+    f.set(addend, i32.load(entry, DTLB_ADDEND));
+    f.block((done) => {
+      f.block((found) => {
+        f.brIf(found, i64.eq(page, i64.load(entry, DTLB_WRITE)));
+        f.set(addend, i32.load(entry, DTLB_ADDEND + DTLB_SECOND));
+        f.brIf(found, i64.eq(page, i64.load(entry, DTLB_WRITE + DTLB_SECOND)));
         this.place.spill();
         f.store("i64", i32.const(0), va, base + at.ADDRESS);
         put(i32.const(0), base + at.SCRATCH);
         f.if(i32.eqz(call("i32", imports.slowStore, i32.const(size), i32.const(+unprivileged | (element << 1)))), () => this.place.leave());
         this.place.resume();
-      },
-    );
+        f.br(done);
+      });
+      put(i32.add(addend.value, i32.wrap(va)), 0);
+    });
   }
 
   zeroBlock(address: I64): void {

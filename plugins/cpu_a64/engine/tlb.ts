@@ -138,7 +138,7 @@ export class Tlb {
     const page = vaLo & ~0xfff;
     const addend = (host & ~0xfff) - page;
     const offset = dataEntry(vaLo);
-    const entry = (bank.address + offset) >>> 2, second = (bank.address + (offset ^ DTLB_SECOND)) >>> 2;
+    const entry = (bank.address + offset) >>> 2, second = (bank.address + offset + DTLB_SECOND) >>> 2;
     const isFirst = this.#holds(entry, page, vaHi), isSecond = this.#holds(second, page, vaHi);
     const old = isFirst ? entry : second;
     if (isFirst || isSecond) {
@@ -163,7 +163,7 @@ export class Tlb {
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const offset = dataEntry(vaLo);
-    for (const entry of [(bank.address + offset) >>> 2, (bank.address + (offset ^ DTLB_SECOND)) >>> 2]) {
+    for (const entry of [(bank.address + offset) >>> 2, (bank.address + offset + DTLB_SECOND) >>> 2]) {
       const tag = entry + (write ? DTLB_WRITE : DTLB_READ) / 4;
       if ((words[tag] | 0) === page && words[tag + 1] === vaHi) return (vaLo + words[entry + DTLB_ADDEND / 4]) >>> 0;
     }
@@ -239,7 +239,7 @@ export class Tlb {
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const offset = dataEntry(vaLo);
-    for (const d of [(bank.address + offset) >>> 2, (bank.address + (offset ^ DTLB_SECOND)) >>> 2]) {
+    for (const d of [(bank.address + offset) >>> 2, (bank.address + offset + DTLB_SECOND) >>> 2]) {
       if (globalOnly && words[d + DTLB_FLAGS / 4] !== 1) continue;
       for (const tag of [d + DTLB_READ / 4, d + DTLB_WRITE / 4]) {
         if ((words[tag] | 0) === page && ((words[tag + 1] ^ vaHi) & 0x00ff_ffff) === 0) words[tag] = words[tag + 1] = -1;

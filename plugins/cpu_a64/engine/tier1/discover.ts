@@ -81,7 +81,8 @@ export function discover(head: number, { wordAt, isElsewhere }: Surroundings): G
       seen.set(index, ending);
       if (ending === undefined) continue;
       if (ending.kind === "branch" && isCall(word)) {
-        const isTaken = returnSites.length < MAX_RETURN_SITES && !isElsewhere(ending.target) && isShort(ending.target, wordAt);
+        const isSmall = ending.target === head || (!isElsewhere(ending.target) && isShort(ending.target, wordAt));
+        const isTaken = isSmall && returnSites.length < MAX_RETURN_SITES;
         if (isTaken) {
           lead(ending.target);
           if (!returnSites.includes(index + 1)) returnSites.push(index + 1);

@@ -2,7 +2,7 @@
  * PSTATE.NZCV in a region: not computed, but remembered as what set it. Conditions that follow are computed from the
  * operands; the four bits are put together where the region leaves.
  */
-import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
+import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Local, select } from "../../wasm/mod.ts";
 import { conditionMasks } from "../tier0_state.ts";
 
 /** What set the flags. */
@@ -25,27 +25,24 @@ export const Kind = {
 /** A function of the module: (kind, first operand, second) → the four bits. */
 export function writePack(f: FunctionBuilder, inBlock: I32): void {
   const [kind, a, b] = f.params as [Local<"i32">, Local<"i64">, Local<"i64">];
-  f.return(packed(f, kind.value, a.value, b.value, inBlock));
+  f.if(i32.eqz(kind.value), () => f.return(inBlock));
+  f.return(packed(f, kind.value, a.value, b.value));
 }
 
-/** The four bits of a kind that is known when the code runs. */
-export function packed(f: FunctionBuilder, kind: I32, a: I64, b: I64, inBlock: I32): I32 {
-  const result = f.local("i32");
-  const kinds = Object.values(Kind);
-  f.block((end) => {
-    const labels: Label[] = [];
-    const nest = (n: number): void => {
-      if (n < 0) return f.brTable(kind, labels, end);
-      f.block((label) => {
-        labels[n] = label;
-        nest(n - 1);
-      });
-      f.set(result, packKnown(kinds[n], a, b, inBlock));
-      f.br(end);
-    };
-    nest(kinds.length - 1);
-  });
-  return result.value;
+/**
+ * The four bits of a kind but {@linkcode Kind.block} that is known when the code runs: without branches, whose targets the host's CPU
+ * could not foresee. A logic operation is an addition of 0 here; 32-bit operands are taken to the upper halves.
+ */
+export function packed(f: FunctionBuilder, kind: I32, first: I64, second: I64): I32 {
+  const shift = f.let(i64.shl(i64.extend_u(i32.and(kind, i32.const(1))), i64.const(5n)));
+  const a = f.let(i64.shl(first, shift)), b = f.let(i64.shl(second, shift));
+  const subtracts = f.let(i32.lt_u(kind, i32.const(Kind.add64)));
+  const r = f.let(select(subtracts, i64.sub(a, b), i64.add(a, b)));
+  const carry = select(subtracts, i64.ge_u(a, b), i64.lt_u(r, a));
+  const differ = i64.xor(i64.xor(a, b), select(subtracts, i64.const(0n), i64.const(-1n)));
+  const overflow = i64.lt_s(i64.and(differ, i64.xor(a, r)), i64.const(0n));
+  const computed = pack(i64.lt_s(r, i64.const(0n)), i64.eqz(r), carry, overflow);
+  return select(i32.eq(kind, i32.const(Kind.packed)), i32.wrap(first), computed);
 }
 
 /** The flags of a region under construction. */
@@ -68,7 +65,8 @@ export class Flags {
     const { f } = this;
     f.set(this.#a, a);
     if (b !== undefined) f.set(this.#b, b);
-    f.set(this.#kind, i32.const(kind));
+    else if (kind !== Kind.packed) f.set(this.#b, i64.const(0n));
+    f.set(this.#kind, i32.const(kind === Kind.logic64 ? Kind.add64 : kind === Kind.logic32 ? Kind.add32 : kind));
     this.known = kind;
   }
 

@@ -106,14 +106,11 @@ export class RegionModule {
   #writeLook(f: FunctionBuilder, access: number, unprivileged: boolean): void {
     const [va, least] = f.params as [Local<"i64">, Local<"i32">];
     const { base } = this.addresses;
-    const bank = f.let(this.#word(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB));
-    const offset = f.let(entryIn(f, va.value));
     const last = f.let(i64.and(i64.add(va.value, i64.extend_u(least.value)), i64.const(-4096n)));
     const tag = access === READ_ACCESS ? DTLB_READ : DTLB_WRITE;
-    const entry = f.let(i32.add(bank, offset));
+    const entry = f.let(i32.add(this.#word(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB), entryIn(f, va.value)));
     f.ifUnlikely(i64.ne(last, i64.load(entry, tag)), () => {
-      const second = f.let(i32.add(bank, i32.xor(offset, i32.const(DTLB_SECOND))));
-      f.if(i64.eq(last, i64.load(second, tag)), () => f.return(i32.load(second, DTLB_ADDEND)));
+      f.if(i64.eq(last, i64.load(entry, tag + DTLB_SECOND)), () => f.return(i32.load(entry, DTLB_ADDEND + DTLB_SECOND)));
       f.store("i64", i32.const(0), va.value, base + at.ADDRESS);
       const size = i32.add(least.value, i32.const(1));
       f.if(i32.eqz(call("i32", this.#fill, size, i32.const(+unprivileged | (access << 1)))), () => f.return(i32.const(1)));
@@ -124,7 +121,7 @@ export class RegionModule {
   #storeFlags(f: FunctionBuilder): void {
     const [kind, a, b] = f.params.slice(2) as [Local<"i32">, Local<"i64">, Local<"i64">];
     f.if(kind.value, () => {
-      f.store("i32", i32.const(0), packed(f, kind.value, a.value, b.value, this.#word(at.NZCV)), this.addresses.base + at.NZCV);
+      f.store("i32", i32.const(0), packed(f, kind.value, a.value, b.value), this.addresses.base + at.NZCV);
     });
   }
 
