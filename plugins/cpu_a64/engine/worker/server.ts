@@ -7,6 +7,8 @@ import type { SharedNeighbours } from "./shared_neighbours.ts";
 /** Looks at the state before it sleeps: the next run often comes soon. */
 const SPINS = 200;
 const NAP_MS = 1000;
+/** WFE in a run that don't wait: some 30 us of the host's time, which is what it would take to come back and to run again. */
+const PATIENCE = 200;
 
 /** One CPU's. */
 export class Server {
@@ -63,6 +65,7 @@ export class Server {
     const { control, index, neighbours } = this;
     const cpu = this.#cpu;
     const started = neighbours.started = control.get(index, Own.POSITION);
+    neighbours.patience = PATIENCE;
     const writes = cpu.counter.writes;
     try {
       cpu.occupancy.adopt(control.get(index, Own.VCPU), control.floats[control.own(index, Own.BEFORE) / 2]);

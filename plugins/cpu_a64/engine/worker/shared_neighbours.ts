@@ -15,6 +15,8 @@ export class SharedNeighbours implements Neighbours {
   cpu!: Cpu;
   /** Where in the round the present run began. */
   started = 0;
+  /** So many WFE more don't wait in this run. */
+  patience = 0;
   #seen = 0;
   /** The last entry of the log that this CPU wrote, and whether anybody has waited for it. */
   #written = 0;
@@ -103,7 +105,9 @@ export class SharedNeighbours implements Neighbours {
   }
 
   takeEvent(vcpu: number): boolean {
-    return this.control.takeEvent(vcpu);
+    if (this.control.takeEvent(vcpu)) return true;
+    // Nobody has sent one: a WFE may end all the same, and what is waited for is mostly a moment away on another CPU.
+    return this.patience-- > 0;
   }
 
   holdsCode(frame: number, holds: boolean): void {
