@@ -5,8 +5,10 @@ import type { OptionSpec } from "../core/mod.ts";
 /** `an address; default 0x0900_0000`. */
 export function specText(spec: OptionSpec): string {
   const want = spec.list ? `a list, each ${wanted(spec)}` : wanted(spec);
+  const [other, values] = Object.entries(spec.onlyWith ?? {})[0] ?? [];
+  const only = other === undefined ? "" : `; only with ${other}${values === "given" ? "" : ` ${(values as unknown[]).join(", ")}`}`;
   const rest = spec.default !== undefined ? `; default ${defaultText(spec)}` : spec.optional ? "; optional" : "; required";
-  return `${want}${rest}`;
+  return `${want}${rest}${only}`;
 }
 
 /** A default, as a manifest would write it. */

@@ -42,7 +42,7 @@ function optionsTable({ options }: Plugin): string[] {
   return table(
     ["option", "value", "default", "what it is"],
     Object.entries(options).map(([name, spec]) => {
-      const value = specText(spec).replace(/; (default .*|optional|required)$/s, "");
+      const value = specText(spec).replace(/; (default .*?|optional|required)(?=; only|$)/s, "");
       const missing = spec.default !== undefined ? `\`${defaultText(spec)}\`` : spec.optional ? "" : "required";
       return [`\`${name}\``, value, missing, spec.doc];
     }),

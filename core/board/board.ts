@@ -57,6 +57,8 @@ export interface Resources {
   readonly interrupts?: readonly InterruptResource[];
   /** What the guest's device tree says of it. */
   readonly deviceTree?: readonly DeviceTreeFragment[];
+  /** Where the addresses end that a domain can reach: a memory backend tells it when it is asked with one. */
+  readonly reach?: number;
   /** Mistakes; a board's plugin tells those of the whole board when it is asked without a domain. */
   readonly findings?: readonly ResourceFinding[];
   /** Lines that `check` prints: a table of what it planned. */

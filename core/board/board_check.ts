@@ -157,7 +157,31 @@ class ResourceCheck {
         } else interrupts.set(intid, { label, place });
       }
     }
+    this.#reach(claims, domain);
     this.#overlaps(claims, domain.name);
+  }
+
+  /** What stands where no access of the domain leads can't be used. */
+  #reach(claims: readonly Claim[], domain: DomainSpec): void {
+    for (const use of this.board.plugins) {
+      if (this.incomplete.has(use)) continue;
+      const { reach = Infinity } = use.plugin.resources?.(use.options, { board: this.board, domain }) ?? {};
+      for (const { label, at, size, place } of claims) {
+        if (at + size <= reach || at + size > ADDRESS_LIMIT) continue;
+        this.findings.add(
+          {
+            code: "M0408",
+            title: `${label} is out of reach: it ends at ${hex(at + size)}, and the addresses of domain ${domain.name} end at ${
+              hex(reach)
+            }`,
+            found: hex(at + size),
+            wanted: `at most ${hex(reach)}`,
+          },
+          { path: place, note: `${hex(at)} to ${hex(at + size - 1)}` },
+          { path: optionWith(use, "integer", Math.log2(reach)), note: "ends them there" },
+        );
+      }
+    }
   }
 
   #ramClaims(ranges: Board["memory"], path: ManifestPath, label: string): Claim[] {
@@ -223,7 +247,7 @@ class ResourceCheck {
 }
 
 /** The option that most likely says it: of that kind and with that value; else the `use`. */
-function optionWith(use: PluginUse, kind: "address" | "interrupt", value: number): ManifestPath {
+function optionWith(use: PluginUse, kind: "address" | "interrupt" | "integer", value: number): ManifestPath {
   for (const [name, spec] of Object.entries(use.plugin.options)) {
     if (spec.kind === kind && use.options[name] === value) return [...use.path, name];
   }

@@ -1,5 +1,6 @@
 /** From plain data to a typed `Board`: every key known, every value converted, defaults filled in. */
 import type { Board, DomainSpec, PluginUse } from "./board.ts";
+import { checkEffects } from "./effect_check.ts";
 import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import { boardKeys, DEFAULT_RAM_BASE, domainKeys, LAST_DOMAIN, ramFor, rangeKeys } from "./manifest_keys.ts";
@@ -156,6 +157,7 @@ class Shaper {
     const options = this.#values(given, plugin.options, path, plugin.name, []);
     const entry: PluginUse = { plugin, options, path };
     if (this.findings.errors > before) this.incomplete.add(entry);
+    else checkEffects(entry, given, this.findings);
     return [entry];
   }
 

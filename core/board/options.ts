@@ -41,6 +41,8 @@ export interface OptionSpec {
   readonly align?: number;
   /** A list of such values. */
   readonly list?: boolean;
+  /** It has an effect only where each of these options has one of the values, or is given at all: elsewhere `check` warns. */
+  readonly onlyWith?: Readonly<Record<string, readonly unknown[] | "given">>;
   /** A further check on the converted value: returns what is wrong, or nothing. */
   readonly check?: (value: unknown) => string | undefined;
 }

@@ -68,6 +68,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       doc: `Regions of the MPUs of EL1 and EL2, ${MIN_MPU_REGIONS} to ${MAX_MPU_REGIONS} each, on models that have MPUs.`,
       default: { el1: 32, el2: 32 },
       check: regionCountsProblem,
+      onlyWith: { model: models.filter(({ features }) => features.has("PMSA")).map(({ name }) => name) },
     },
     tier1: {
       kind: "choice",

@@ -78,7 +78,13 @@ export const ioreq: Plugin<IoreqOptions> = definePlugin<IoreqOptions, undefined>
       min: 1e6,
       doc: "Host time that an answer may take: on a busy host, or a slow disk, some seconds.",
     },
-    virtual_deadline: { kind: "duration", default: 1e9, min: 1e4, doc: "With `order: free`: virtual time that an answer may take." },
+    virtual_deadline: {
+      kind: "duration",
+      default: 1e9,
+      min: 1e4,
+      doc: "With `order: free`: virtual time that an answer may take.",
+      onlyWith: { order: ["free"] },
+    },
     frames: {
       kind: "any",
       optional: true,

@@ -65,9 +65,10 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
   },
   needs: [CpuEngine],
   provides: [MemoryBackend, HypervisorMap],
-  resources({ image_at: at }, { board, domain }) {
+  resources({ image_at: at, ipa_bits }, { board, domain }) {
+    if (domain !== undefined) return { reach: 2 ** ipa_bits };
     const isRam = board.memory.some((bank) => at !== undefined && at >= bank.at && at + IMAGE_SIZE <= bank.at + bank.size);
-    if (domain !== undefined || at === undefined || isRam) return {};
+    if (at === undefined || isRam) return {};
     return {
       findings: [{
         title: "the hypervisor's image doesn't lie in RAM",
