@@ -21,6 +21,7 @@ export interface GuestKernel {
 }
 
 const moved = { amount: 64 * 2 ** 20 / 1e9, unit: "GB/s" } as const;
+const multiplied = { amount: 8 * 2 * 64 ** 3 / 1e6, unit: "MFLOPS" } as const;
 
 /** All of them. */
 export const guestKernels: readonly GuestKernel[] = [
@@ -34,6 +35,11 @@ export const guestKernels: readonly GuestKernel[] = [
   { name: "tlbmiss", doc: "loads, each from another page", repeats: 15, qemuFactor: 1.5, work: { amount: 0.2, unit: "M loads/s" } },
   { name: "syscall", doc: "EL0 to EL1 and back", repeats: 5, qemuFactor: 1, work: { amount: 0.2, unit: "M calls/s" } },
   { name: "mixed", doc: "C: sort and CRC-32", repeats: 60, qemuFactor: 1.5 },
+  { name: "list", doc: "C: lists searched, sorted", repeats: 40, qemuFactor: 1 },
+  { name: "matrix", doc: "C: matrices of 16 bits", repeats: 30, qemuFactor: 1 },
+  { name: "state", doc: "C: a state machine", repeats: 60, qemuFactor: 1 },
+  { name: "matmul", doc: "doubles, 64 by 64", repeats: 40, qemuFactor: 0.3, work: multiplied },
+  { name: "matmulneon", doc: "the same, by vectors", repeats: 40, qemuFactor: 0.3, work: multiplied },
 ];
 
 /** One measurement: what one repeat took, in seconds. */

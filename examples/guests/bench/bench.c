@@ -17,7 +17,7 @@
 typedef uint64_t kernel(uint64_t a, uint64_t b);
 extern kernel kernel_loop, kernel_alu, kernel_loadstore, kernel_callreturn, kernel_fp, kernel_memcpy, kernel_memset,
 	kernel_tlbmiss,
-	kernel_syscall, kernel_mixed;
+	kernel_syscall, kernel_mixed, kernel_matmul, kernel_matmulneon, kernel_list, kernel_matrix, kernel_state;
 
 static void print(const char *text)
 {
@@ -78,6 +78,11 @@ static kernel *choose(const char *request, const char **rest)
 	CHOICE(tlbmiss)
 	CHOICE(syscall)
 	CHOICE(mixed)
+	CHOICE(matmul)
+	CHOICE(matmulneon)
+	CHOICE(list)
+	CHOICE(matrix)
+	CHOICE(state)
 	return 0;
 }
 

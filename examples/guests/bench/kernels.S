@@ -133,3 +133,84 @@ kernel tlbmiss
 	subs	x9, x9, #1
 	b.ne	1b
 	ret
+
+/*
+ * Two 64 by 64 matrices of doubles multiplied, 8 times. A is at X0, B at X1, the product behind A. Values are no powers of two,
+ * so that sums are rounded.
+ */
+	.equ	N, 64
+.macro matrices
+	add	x2, x0, #(N * N * 8)	/* the product */
+	mov	x3, #(N * N)
+	mov	x4, #1000
+	ucvtf	d4, x4
+	fmov	d3, #1.0
+	fdiv	d4, d3, d4
+	mov	x5, x0
+	mov	x6, x1
+1:	str	d3, [x5], #8
+	str	d3, [x6], #8
+	fadd	d3, d3, d4
+	subs	x3, x3, #1
+	b.ne	1b
+	mov	x9, #8
+.endm
+
+/* Row by column. */
+kernel matmul
+	matrices
+2:	mov	x10, #0
+	mov	x7, x2
+3:	mov	x11, #0
+4:	add	x5, x0, x10, lsl #9
+	add	x6, x1, x11, lsl #3
+	movi	d0, #0
+	mov	x3, #N
+5:	ldr	d1, [x5], #8
+	ldr	d2, [x6]
+	add	x6, x6, #(N * 8)
+	fmadd	d0, d1, d2, d0
+	subs	x3, x3, #1
+	b.ne	5b
+	str	d0, [x7], #8
+	add	x11, x11, #1
+	cmp	x11, #N
+	b.ne	4b
+	add	x10, x10, #1
+	cmp	x10, #N
+	b.ne	3b
+	subs	x9, x9, #1
+	b.ne	2b
+	ret
+
+/* A row of the product at once, two vectors of two a turn. */
+kernel matmulneon
+	matrices
+2:	mov	x10, #0
+	mov	x5, x0
+3:	add	x7, x2, x10, lsl #9
+	movi	v0.2d, #0
+	mov	x3, #(N / 4)
+4:	stp	q0, q0, [x7], #32
+	subs	x3, x3, #1
+	b.ne	4b
+	mov	x11, #N
+	mov	x6, x1
+5:	ld1r	{v4.2d}, [x5], #8
+	add	x7, x2, x10, lsl #9
+	mov	x3, #(N / 4)
+6:	ldp	q1, q2, [x6], #32
+	ldp	q16, q17, [x7]
+	fmla	v16.2d, v1.2d, v4.2d
+	fmla	v17.2d, v2.2d, v4.2d
+	stp	q16, q17, [x7], #32
+	subs	x3, x3, #1
+	b.ne	6b
+	subs	x11, x11, #1
+	b.ne	5b
+	add	x10, x10, #1
+	cmp	x10, #N
+	b.ne	3b
+	subs	x9, x9, #1
+	b.ne	2b
+	ret
