@@ -46,6 +46,7 @@ export { Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
 export type { DiskIdentity, SnapshotAbout, SnapshotOrigin } from "./snapshot/snapshot.ts";
 export type { Holdings } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine/machine.ts";
+export type { RunControl } from "./schedule/run_control.ts";
 export type { Scheduling } from "./schedule/scheduler.ts";
 export { denoSockets } from "./host/deno_sockets.ts";
 export { replaySockets } from "./host/replay_sockets.ts";

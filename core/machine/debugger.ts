@@ -7,7 +7,6 @@ import type { CpuEngine, VisibleRegister } from "../arch/cpu_engine.ts";
 import type { Stop, Stopped } from "../arch/stops.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { RunControl } from "../schedule/run_control.ts";
-import type { Scheduler } from "../schedule/scheduler.ts";
 import type { Domain, Vcpu } from "./domain.ts";
 
 /** Why a machine is halted. */
@@ -41,9 +40,20 @@ export interface Resume {
 
 /** What it works on. */
 export interface DebuggerEnvironment {
-  readonly engine: CpuEngine;
-  readonly scheduler: Scheduler;
-  readonly memory: PhysicalMemory;
+  /** Where the stops are. */
+  readonly engine: Pick<CpuEngine, "setStops" | "translate" | "visibleRegisters" | "memoryWritten">;
+  /** What it halts. */
+  readonly scheduler: {
+    /** Asked while vCPUs run. */
+    control: RunControl | undefined;
+    /** Retired by all vCPUs. */
+    readonly instructions: number;
+    /** It is halted in the middle of a turn. */
+    readonly isWithinRound: boolean;
+  };
+  /** All RAM. */
+  readonly memory: Pick<PhysicalMemory, "isRam" | "view">;
+  /** As they are now. */
   domains(): readonly Domain[];
 }
 
@@ -65,10 +75,15 @@ export class Debugger implements RunControl {
   /** Where the run was when each vCPU had executed what it did last. */
   readonly #positions = new WeakMap<Vcpu, number>();
 
-  constructor(readonly environment: DebuggerEnvironment) {
+  /** Made by `Machine.debugger`. */
+  constructor(
+    /** What it works on. */
+    readonly environment: DebuggerEnvironment,
+  ) {
     environment.scheduler.control = this;
   }
 
+  /** Nothing runs until this is false. */
   get isHalted(): boolean {
     if (this.#hasMoved) this.#leavesRange();
     return this.halt !== undefined;
@@ -137,11 +152,13 @@ export class Debugger implements RunControl {
     this.environment.engine.setStops?.(this.#stops.map((stop) => ({ stop, vcpus: vcpus(stop.domain) })));
   }
 
+  /** For the scheduler. @internal */
   most(vcpu: Vcpu): number {
     const { step, until = Infinity } = this.#resume;
     return step === vcpu ? 1 : until - this.position;
   }
 
+  /** For the scheduler. @internal */
   ran(vcpu: Vcpu, instructions: number): void {
     this.#latest = vcpu;
     if (instructions === 0) return;
@@ -160,6 +177,7 @@ export class Debugger implements RunControl {
     if (pc < within[0] || pc >= within[1]) this.#halted({ kind: "step", vcpu: step });
   }
 
+  /** For the scheduler. @internal */
   stopped(vcpu: Vcpu, { stop, address }: Stopped): void {
     if (stop === undefined) return;
     this.#halted(address === undefined ? { kind: "breakpoint", vcpu, stop } : { kind: "watchpoint", vcpu, stop, address });
