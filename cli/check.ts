@@ -2,6 +2,7 @@
 import { Command } from "@cliffy/command";
 import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
+import { checkImageContents } from "./check_images.ts";
 import { sarifLog } from "./check_sarif.ts";
 import { EXIT } from "./exit_codes.ts";
 import { load, printFindings } from "./load.ts";
@@ -27,7 +28,10 @@ export function command(done: Done): Command {
 }
 
 async function check(options: CheckOptions, file: string): Promise<number> {
-  const { board, findings } = await load(file, overridesOf(options));
+  const loaded = await load(file, overridesOf(options));
+  const contents = loaded.board ? await checkImageContents(loaded.board) : [];
+  const findings = [...loaded.findings, ...await Promise.all(contents.map((finding) => loaded.locateAll(finding)))];
+  const board = contents.some(({ severity }) => severity === "error") ? undefined : loaded.board;
   const exitCode = board ? EXIT.ok : EXIT.usage;
   if (options.sarif) {
     console.log(JSON.stringify(sarifLog(findings, { file, version: version.version, exitCode, directory: Deno.cwd() }), null, 2));

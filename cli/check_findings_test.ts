@@ -88,3 +88,52 @@ Deno.test("check: options that change nothing are warned of, with what keeps the
     ],
   ]]);
 });
+
+/** The blob of the tree that a board's guest gets. */
+async function treeOf(manifest: string): Promise<Uint8Array> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/board.yaml`, manifest);
+    await Deno.copyFile(`${root}examples/guests/tour/tour.bin`, `${folder}/tour.bin`);
+    const { code, stderr } = await plugboard("dtb", `${folder}/board.yaml`, "-o", `${folder}/dtb`);
+    assertEquals(code, 0, stderr);
+    return await Deno.readFile(`${folder}/dtb`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("check: a guest's own device tree that says what the board has is fine", async () => {
+  const dtb = await treeOf(board("      - use: pl011"));
+  assertEquals(await check(board("        dtb: own.dtb\n      - use: pl011"), { "own.dtb": dtb }), { code: 0, found: [] });
+});
+
+Deno.test("check: a guest's own device tree that says something else: RAM, CPUs, devices that aren't there, devices that it doesn't know", async () => {
+  const dtb = await treeOf(board("      - use: pl011\n      - use: pl031", { memory: "128MiB", vcpus: 2 }));
+  const { code, found } = await check(board("        dtb: own.dtb\n      - use: pl011\n      - use: pl061"), { "own.dtb": dtb });
+  const tree = "dtb: own.dtb";
+  assertEquals([code, found.map(shown)], [
+    0,
+    [
+      ["the device tree has RAM at 0x4000_0000 to 0x47ff_ffff, not all of which is the RAM of domain guest", tree, "memory: 64MiB"],
+      ["the device tree has 2 CPUs, domain guest has 1", tree, "vcpus: 1"],
+      ["the device tree has /pl031@9010000 at 0x0901_0000 to 0x0901_0fff, where domain guest has nothing", tree, "plugins:"],
+      ["the device tree doesn't have pl061, which is at 0x0903_0000 to 0x0903_0fff: the guest won't find it", tree, "- use: pl061"],
+    ].map((texts) => ["warning", "M0704", ...texts]),
+  ]);
+});
+
+Deno.test("check: images that go to one place, kernels that are none, and blobs that are none", async () => {
+  const twice = await check(board("      - use: pl011\n      - use: load\n        image: tour.bin\n        at: 0x4008_1000"));
+  assertEquals([twice.code, twice.found.map(shown)], [2, [[
+    "error",
+    "M0703",
+    "an image of load and the kernel of linux_boot of domain guest go to one place",
+    "at: 0x4008_1000",
+    "kernel: tour.bin",
+  ]]]);
+  const none = await check(board("      - use: pl011", { format: "elf" }));
+  assertEquals([none.code, none.found.map(({ code }) => code), none.found[0].spans[0].text.trim()], [2, ["M0702"], "kernel: tour.bin"]);
+  const blob = await check(board("        dtb: tour.bin\n      - use: pl011"));
+  assertEquals([blob.code, blob.found.map(({ code }) => code), blob.found[0].spans[0].text.trim()], [2, ["M0702"], "dtb: tour.bin"]);
+});

@@ -12,6 +12,8 @@ export interface LoadedBoard {
   readonly findings: readonly Finding[];
   /** A mistake that showed later, in the form of the others. */
   locate(code: string, title: string, path: ManifestPath): Promise<Finding>;
+  /** The same for one that says all but where its places are in the text. */
+  locateAll(finding: Omit<Finding, "spans">): Promise<Finding>;
 }
 
 /** Loads and checks. Never throws for what the manifest says. */
@@ -27,13 +29,14 @@ export async function load(file: string, overrides: readonly Override[]): Promis
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
     const [finding] = error.findings;
-    return { findings: error.findings, locate: () => Promise.resolve(finding) };
+    return { findings: error.findings, locate: () => Promise.resolve(finding), locateAll: () => Promise.resolve(finding) };
   }
   const locate = (code: string, title: string, path: ManifestPath) =>
     checked.locate({ severity: "error", code, title, places: [{ path }] });
-  if (!checked.board) return { findings: checked.findings, locate };
+  const { locate: locateAll } = checked;
+  if (!checked.board) return { findings: checked.findings, locate, locateAll };
   const images = await checkImages(checked.board, locate);
-  return { board: images.length ? undefined : checked.board, findings: [...checked.findings, ...images], locate };
+  return { board: images.length ? undefined : checked.board, findings: [...checked.findings, ...images], locate, locateAll };
 }
 
 /** References that can't be right, without fetching anything. */

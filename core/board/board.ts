@@ -73,6 +73,26 @@ export interface ResourceContext {
   readonly domain?: DomainSpec;
 }
 
+/** Where an image goes in a domain's addresses. */
+export interface PlacedImage {
+  /** The option that says where, or that names the image. */
+  readonly option: string;
+  /** For messages: `the kernel`. */
+  readonly name: string;
+  /** First address. */
+  readonly at: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What {@linkcode PluginDeclaration.places} may look at besides the options. */
+export interface ImageContext {
+  /** Whose it will be. */
+  readonly domain: DomainSpec;
+  /** An image by its reference; `undefined` when it isn't at hand. */
+  image(reference: string): Uint8Array | undefined;
+}
+
 /** What a plugin declares: all that is known of it without running it. */
 // deno-lint-ignore no-explicit-any -- a list of plugins holds plugins of every option type
 export interface PluginDeclaration<O = any> {
@@ -88,6 +108,8 @@ export interface PluginDeclaration<O = any> {
   readonly provides?: readonly Capability<unknown>[];
   /** Pure: options in, data out. Called by `check`, `map` and `dtb` without anything else running. */
   readonly resources?: (options: O, context: ResourceContext) => Resources;
+  /** Where its images go, of those that are at hand: pure. Throws an `OptionError` for one that can't be what its option wants. */
+  readonly places?: (options: O, context: ImageContext) => readonly PlacedImage[];
 }
 
 /** A use of a plugin. */

@@ -32,6 +32,16 @@ export const firmware: Plugin<FirmwareOptions, undefined> = definePlugin<Firmwar
     dtb_at: { kind: "address", align: 8, optional: true, doc: "Where the device tree goes, if not at the start of RAM." },
   },
   needs: [DeviceTree],
+  places({ image, at, dtb, dtb_at }, context) {
+    const [code, tree] = [context.image(image), dtb === undefined ? undefined : context.image(dtb)];
+    const start = dtb_at ?? Math.min(...context.domain.memory.map((bank) => bank.at));
+    return [
+      ...code === undefined ? [] : [{ option: "at", name: "the firmware", at, size: code.length }],
+      ...tree === undefined
+        ? []
+        : [{ option: dtb_at === undefined ? "dtb" : "dtb_at", name: "the device tree", at: start, size: tree.length }],
+    ];
+  },
   attach: (context) => context.onBoot(() => boot(context)),
 });
 

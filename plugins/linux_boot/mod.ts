@@ -8,8 +8,8 @@
  * that names the option. After boot nothing of this plugin runs.
  * @module
  */
-import { definePlugin } from "../../core/mod.ts";
-import type { DeviceTreeFragment, DomainContext, Plugin } from "../../core/mod.ts";
+import { definePlugin, OptionError } from "../../core/mod.ts";
+import type { DeviceTreeFragment, DomainContext, ImageContext, PlacedImage, Plugin } from "../../core/mod.ts";
 import { DeviceTree } from "../fdt/contract.ts";
 import { KernelError, loadKernel } from "./kernel.ts";
 import type { Kernel, KernelFormat } from "./kernel.ts";
@@ -81,6 +81,28 @@ function boot(context: Context): void {
   domain.vcpus[0].start(BigInt(kernel.entry), BigInt(placement.deviceTree));
 }
 
+/** What `check` can know: the kernel, and what the manifest itself gives a place. */
+function places(options: LinuxBootOptions, { domain, image }: ImageContext): PlacedImage[] {
+  const found: PlacedImage[] = [];
+  const ram = domain.memory.toSorted((a, b) => a.at - b.at)[0];
+  const file = image(options.kernel);
+  if (file !== undefined && ram !== undefined) {
+    try {
+      const { segments } = loadKernel(file, { ram, ...options });
+      found.push(...segments.map(({ at, memorySize }) => ({ option: "kernel", name: "the kernel", at, size: memorySize })));
+    } catch (error) {
+      throw error instanceof KernelError ? new OptionError("kernel", error.message) : error;
+    }
+  }
+  const given = (option: "initrd" | "dtb", at: number | undefined, name: string) => {
+    const bytes = options[option] === undefined ? undefined : image(options[option]);
+    if (bytes !== undefined && at !== undefined) found.push({ option: `${option}_at`, name, at, size: bytes.length });
+  };
+  given("initrd", options.initrd_at, "the initrd");
+  given("dtb", options.dtb_at, "the device tree");
+  return found;
+}
+
 /** The plugin. */
 export const linuxBoot: Plugin<LinuxBootOptions, undefined> = definePlugin({
   name: "linux_boot",
@@ -119,6 +141,7 @@ export const linuxBoot: Plugin<LinuxBootOptions, undefined> = definePlugin({
   },
   needs: [DeviceTree],
   resources: (options) => ({ deviceTree: [chosen(options)] }),
+  places,
   attach: (context) => context.onBoot(() => boot(context)),
 });
 

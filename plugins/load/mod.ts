@@ -32,6 +32,10 @@ export const load: Plugin<LoadOptions, undefined> = definePlugin<LoadOptions, un
         "Who copies into RAM: the host, at once, or EL2 through mappings of its own, as a hypervisor's loader does (one to two seconds per MiB).",
     },
   },
+  places({ image, at }, context) {
+    const bytes = context.image(image);
+    return bytes === undefined ? [] : [{ option: "at", name: "an image", at, size: bytes.length }];
+  },
   attach: (context) =>
     context.onBoot(() => {
       const { domain, host, options, fail } = context;
