@@ -6,13 +6,14 @@ import { guestKernels, runOnOurs, runOnQemu } from "./kernels.ts";
 import { qemuVersion } from "./qemu.ts";
 import { mmioRoundTrips } from "./mmio.ts";
 import { downloadOnOurs, downloadOnQemu, netResult, prepareNet, serveDownload } from "./net.ts";
+import { busyPair, parallelResult } from "./parallel.ts";
 import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
-import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, startUpLine, userLine } from "./table.ts";
+import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, parallelLine, startUpLine, userLine } from "./table.ts";
 import { userlandOnOurs, userlandOnQemu, userResults } from "./userland.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "userland", "mmio", "net", "blk"];
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "userland", "mmio", "parallel", "net", "blk"];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -87,6 +88,11 @@ if (wanted("mmio")) {
   const runs = await alternate(results.runs, mmioRoundTrips);
   results.mmio = mmioResult(runs.ours);
   say(mmioLine(results.mmio));
+}
+if (wanted("parallel")) {
+  const runs = await alternate(results.runs, busyPair);
+  results.parallel = parallelResult(runs.ours);
+  say(parallelLine(results.parallel));
 }
 if (wanted("net")) {
   const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });

@@ -4,6 +4,7 @@ import type { BootRun } from "./boot.ts";
 import type { GuestKernel, KernelRun } from "./kernels.ts";
 import type { MmioResult } from "./mmio.ts";
 import type { BlkResult } from "./blk.ts";
+import type { ParallelResult } from "./parallel.ts";
 import type { NetResult } from "./net.ts";
 import { median, medianDuration } from "./statistics.ts";
 import type { Duration } from "./process.ts";
@@ -39,6 +40,7 @@ export interface Results {
   startUp?: Duration;
   userland?: UserResult[];
   mmio?: MmioResult;
+  parallel?: ParallelResult;
   net?: NetResult;
   blk?: BlkResult[];
 }

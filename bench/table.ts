@@ -1,6 +1,7 @@
 /** Results for people. */
 import { busy, mips } from "./results.ts";
 import type { MmioResult } from "./mmio.ts";
+import type { ParallelResult } from "./parallel.ts";
 import type { BlkResult } from "./blk.ts";
 import type { NetResult } from "./net.ts";
 import type { BootResult, KernelResult, Measure } from "./results.ts";
@@ -49,6 +50,13 @@ export function startUpLine(ours: Duration): string {
 /** Accesses to a device in one line. */
 export function mmioLine({ inline, ioreq }: MmioResult): string {
   return row(["mmio", "one access, with its exit", `inline ${(inline * 1e6).toFixed(2)} µs, IOREQ ${(ioreq * 1e6).toFixed(1)} µs`, "", ""]);
+}
+
+/** Two busy CPUs in one line: how much quicker in parallel, by the host's clock, and by CPU time if each had a core to itself. */
+export function parallelLine({ inTurn, parallel, load }: ParallelResult): string {
+  const byClock = `${(inTurn.wall / parallel.wall).toFixed(2)} times as fast`;
+  const byTime = inTurn.cpu && parallel.cpu ? `, ${(2 * inTurn.cpu / parallel.cpu).toFixed(2)} by CPU time` : "";
+  return row(["parallel", "two busy CPUs, two threads", `${byClock}${byTime}; load ${load.toFixed(1)}`, "", ""]);
 }
 
 /** A download in one line. */
