@@ -41,6 +41,8 @@ export type { Instrument } from "./machine/instrument.ts";
 export { Machine } from "./machine/machine.ts";
 export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./machine/debugger.ts";
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";
+export { ReplayError } from "./snapshot/journal.ts";
+export type { Journal, JournalEntry, JournalEnvironment, OutsideInput, RunPlace } from "./snapshot/journal.ts";
 export { readSnapshot, writeSnapshot } from "./snapshot/file.ts";
 export { Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
 export type { DiskIdentity, SnapshotAbout, SnapshotOrigin } from "./snapshot/snapshot.ts";

@@ -49,6 +49,8 @@ export class SocketHub {
   #loose = 0;
   #ids = 0;
   #closed = false;
+  /** Told of each event that is about to come in. */
+  onStamp: ((event: SocketEvent) => void) | undefined;
   /** Told as soon as something came, outside of any run. */
   onArrival: (() => void) | undefined;
 
@@ -79,7 +81,15 @@ export class SocketHub {
 
   /** What came since the last run gets the present time as its stamp. */
   deliver(): void {
-    for (const event of this.#arrived.splice(0)) this.#stamp(event, this.clock.nowNs);
+    for (const event of this.#arrived.splice(0)) {
+      this.onStamp?.(event);
+      this.inject(event);
+    }
+  }
+
+  /** An event comes now. */
+  inject(event: SocketEvent): void {
+    this.#stamp(event, this.clock.nowNs);
   }
 
   #stamp(event: SocketEvent, atNs: number): void {

@@ -12,8 +12,8 @@ import { Debugger } from "./debugger.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
-import { takeInventory } from "./inventory.ts";
-import type { Holdings } from "./inventory.ts";
+import { type Holdings, takeInventory } from "./inventory.ts";
+import { FIXED_BOOT_TIME } from "./machine_types.ts";
 import type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
 import { watched } from "./instrument.ts";
 import { MemoryBackend } from "../memory/memory_backend.ts";
@@ -21,15 +21,15 @@ import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { PluginError } from "../plugin/plugin_errors.ts";
 import { PluginHost } from "../plugin/plugin_host.ts";
 import { memoryBeside, Ram } from "../memory/ram.ts";
-import { domainStatus } from "./status.ts";
-import type { DomainStatus } from "./status.ts";
+import { type DomainStatus, domainStatus } from "./status.ts";
 import { runsInVain } from "./progress.ts";
 import { Reporter } from "./reporter.ts";
 import { RunLoop } from "./run_loop.ts";
-import { Scheduler } from "../schedule/scheduler.ts";
-import type { Scheduling } from "../schedule/scheduler.ts";
+import { Scheduler, type Scheduling } from "../schedule/scheduler.ts";
 import { SerialHub } from "../host/serial_hub.ts";
 import { SocketHub } from "../host/socket_hub.ts";
+import { type Journal, ReplayError } from "../snapshot/journal.ts";
+import { machineJournal } from "./machine_journal.ts";
 import { forkedEnvironment, restoreSnapshot, takeSnapshot } from "../snapshot/machine_snapshot.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { MachineParts } from "../snapshot/state.ts";
@@ -37,9 +37,6 @@ import { Tracer } from "./trace.ts";
 import { VirtualClock } from "../schedule/virtual_clock.ts";
 
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
-
-/** 14 November 2023, 22:13:20 UTC. */
-const FIXED_BOOT_TIME = 1_700_000_000;
 
 /** A running board. Made by {@linkcode Machine.create}, ended by {@linkcode Machine.dispose}. */
 export class Machine {
@@ -54,6 +51,7 @@ export class Machine {
   readonly #life: DomainLife;
   readonly #wallMs: () => number;
   readonly #loop: RunLoop;
+  readonly #journal: Journal;
   #engine!: CpuEngine;
   #backend!: MemoryBackend;
   #scheduler!: Scheduler;
@@ -116,7 +114,9 @@ export class Machine {
       scheduler: () => this.#scheduler,
       isAttended: () => environment.attended ?? false,
       describe: () => this.describe(),
+      journal: () => this.#journal,
     }, environment.expectsInput ?? false);
+    this.#journal = machineJournal(environment, { serial: this.#serial, sockets: this.#sockets, life: this.#life, loop: this.#loop });
   }
 
   /**
@@ -211,7 +211,14 @@ export class Machine {
 
   /** Bytes from outside, stamped with the present virtual time. Throws when no device has such a port. */
   serialInput(port: string, bytes: Uint8Array): void {
+    if (this.#journal.isReplay) throw new ReplayError(`input for ${port} in a replay: all input comes from the recording`);
     this.#serial.input(port, bytes);
+    this.#journal.came({ kind: "serial", port, bytes: bytes.slice() });
+  }
+
+  /** What comes from outside, and where the run is. */
+  get journal(): Journal {
+    return this.#journal;
   }
 
   /** Called outside of any run when a socket of the host brought something: there may be no reason to wait any more. */
@@ -387,6 +394,7 @@ export class Machine {
   /** An operation changes what a run works on: it comes between two of them. */
   #operated(operation: RecordedOperation["operation"], domain: string): void {
     if (this.#inRun) throw new Error(`${operation} of ${domain} within runFor: operations come between two runs`);
+    this.#journal.came({ kind: "operation", operation, domain });
     this.#operations.push({ atNs: this.#clock.nowNs, operation, domain });
   }
 }

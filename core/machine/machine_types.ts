@@ -1,8 +1,12 @@
 /** What a machine is given, and what it says of itself. */
+import type { JournalEntry } from "../snapshot/journal.ts";
 import type { Instrument } from "./instrument.ts";
 import type { DiskOpener } from "../host/disk.ts";
 import type { RecordedSocketEvent, SocketDriver } from "../host/host_sockets.ts";
 import type { FolderOpener } from "../host/folder.ts";
+
+/** Where the guests' calendar begins unless somebody says so, in Unix seconds: 14 November 2023, 22:13:20 UTC. */
+export const FIXED_BOOT_TIME = 1_700_000_000;
 
 /** The world around a machine. */
 export interface MachineEnvironment {
@@ -20,6 +24,10 @@ export interface MachineEnvironment {
   readonly sockets?: SocketDriver;
   /** Told of everything that came through a socket, with its virtual time: enough to repeat the run with `replaySockets`. */
   onSocketEvent?(event: RecordedSocketEvent): void;
+  /** Told of everything that comes from outside, with its place in the run: enough to repeat it by {@linkcode replay}. */
+  onInput?(entry: JournalEntry): void;
+  /** Repeats a run: what comes from outside is this, and nothing else. The board, its seed and its files must be the same. */
+  readonly replay?: readonly JournalEntry[];
   /** Trace events, bounded in number per kind. */
   onTrace?(kind: string, detail: string): void;
   /** Who watches the run from within. */

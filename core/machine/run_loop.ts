@@ -3,6 +3,8 @@ import type { SerialHub } from "../host/serial_hub.ts";
 import type { SocketHub } from "../host/socket_hub.ts";
 import type { DomainLife } from "./domain_life.ts";
 import type { StopReason } from "./machine_types.ts";
+import { ReplayError } from "../snapshot/journal.ts";
+import type { Journal, RunPlace } from "../snapshot/journal.ts";
 import { Pacer } from "../schedule/pacer.ts";
 import type { Scheduler } from "../schedule/scheduler.ts";
 import type { VirtualClock } from "../schedule/virtual_clock.ts";
@@ -22,6 +24,8 @@ export interface LoopEnvironment {
   isAttended(): boolean;
   /** For people: what each vCPU does. */
   describe(): string;
+  /** What comes from outside; made later than the loop. */
+  journal(): Journal;
 }
 
 /** Runs rounds. */
@@ -33,6 +37,8 @@ export class RunLoop {
   readonly #pacer: Pacer | undefined;
   /** Where `#pacer` is absent: while an answer from outside is on its way, idle time passes no faster than the host's. */
   #awaiting: Pacer | undefined;
+  /** The last round found nobody who had anything to do. */
+  #idle = false;
 
   constructor(
     readonly environment: LoopEnvironment,
@@ -42,26 +48,39 @@ export class RunLoop {
     this.#pacer = environment.isPaced ? new Pacer(environment.wallMs) : undefined;
   }
 
+  /** Where the run is; between rounds. */
+  get place(): RunPlace {
+    const { clock } = this.environment;
+    return { instructions: this.environment.scheduler().instructions, ns: clock.nowNs, parts: clock.parts, idle: this.#idle };
+  }
+
   /** Until virtual time or the host's has come, or something stops the board. */
   run(endNs: number, endWallMs: number): StopReason | undefined {
     const { clock, life, wallMs } = this.environment;
     const scheduler = this.environment.scheduler();
+    const journal = this.environment.journal();
     this.waiting = false;
     this.wakeAfterMs = undefined;
     for (;;) {
       const stopped = life.stopReason();
       if (stopped) return stopped;
+      if (journal.isReplay) {
+        const reboots = journal.deliver();
+        if (reboots) return { kind: "reboot", domain: reboots.domain, cause: "as recorded" };
+      }
       if (clock.nowNs >= endNs || wallMs() >= endWallMs) return undefined;
       const early = this.#pacer?.earlyMs(clock.nowNs);
       if (early !== undefined && early > 0) return this.#wait(early);
       const what = scheduler.round(endNs);
       if (what === "ran") {
+        this.#idle = false;
         this.#pacer?.busy();
         continue;
       }
       if (life.stopReason()) continue;
       if (what === "halted") return this.#wait(undefined);
-      const untilNs = scheduler.idleUntilNs;
+      this.#idle = true;
+      const untilNs = this.#idleUntil(scheduler.idleUntilNs, journal.next?.at);
       if (untilNs === undefined) {
         if (this.#mayBeWoken) return this.#wait(undefined);
         return { kind: "idle-forever", report: this.#idleReport() };
@@ -76,6 +95,15 @@ export class RunLoop {
       }
       clock.skipTo(Math.min(untilNs, endNs));
     }
+  }
+
+  /** In a replay, input is an event like others. Throws a {@linkcode ReplayError} for one that can't come any more. */
+  #idleUntil(untilNs: number | undefined, next: RunPlace | undefined): number | undefined {
+    if (next === undefined) return untilNs;
+    const { instructions, ns, parts } = this.place;
+    if (next.instructions !== instructions) return untilNs;
+    if (next.ns < ns || next.ns === ns && next.parts !== parts) throw new ReplayError(`the replay isn't the run: it is idle at ${ns} ns`);
+    return Math.min(untilNs ?? Infinity, next.ns);
   }
 
   /** Something may come from outside, though nothing happens inside. */

@@ -1,0 +1,38 @@
+/** The journal of a machine: what is recorded of it, and how what was recorded comes again. */
+import type { SerialHub } from "../host/serial_hub.ts";
+import type { SocketHub } from "../host/socket_hub.ts";
+import { Journal } from "../snapshot/journal.ts";
+import type { OutsideInput } from "../snapshot/journal.ts";
+import type { DomainLife } from "./domain_life.ts";
+import type { MachineEnvironment } from "./machine_types.ts";
+import type { RunLoop } from "./run_loop.ts";
+
+/** Where input goes. */
+export interface Inlets {
+  readonly serial: SerialHub;
+  readonly sockets: SocketHub;
+  readonly life: DomainLife;
+  readonly loop: RunLoop;
+}
+
+/** Makes it, and has the sockets tell it what comes. */
+export function machineJournal(environment: MachineEnvironment, inlets: Inlets): Journal {
+  const journal = new Journal({
+    record: environment.onInput?.bind(environment),
+    replay: environment.replay,
+    place: () => inlets.loop.place,
+    give: (input) => give(input, inlets),
+  });
+  inlets.sockets.onStamp = (event) => journal.came({ kind: "socket", event });
+  return journal;
+}
+
+/** Something that was recorded comes again. Reboots are for whoever drives the machine. */
+function give(input: OutsideInput, { serial, sockets, life }: Inlets): void {
+  if (input.kind === "serial") return serial.input(input.port, input.bytes);
+  if (input.kind === "socket") return sockets.inject(input.event);
+  const domain = life.named(input.domain);
+  if (input.operation === "pause") life.pause(domain);
+  else if (input.operation === "unpause") life.unpause(domain);
+  else if (input.operation === "destroy") life.destroy(domain);
+}
