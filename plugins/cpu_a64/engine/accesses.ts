@@ -11,11 +11,11 @@ import type { BreakBeforeMake } from "./break_before_make/mod.ts";
 import type { CodeCache } from "./code_cache.ts";
 import type { DebugUnit } from "./debug.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
-import { DevicePages } from "./device_pages.ts";
 import { LargePages } from "./large_pages.ts";
 import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
 import { type DeviceAccess, farAccess } from "./neighbours.ts";
 import type { RamMap } from "./ram_map.ts";
+import { SlowPages } from "./slow_pages.ts";
 import { accessSyndrome } from "./syndrome.ts";
 import type { Stops } from "./stops.ts";
 import type { Bank, Tlb } from "./tlb.ts";
@@ -45,7 +45,7 @@ export class Accesses {
   /** Set where devices are another thread's. */
   devices: DeviceAccess | undefined;
   private readonly large: LargePages;
-  private readonly devicePages = new DevicePages();
+  private readonly slow = new SlowPages();
   /** One instruction only may execute: no branch goes on by itself. */
   isStepping = false;
   /** PC is where a branch went, and the run loop must look at it. */
@@ -220,11 +220,11 @@ export class Accesses {
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
     const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) {
-      this.devicePages.note(hi, lo);
+      this.slow.note(hi, lo);
       return 0;
     }
-    this.devicePages.forget(hi, lo);
-    if (!isDebugged) this.#cache(lo, hi, host, asUser);
+    if (!isDebugged && this.#cache(lo, hi, host, asUser)) this.slow.forget(hi, lo);
+    else this.slow.note(hi, lo);
     return host;
   }
 
@@ -236,7 +236,7 @@ export class Accesses {
   fill(size: number, flags: number): number {
     const { block } = this;
     const lo = block.get(at.ADDRESS), hi = block.get(at.ADDRESS + 4);
-    if (this.devicePages.has(hi, lo)) return 0;
+    if (this.slow.has(hi, lo)) return 0;
     const asUser = (flags & 1) !== 0 && this.#hasUserAccess();
     const access = [READ, WRITE, UPDATE][flags >> 1];
     if (before(PAGE, lo, size) < size || !this.#walk(lo, hi, access, asUser, 0) || this.#isDebugged(lo, hi)) return 0;
@@ -257,7 +257,9 @@ export class Accesses {
     if (asUser) flags |= UNPRIVILEGED;
     else if (el === 1 && block.get(at.PAN)) flags |= PAN;
     const bank = (asUser ? this.banks.user : this.banks.data).address;
-    if (this.checker === undefined && !this.stops.hasPhysicalData && this.large.find(bank, hi, lo, access)) return true;
+    if (this.checker === undefined && !this.stops.hasPhysicalData && this.large.find(bank, hi, lo, access, (flags & UNALIGNED) !== 0)) {
+      return true;
+    }
     if (!this.mmu.translate(hi, lo, el, access, flags)) return false;
     if (this.mmu.mpu === undefined) this.large.keep(bank, hi, lo);
     this.checker?.walked(this.mmu.result, hi, lo, asUser ? 0 : el);
@@ -358,7 +360,7 @@ export class Accesses {
     const { fault } = this.mmu;
     this.syncPc();
     const stage2 = fault.stage === 2;
-    if (stage2) this.devicePages.note(hi, lo);
+    if (stage2) this.slow.note(hi, lo);
     this.exceptions.dataAbort(lo, hi, {
       status: fault.status,
       isWrite: fault.write,

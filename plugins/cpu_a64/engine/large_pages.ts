@@ -23,10 +23,12 @@ export class LargePages {
   constructor(readonly tlb: Tlb, readonly result: Translation) {}
 
   /** Fills the result as a walk would, if the address is known and the access allowed. */
-  find(bank: number, vaHi: number, vaLo: number, access: number): boolean {
+  find(bank: number, vaHi: number, vaLo: number, access: number, isUnaligned: boolean): boolean {
     if (this.#generation !== this.tlb.generation) return false;
     const slot = (vaLo >>> PAGE_BITS) & ((1 << BITS) - 1);
     if (this.#keys[slot] !== vaHi * 2 ** (32 - PAGE_BITS) + (vaLo >>> PAGE_BITS) || this.#banks[slot] !== bank) return false;
+    // Device memory refuses what isn't aligned: a walk says how.
+    if (isUnaligned && this.#attributes[slot] < 0x10) return false;
     const rights = this.#rights[slot];
     const needed = access === WRITE ? RIGHT_WRITE : access === UPDATE ? RIGHT_READ | RIGHT_WRITE : RIGHT_READ;
     if ((rights & needed) !== needed) return false;
@@ -43,7 +45,7 @@ export class LargePages {
   /** Keeps the result of a walk for data, if both stages map 2 MiB or more. */
   keep(bank: number, vaHi: number, vaLo: number): void {
     const { result, tlb } = this;
-    if (result.sizeBits < PAGE_BITS || result.attributes < 0x10) return;
+    if (result.sizeBits < PAGE_BITS) return;
     if (this.#generation !== tlb.generation) {
       this.#keys.fill(-1);
       this.#generation = tlb.generation;

@@ -1,13 +1,14 @@
 /**
- * Pages whose accesses lately reached a device, or were refused by stage 2 as those to virtual devices are. Compiled code that is about
- * to touch one may leave at once: the interpreter translates again in any case. A page that is here by mistake costs time and nothing else.
+ * Pages of which no access comes from the TLB: devices, what stage 2 refuses as that of virtual devices, memory that is Device. Compiled
+ * code that is about to touch one may leave at once: the interpreter translates again in any case. A page that is here by mistake costs
+ * time and nothing else.
  */
 
 /** A power of two. */
 const SLOTS = 16;
 
 /** A direct-mapped set of pages by virtual address, whatever the address space. */
-export class DevicePages {
+export class SlowPages {
   readonly #lo = new Int32Array(SLOTS).fill(-1);
   readonly #hi = new Int32Array(SLOTS);
 
