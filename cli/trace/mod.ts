@@ -8,6 +8,7 @@ import { Filter, kinds } from "./filter.ts";
 import type { FilterOptions } from "./filter.ts";
 import { Flame } from "./flame.ts";
 import { flameSvg } from "./flame_svg.ts";
+import { HotExits } from "./hot_exits.ts";
 import { Probe } from "./probe.ts";
 import type { Listener } from "./probe.ts";
 import { Tarmac } from "./tarmac.ts";
@@ -19,6 +20,8 @@ export interface TraceOptions extends FilterOptions {
   trace?: string;
   tarmac?: string;
   flame?: string;
+  /** Counts exits as well. */
+  profile?: boolean;
 }
 
 /** Adds the options to a command. */
@@ -40,6 +43,7 @@ export class Traces {
   readonly #timeline: Timeline | undefined;
   readonly #tarmac: Tarmac | undefined;
   readonly #flame: Flame | undefined;
+  readonly #exits: HotExits | undefined;
   readonly #flameFile: TextFile | undefined;
   readonly #probe: Probe | undefined;
   machine: Machine | undefined;
@@ -55,9 +59,10 @@ export class Traces {
       this.#flameFile = open("--flame", options.flame);
       this.#flame = new Flame((vcpu) => callers(vcpu, { engine: this.#probe!.cpus, memory: this.machine!.memory }));
     }
-    const listeners = [this.#timeline, this.#tarmac, this.#flame].filter((listener): listener is NonNullable<typeof listener> & Listener =>
-      listener !== undefined
-    );
+    if (options.profile) this.#exits = new HotExits();
+    const listeners = [this.#exits, this.#timeline, this.#tarmac, this.#flame].filter((
+      listener,
+    ): listener is NonNullable<typeof listener> & Listener => listener !== undefined);
     if (listeners.length > 0) this.#probe = new Probe(filter, listeners, () => this.machine?.domains ?? []);
   }
 
@@ -89,6 +94,7 @@ export class Traces {
     this.#timeline?.close();
     this.#tarmac?.close();
     if (this.#timeline?.dropped) remarks.push(`${this.options.trace} was full: ${this.#timeline.dropped} events are missing`);
+    if (this.#exits) remarks.push(this.#exits.summary(symbols.functionOf));
     if (this.#flame) {
       const folded = this.#flame.folded(symbols.functionOf);
       this.#flameFile!.write(this.options.flame!.endsWith(".svg") ? flameSvg(folded, this.machine?.board.name ?? "") : folded);

@@ -1,10 +1,12 @@
 /** Traces of a run: what they hold, that they add up, and that no guest sees them. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { DOMParser } from "@xmldom/xmldom";
+import type { CpuEngine, Vcpu } from "../../core/mod.ts";
 import { plugboard } from "../in_process.ts";
 import type { RunResult } from "../run_result.ts";
 import { Filter } from "./filter.ts";
 import { flameSvg } from "./flame_svg.ts";
+import { HotExits } from "./hot_exits.ts";
 import { Traces } from "./mod.ts";
 
 interface Event {
@@ -134,4 +136,21 @@ Deno.test("traces: filters take kinds, domains and a window of time", async () =
 
 Deno.test("traces: without one nothing stands in a machine", () => {
   assertEquals(new Traces({}, []).instrument, undefined);
+});
+
+Deno.test("traces: hot exits add up what one function asks for, most first", () => {
+  const exits = new HotExits();
+  // WFI: EC 1, ISS 0.
+  const state = { pc: 0x100n, read: () => 1n << 26n };
+  const vcpu = { state, domain: { name: "guest" } } as unknown as Vcpu;
+  for (const pc of [0x100n, 0x104n, 0x200n]) {
+    state.pc = pc;
+    exits.exit(vcpu, 0, {} as CpuEngine, () => undefined);
+  }
+  const summary = exits.summary((_, va) => va < 0x200n ? "idle" : undefined);
+  assertEquals(summary.split("\n").map((line) => line.trim()), [
+    "exits to EL2, 3 in all:",
+    "2   66.7 %  WFI  by guest in idle",
+    "1   33.3 %  WFI  by guest in 0x200",
+  ]);
 });

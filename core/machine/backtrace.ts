@@ -5,7 +5,9 @@ import type { PhysicalMemory } from "../memory/physical_memory.ts";
 
 /** What a walk over frames needs. */
 export interface FrameSources {
+  /** Who translates the guest's addresses. */
   readonly engine: Pick<CpuEngine, "translate">;
+  /** Where the frames are. */
   readonly memory: Pick<PhysicalMemory, "view">;
 }
 
