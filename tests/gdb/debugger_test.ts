@@ -1,24 +1,63 @@
-/** The machine's debugger: where it halts, and that a guest can't tell. */
+/** The machine's debugger: where it halts, and that guests can't tell. */
 import { assert, assertEquals } from "@std/assert";
 import { boot } from "../../mod.ts";
-import type { Machine } from "../../mod.ts";
+import type { BootOptions, Machine } from "../../mod.ts";
 
-const board = new URL("../../boards/tour.yaml", import.meta.url).pathname;
+const root = new URL("../../", import.meta.url);
+
+interface Guests {
+  readonly name: string;
+  readonly board: string;
+  readonly options: BootOptions;
+}
+
+/** Pages of code and data that regions of 64 bytes divide: two guests that test their MPUs. */
+async function probes(): Promise<Guests> {
+  const kernel = "examples/guests/mpu_probe/mpu_probe.bin";
+  const board = `board: probes
+doc: Guests with an MPU each
+memory: [{ at: 0, size: 16MiB }]
+plugins:
+  - { use: cpu_a64, model: cortex-r82 }
+  - use: pmsa
+  - { use: scheduler_fair, slice: 10us }
+  - { use: gicv3, distributor: 0xaf00_0000, redistributors: 0xaf10_0000 }
+  - use: generic_timer
+  - use: psci
+domains:${
+    [0, 0x40_0000].map((at, n) => `
+  - name: probe${n}
+    memory: [{ at: ${at}, size: 4MiB }]
+    plugins:
+      - { use: pl011, at: 0x9c09_0000, interrupt: spi 5, port: probe${n} }
+      - use: fdt
+      - { use: linux_boot, kernel: ${kernel} }`).join("")
+  }
+`;
+  return { name: "two guests with MPUs", board, options: { images: new Map([[kernel, await Deno.readFile(new URL(kernel, root))]]) } };
+}
+
+const guests: readonly Guests[] = [
+  { name: "the tour on four vCPUs", board: new URL("boards/tour.yaml", root).pathname, options: { set: { "domains.tour.vcpus": "4" } } },
+  await probes(),
+];
 
 interface Run {
   readonly machine: Machine;
-  /** Runs until it halts (true) or the guest ends (false). */
+  /** Runs until it halts (true) or the board ends (false). */
   go(): boolean;
   /** What can be said of it at its end. */
   summary(): unknown;
 }
 
-async function start(set: Record<string, string> = {}): Promise<Run & Disposable> {
-  let console = "";
+async function start({ board, options }: Guests, tier1: string): Promise<Run & Disposable> {
+  // When ports are emptied, and so which one is first, is up to who runs the machine.
+  const ports: Record<string, string> = {};
   const decoder = new TextDecoder();
   const machine = await boot(board, {
-    set: { "domains.tour.vcpus": "4", ...set },
-    onSerial: (_, bytes) => console += decoder.decode(bytes),
+    ...options,
+    set: { ...options.set, "plugins.cpu_a64.tier1": tier1 },
+    onSerial: (port, bytes) => ports[port] = (ports[port] ?? "") + decoder.decode(bytes),
   });
   return {
     machine,
@@ -30,51 +69,54 @@ async function start(set: Record<string, string> = {}): Promise<Run & Disposable
       }
     },
     summary: () => ({
-      console,
+      ports,
       nowNs: machine.nowNs,
       instructions: machine.stats.instructions,
       exits: [...machine.stats.exits],
-      retired: machine.domains[0].vcpus.map(({ state }) => state.retired),
+      retired: machine.domains.flatMap(({ vcpus }) => vcpus.map(({ state }) => state.retired)),
     }),
     [Symbol.dispose]: () => machine.dispose(),
   };
 }
 
-const plain = await (async () => {
-  using run = await start();
-  assertEquals(run.go(), false);
-  return run.summary();
-})();
+/** Rounds of halting and going on, before the rest is left alone. */
+const ROUNDS = 1500;
 
-for (const tier1 of ["off", "on", "force"]) {
-  Deno.test(`a debugger changes nothing that a guest does (tier 1 ${tier1})`, async () => {
-    const set = { "plugins.cpu_a64.tier1": tier1 };
-    using run = await start(set);
-    const { debugger: debug, domains: [{ vcpus }] } = run.machine;
-    const seen = { step: 0, reached: 0, breakpoint: 0, watchpoint: 0, asked: 0 };
-    // Where the vCPUs come by, and where their stack is.
-    debug.resume({ until: 300 });
-    assertEquals(run.go(), true);
-    assertEquals([debug.halt?.kind, debug.position], ["reached", 300]);
-    const { pc, sp } = vcpus[0].state;
-    for (let round = 0; run.machine.domains[0].outcome === undefined; round++) {
-      const vcpu = vcpus[round % 4];
-      debug.setStops(
-        round % 5 === 0
-          ? [{ on: "execute", space: "virtual", address: pc, size: 4 }]
-          : round % 5 === 1
-          ? [{ on: "access", space: round % 2 ? "virtual" : "physical", address: sp - 32n, size: 32 }]
-          : [],
-      );
-      debug.resume(round % 3 === 0 ? { step: vcpu.power === "off" ? vcpus[0] : vcpu } : round < 900 ? { until: debug.position + 97 } : {});
-      if (!run.go()) break;
-      seen[debug.halt!.kind]++;
-      // Looking does no harm either.
-      for (const { state } of vcpus) assert(state.pc >= 0n && state.x(30) >= 0n);
-      debug.readVirtual(vcpu, sp, 64);
-      if (round > 3000) debug.setStops([]), debug.resume();
-    }
-    assert(seen.step > 50 && seen.reached > 50 && seen.breakpoint + seen.watchpoint > 5, JSON.stringify(seen));
-    assertEquals(run.summary(), plain);
-  });
+for (const board of guests) {
+  for (const tier1 of ["off", "on", "force"]) {
+    Deno.test(`a debugger changes nothing for ${board.name} (tier 1 ${tier1})`, async () => {
+      using plain = await start(board, tier1);
+      assertEquals(plain.go(), false);
+      using run = await start(board, tier1);
+      const { debugger: debug, domains } = run.machine;
+      const vcpus = domains.flatMap((domain) => domain.vcpus);
+      const seen = { step: 0, reached: 0, breakpoint: 0, watchpoint: 0, asked: 0 };
+      // Where vCPUs came by, and what they had on their stacks.
+      const places: { pc: bigint; sp: bigint }[] = [];
+      let state = 1;
+      const random = (below: number) => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 12) % below;
+      for (let round = 0; round < ROUNDS; round++) {
+        const vcpu = vcpus[random(vcpus.length)];
+        const place = places[random(places.length || 1)];
+        const space = random(2) === 0 ? "virtual" : "physical";
+        const what = place === undefined ? 3 : random(4);
+        if (what === 0) debug.setStops([{ on: "execute", space, address: place.pc, size: 4 }]);
+        else if (what === 1) debug.setStops([{ on: "access", space, address: place.sp & ~0xfffn, size: 4096, domain: vcpu.domain.name }]);
+        else debug.setStops([]);
+        const most = debug.position + random(400) + 1;
+        debug.resume(what === 2 ? { step: vcpu.power === "off" ? vcpus[0] : vcpu, until: most } : { until: most });
+        if (!run.go()) break;
+        seen[debug.halt!.kind]++;
+        // Looking does no harm either.
+        for (const one of vcpus) debug.readVirtual(one, one.state.guestSp, 32);
+        const ran = debug.latest!.state;
+        if (random(4) === 0) places.push({ pc: ran.pc, sp: ran.guestSp });
+      }
+      debug.detach();
+      while (run.machine.domains.some(({ outcome }) => outcome === undefined) && run.go());
+      const { step, reached, breakpoint, watchpoint } = seen;
+      assert(step > 50 && reached > 200 && breakpoint > 10 && watchpoint > 5, JSON.stringify(seen));
+      assertEquals(run.summary(), plain.summary());
+    });
+  }
 }
