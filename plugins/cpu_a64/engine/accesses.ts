@@ -213,7 +213,8 @@ export class Accesses {
     const el = asUser ? 0 : block.get(at.EL);
     if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
     // What generated code didn't find in the first place: an entry moves to its second one when another page needs that.
-    const cached = this.tlb.findData(asUser ? this.banks.user : this.banks.data, hi, lo, access !== READ);
+    const bank = asUser ? this.banks.user : this.banks.data;
+    const cached = this.slow.has(hi, lo) ? 0 : this.tlb.findData(bank, hi, lo, access !== READ);
     if (cached !== 0) return cached;
     if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.#isDebugged(lo, hi);
