@@ -7,6 +7,7 @@
 // Contracts.
 export * from "./memory/address.ts";
 export * from "./board/board.ts";
+export type { BoardTest } from "./board/board_test_script.ts";
 export * from "./plugin/capability.ts";
 export * from "./schedule/clock.ts";
 export * from "./plugin/context.ts";
@@ -26,6 +27,7 @@ export * from "./host/host_sockets.ts";
 export * from "./memory/hypervisor_map.ts";
 export * from "./arch/interrupts.ts";
 export * from "./memory/memory_backend.ts";
+export type { CacheColours } from "./memory/cache_colours.ts";
 export * from "./board/options.ts";
 export * from "./memory/physical_memory.ts";
 export * from "./board/platform.ts";

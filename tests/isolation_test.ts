@@ -273,6 +273,25 @@ Deno.test("class 13 and 15: nothing is mapped or taken for a domain that has gon
   for (const step of steps) assertEquals(look.result(next, step), 0n);
 });
 
+Deno.test("cache colours: no frame of a domain's RAM has a colour of another's, and it works all the same", async () => {
+  const set = { cacheColours: "8", "domains.0.cacheColours": "0-2", "domains.1.cacheColours": "4-6" };
+  using machine = await bootCrowded({}, { set });
+  const probe = new Probe();
+  probe.fill(PROBE_FREE, PROBE_FREE + 0x10_0000, 0x1234_5678_9abc_def0n);
+  const steps = [PROBE_FREE, PROBE_FREE + 0x8_0008, PROBE_FREE + 0xf_fff8].map((at) => probe.load(8, at));
+  for (const domain of machine.domains) probe.restart(domain);
+  for (const domain of machine.domains) {
+    probe.finish(machine, domain);
+    for (const step of steps) assertEquals(probe.result(domain, step), 0x1234_5678_9abc_def0n);
+  }
+  const seen = machine.domains.map(({ ram: [{ at, size }], space }) => {
+    const colours = new Set<number>();
+    for (let offset = 0; offset < size; offset += 4096) colours.add(space.lookup(at + offset)!.pa / 4096 % 8);
+    return [...colours].sort();
+  });
+  assertEquals(seen, [[0, 1, 2], [4, 5, 6]]);
+});
+
 Deno.test("class 21, contention: two domains that hammer one word of a shared page both get on", async () => {
   using machine = await bootCrowded();
   const [one, two] = machine.domains;

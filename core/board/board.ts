@@ -1,4 +1,5 @@
 /** A board manifest after parsing and checking: typed, defaults filled in, every option converted. */
+import type { BoardTest } from "./board_test_script.ts";
 import type { Capability } from "../plugin/capability.ts";
 import type { DeviceTreeFragment } from "../arch/device_tree.ts";
 import type { Place } from "./diagnostics.ts";
@@ -128,6 +129,8 @@ export interface DomainSpec {
   readonly name: string;
   /** Virtual CPUs, at least 1. */
   readonly vcpus: number;
+  /** Colours of the board's cache that its RAM has, ascending; absent: those that no domain names. */
+  readonly cacheColours?: readonly number[];
   /** Guest RAM: IPA and size in bytes. */
   readonly memory: readonly { readonly at: number; readonly size: number }[];
   /** Plugins of this domain only, in the manifest's order. */
@@ -150,10 +153,14 @@ export interface Board {
   readonly time: "virtual" | "host";
   /** Physical CPUs run at the same time, in threads of their own: faster, and no two runs are the same. */
   readonly parallel?: boolean;
+  /** What `plugboard test` expects of it. */
+  readonly test?: BoardTest;
   /** Virtual nanoseconds per retired instruction; 1 is 1,000 MIPS. */
   readonly nsPerInstruction: number;
   /** Whose end ends a run: a domain's name, `first crash`, or `last domain`, as when absent. */
   readonly ends?: string;
+  /** Colours of the last-level cache, a power of two; 1, as when absent: domains aren't told apart by colour. */
+  readonly cacheColours?: number;
   /** Physical CPUs. */
   readonly pcpus: number;
   /** Physical RAM banks. */

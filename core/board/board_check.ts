@@ -7,6 +7,7 @@ import type { ManifestPath } from "./manifest_path.ts";
 import type { Findings } from "./findings.ts";
 import { FIRST_CRASH, LAST_DOMAIN } from "./manifest_keys.ts";
 import { nearest } from "./suggest.ts";
+import { checkColours } from "./cache_colour_check.ts";
 import { checkCapabilities } from "./capability_check.ts";
 import { checkPools } from "./cpu_pool_check.ts";
 import type { ShapedBoard } from "./manifest_shape.ts";
@@ -29,6 +30,7 @@ export function checkBoardSemantics(shaped: ShapedBoard, available: ReadonlyMap<
   checkNames(board, findings);
   checkEnds(board, findings);
   checkRam(board, findings);
+  checkColours(board, findings);
   checkPools(board, shaped.incomplete, findings);
   const check = new ResourceCheck(board, shaped.incomplete, findings);
   check.physical();

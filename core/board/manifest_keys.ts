@@ -1,5 +1,8 @@
 /** The keys of a manifest outside its plugins, described as data: checks, JSON Schema and documentation derive from them. */
 import { PAGE_SIZE } from "../memory/address.ts";
+import { MAX_COLOURS, parseColours } from "../memory/cache_colours.ts";
+import { testProblem } from "./board_test_script.ts";
+import { parseDuration } from "./option_values.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /** Values of `ends` that can't be the name of a domain. */
@@ -49,6 +52,21 @@ export const boardKeys: OptionSpecs = {
     doc: `What ends a run: the \`${LAST_DOMAIN}\` that ends, the \`${FIRST_CRASH}\` of any, or the end of the domain that is named.`,
     default: LAST_DOMAIN,
   },
+  test: {
+    kind: "any",
+    doc:
+      "What `plugboard test` expects of it: { steps: [{ expect: TEXT }, { send: TEXT }], fail: [TEXT], timeout: 60s }. A text between slashes is a regular expression.",
+    optional: true,
+    check: (value) => testProblem(value, (text) => typeof text === "string" && parseDuration(text) !== undefined),
+  },
+  cacheColours: {
+    kind: "integer",
+    doc: "Colours of the last-level cache: its size, divided by its ways and by 4 KiB. With more than one, each domain's RAM has its own.",
+    default: 1,
+    min: 1,
+    max: MAX_COLOURS,
+    check: (value) => Number.isInteger(Math.log2(value as number)) ? undefined : "a power of two",
+  },
 };
 
 /** In `platform`. */
@@ -64,6 +82,12 @@ export const domainKeys: OptionSpecs = {
     check: (value) => /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(value as string) ? undefined : "letters, digits, - and _, at most 63",
   },
   vcpus: { kind: "integer", doc: "Virtual CPUs.", default: 1, min: 1, max: 64 },
+  cacheColours: {
+    kind: "any",
+    doc: "Cache colours of its RAM: `0-3,8`. Without it, those that no domain names.",
+    optional: true,
+    check: (value) => parseColours(value) ? undefined : "colours such as 2 or 0-3,8, ascending",
+  },
 };
 
 /** A range of memory. */

@@ -8,6 +8,7 @@ import { convertOption, describe, parseSize, wanted } from "./option_values.ts";
 import type { OptionSpecs } from "./options.ts";
 import { platformRam } from "./platform.ts";
 import type { Platform } from "./platform.ts";
+import { parseColours } from "../memory/cache_colours.ts";
 import type { Plugin } from "../plugin/plugin.ts";
 import { nearest } from "./suggest.ts";
 
@@ -74,9 +75,11 @@ class Shaper {
       seed: values.seed as number ?? 0,
       time: values.time as Board["time"] ?? "virtual",
       parallel: values.parallel as boolean ?? false,
+      test: values.test as Board["test"],
       nsPerInstruction: values.nsPerInstruction as number ?? 1,
       bootTimeSeconds: values.bootTime as number,
       ends: values.ends as string ?? LAST_DOMAIN,
+      cacheColours: values.cacheColours as number,
       pcpus: values.pcpus as number ?? Math.min(64, Math.max(1, platform?.cpus || vcpus)),
       memory,
       platform,
@@ -100,6 +103,7 @@ class Shaper {
     return {
       name: values.name as string ?? "",
       vcpus: values.vcpus as number ?? 1,
+      cacheColours: values.cacheColours === undefined ? undefined : parseColours(values.cacheColours),
       memory: data.memory === undefined ? [] : this.#ranges(data.memory, [...path, "memory"]),
       plugins: this.#uses(data.plugins, [...path, "plugins"]),
     };

@@ -2,6 +2,7 @@
 import { hex, PAGE_SIZE } from "../memory/address.ts";
 import { MAX_ORDER } from "../memory/buddy.ts";
 import type { DomainSpec } from "../board/board.ts";
+import type { CacheColours } from "../memory/cache_colours.ts";
 import type { CpuEngine } from "../arch/cpu_engine.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import { GuestVcpu } from "./guest_vcpu.ts";
@@ -17,6 +18,8 @@ export interface DomainParts {
   readonly backend: MemoryBackend;
   readonly memory: PhysicalMemory;
   readonly listener: VcpuListener;
+  /** What its RAM may have; absent: any. */
+  readonly colours?: CacheColours;
   /** The smallest vCPU id that is free. */
   readonly nextVcpuId: () => number;
   /** After a vCPU's registers were reset: the reset hooks. */
@@ -47,6 +50,8 @@ export class GuestDomain implements Domain {
   readonly ram: readonly { readonly at: number; readonly size: number }[];
   readonly #chunks = new WindowTable<number>("guest RAM");
   readonly #givenBack: ((ipa: number, size: number) => void)[] = [];
+  /** Where frames of its colours were found last. */
+  #lastTaken = 0;
   #outcome: Outcome | undefined;
   #destroyed = false;
 
@@ -157,7 +162,9 @@ export class GuestDomain implements Domain {
       if (this.#chunks.find(at) !== undefined) continue;
       let pa: number | undefined;
       try {
-        pa = this.parts.memory.allocate(this.name, 0);
+        const { colours, memory } = this.parts;
+        pa = colours === undefined ? memory.allocate(this.name, 0) : this.#takeColoured(1, colours)?.pa;
+        if (pa === undefined) return false;
         this.space.map(at, pa, PAGE_SIZE, GUEST_RAM);
       } catch {
         // No frame, or none for a table.
@@ -214,6 +221,7 @@ export class GuestDomain implements Domain {
     const twice = this.#chunks.overlapping(at, size);
     if (twice) throw new RangeError(`${this.name}: guest RAM ${rangeText(at, size)} overlaps ${rangeText(twice.at, twice.size)}`);
     const { memory, backend } = this.parts;
+    if (this.parts.colours !== undefined) return this.#populateColoured(at, size, this.parts.colours);
     if (backend.directMapOnly) {
       memory.allocateAt(this.name, at, size);
       this.#map(at, at, size);
@@ -242,6 +250,40 @@ export class GuestDomain implements Domain {
       this.#map(at + done, pa, PAGE_SIZE * 2 ** order);
       done += PAGE_SIZE * 2 ** order;
     }
+  }
+
+  /** Frames of its colours, in pieces as long as neighbours have them. */
+  #populateColoured(at: number, size: number, colours: CacheColours): void {
+    if (this.parts.backend.directMapOnly) {
+      throw new Error(
+        `domain ${this.name}: RAM of some cache colours only must be put together by translation, which ${this.parts.backend.name} has not`,
+      );
+    }
+    for (let done = 0; done < size;) {
+      const piece = this.#takeColoured((size - done) / PAGE_SIZE, colours);
+      if (piece === undefined) {
+        throw new Error(
+          `domain ${this.name} asks for ${hex(size)} bytes of RAM at ${hex(at)}; ${hex(done)} of them could be had, ` +
+            `then no frame of its ${colours.own.size} cache colours was free`,
+        );
+      }
+      this.#map(at + done, piece.pa, piece.size);
+      done += piece.size;
+    }
+  }
+
+  /** The next ones from where it found some before; from the start when there are none. */
+  #takeColoured(frames: number, colours: CacheColours): { readonly pa: number; readonly size: number } | undefined {
+    for (const from of this.#lastTaken === 0 ? [0] : [this.#lastTaken, 0]) {
+      try {
+        const piece = this.parts.memory.allocateColoured(this.name, frames, colours, from);
+        this.#lastTaken = piece.pa + piece.size;
+        return piece;
+      } catch (error) {
+        if (!(error instanceof OutOfFramesError)) throw error;
+      }
+    }
+    return undefined;
   }
 
   #map(ipa: number, pa: number, size: number): void {

@@ -1,5 +1,6 @@
 /** Contract of physical memory. All RAM lies in one shared `WebAssembly.Memory`. */
 import type { Pa } from "./address.ts";
+import type { CacheColours } from "./cache_colours.ts";
 import type { MmioHandler } from "../arch/exceptions.ts";
 
 /** RAM as the CPU engine sees it: a PA range at an offset of the shared memory. */
@@ -50,6 +51,11 @@ export interface PhysicalMemory {
    * Throws an `OutOfFramesError` that names the owner and what was asked.
    */
   allocate(owner: string, order: number): Pa;
+  /**
+   * Takes frames of some cache colours only, from an address on: neighbours, as many as there are, at most `frames`. Throws an
+   * `OutOfFramesError` when there is none.
+   */
+  allocateColoured(owner: string, frames: number, colours: CacheColours, from: Pa): { readonly pa: Pa; readonly size: number };
   /** Takes a given range for an owner. Throws when any frame is taken. */
   allocateAt(owner: string, pa: Pa, size: number): void;
   /** Takes one more reference to frames of an owner (a foreign mapping). Throws when they are somebody else's. */

@@ -7,6 +7,8 @@
 import { hex, PAGE_SIZE } from "./address.ts";
 import type { Board } from "../board/board.ts";
 import { Buddy, MAX_ORDER } from "./buddy.ts";
+import { colourOf } from "./cache_colours.ts";
+import type { CacheColours } from "./cache_colours.ts";
 import { checkRange, rangeText, WindowTable } from "./mmio.ts";
 import type { LazyPages, PhysicalMemory, RamBank } from "./physical_memory.ts";
 
@@ -229,6 +231,23 @@ export class Ram implements PhysicalMemory {
       return bank.base + frame * PAGE_SIZE;
     }
     throw new OutOfFramesError(owner, order, this.freeFrames);
+  }
+
+  allocateColoured(owner: string, frames: number, { of, own }: CacheColours, from: number): { pa: number; size: number } {
+    for (const { value: bank } of this.#banks.all) {
+      if (bank.isBeside) continue;
+      const first = (bank.base - bank.origin) / PAGE_SIZE;
+      const fits = (frame: number) => own.has(colourOf(bank.base + frame * PAGE_SIZE, of)) && bank.buddy.isFree(first + frame);
+      for (let frame = Math.max(0, Math.ceil((from - bank.base) / PAGE_SIZE)); frame < bank.size / PAGE_SIZE; frame++) {
+        if (!fits(frame)) continue;
+        let count = 1;
+        while (count < frames && frame + count < bank.size / PAGE_SIZE && fits(frame + count)) count++;
+        bank.buddy.allocateRange(first + frame, count);
+        this.#take(bank, frame, count, owner);
+        return { pa: bank.base + frame * PAGE_SIZE, size: count * PAGE_SIZE };
+      }
+    }
+    throw new OutOfFramesError(owner, 0, this.freeFrames);
   }
 
   allocateAt(owner: string, pa: number, size: number): void {

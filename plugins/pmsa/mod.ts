@@ -81,7 +81,13 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
     const plan = planOf(options, board);
     const use = board.plugins.find((candidate) => candidate.options === options as unknown);
     const place = { path: [...(use?.path ?? ["plugins"]), ...(use ? ["use"] : [])] };
-    return { findings: findingsOf(plan, options.sections, board, place), report: planTable(plan) };
+    const coloured = (board.cacheColours ?? 1) > 1
+      ? [{
+        title: "an MPU translates nothing: RAM can't be put together of one cache colour's frames",
+        places: [{ path: ["cacheColours"] }],
+      }]
+      : [];
+    return { findings: [...coloured, ...findingsOf(plan, options.sections, board, place)], report: planTable(plan) };
   },
   state: newState,
   setup({ options, state, board, memory, get, provide, onStop, fail }) {
