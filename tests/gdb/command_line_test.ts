@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { assemble, assembler, missing } from "../support/toolchain.ts";
 import { BOARD, runCli } from "../support/program.ts";
-import { assertSeen, gdb } from "./gdb.ts";
+import { appears, assertSeen, gdb, writeScript } from "./gdb.ts";
 
 interface Session {
   readonly code: number;
@@ -18,18 +18,9 @@ async function session(program: readonly string[], script: readonly string[], in
     await Deno.writeFile(`${folder}/program.bin`, new Uint8Array(Uint32Array.from(words).buffer));
     await Deno.writeTextFile(`${folder}/board.yaml`, BOARD);
     const run = runCli([`${folder}/board.yaml`, "--gdb", `unix:${folder}/gdb`, "--gdb-wait", "--wall-timeout", "100s"]);
-    for (let wait = 0; wait < 600 && !await Deno.stat(`${folder}/gdb`).then(() => true, () => false); wait++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    const begin = [
-      "set pagination off",
-      "set confirm off",
-      "set width 0",
-      "set architecture aarch64",
-      `target extended-remote ${folder}/gdb`,
-    ];
-    await Deno.writeTextFile(`${folder}/script`, [...begin, ...script].join("\n") + "\n");
-    const child = new Deno.Command(gdb.command, { args: ["-batch", "-nx", "-x", `${folder}/script`], stdout: "piped", stderr: "null" })
+    await appears(`${folder}/gdb`);
+    const file = await writeScript(folder, `${folder}/gdb`, script);
+    const child = new Deno.Command(gdb.command, { args: ["-batch", "-nx", "-x", file], stdout: "piped", stderr: "null" })
       .spawn();
     let output = "";
     const decoder = new TextDecoder();

@@ -34,6 +34,26 @@ export interface DebugOptions extends Omit<BootOptions, "onSerial"> {
   readonly onConsole?: (text: string, machine: Machine) => void;
 }
 
+/** Writes a script's lines to a file behind those that connect to a server; it prints `begin` in between. */
+export async function writeScript(
+  folder: string,
+  place: string,
+  script: readonly string[],
+  prelude: readonly string[] = [],
+): Promise<string> {
+  const begin = ["set pagination off", "set confirm off", "set width 0", "set architecture aarch64", ...prelude];
+  const lines = [...begin, `target extended-remote ${place}`, "echo begin\\n", ...script];
+  await Deno.writeTextFile(`${folder}/script`, lines.join("\n") + "\n");
+  return `${folder}/script`;
+}
+
+/** Waits until there is a file: a server's socket. */
+export async function appears(path: string): Promise<void> {
+  for (let wait = 0; wait < 600 && !await Deno.stat(path).then(() => true, () => false); wait++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 /** Boots a board, and has GDB execute a script's lines against it. Fails when GDB does. */
 export async function debug(board: string, script: readonly string[], options: DebugOptions = {}): Promise<Debugged> {
   const folder = await Deno.makeTempDir({ prefix: "plugboard-gdb-" });
@@ -50,13 +70,11 @@ export async function debug(board: string, script: readonly string[], options: D
   const server = new GdbServer({ path: `${folder}/gdb` });
   try {
     options.before?.(machine);
-    const begin = ["set pagination off", "set confirm off", "set width 0", "set architecture aarch64", ...options.prelude ?? []];
-    const lines = [...begin, `target extended-remote ${server.place}`, "echo begin\\n", ...script];
-    await Deno.writeTextFile(`${folder}/script`, lines.join("\n") + "\n");
+    const file = await writeScript(folder, server.place, script, options.prelude);
     // Going back in time replaces what is behind it.
     machine = server.drive(machine, options.waits ?? true);
     const driving = drive(server, machine);
-    const args = ["-batch", "-nx", "-x", `${folder}/script`];
+    const args = ["-batch", "-nx", "-x", file];
     const child = new Deno.Command(gdb.command, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
     const timer = setTimeout(() => child.kill("SIGKILL"), options.limitMs ?? 60_000);
     const { stdout, stderr } = await child.output();

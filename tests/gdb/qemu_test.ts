@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { assemble, assembler, missing, qemuSystem } from "../support/toolchain.ts";
 import { BOARD, LOAD } from "../support/program.ts";
-import { debug, gdb } from "./gdb.ts";
+import { appears, debug, gdb, writeScript } from "./gdb.ts";
 
 const STEPS = 260;
 /** QEMU puts its device tree at the beginning of RAM. */
@@ -95,19 +95,10 @@ async function onQemu(program: Uint8Array): Promise<readonly string[]> {
   args.push("-chardev", `socket,path=${folder}/gdb,server=on,wait=off,id=gdb`, "-gdb", "chardev:gdb");
   const qemu = new Deno.Command(qemuSystem.command, { args, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
   try {
-    for (let wait = 0; wait < 200 && !await Deno.stat(`${folder}/gdb`).then(() => true, () => false); wait++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    const begin = [
-      "set pagination off",
-      "set confirm off",
-      "set width 0",
-      "set architecture aarch64",
-      `target extended-remote ${folder}/gdb`,
-    ];
-    await Deno.writeTextFile(`${folder}/script`, [...begin, ...script, "kill"].join("\n") + "\n");
+    await appears(`${folder}/gdb`);
+    const file = await writeScript(folder, `${folder}/gdb`, [...script, "kill"]);
     const { stdout } = await new Deno.Command("timeout", {
-      args: ["100", gdb.command, "-batch", "-nx", "-x", `${folder}/script`],
+      args: ["100", gdb.command, "-batch", "-nx", "-x", file],
       stderr: "null",
     }).output();
     return states(new TextDecoder().decode(stdout).split("\n"));
