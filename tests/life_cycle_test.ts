@@ -1,6 +1,6 @@
 /**
  * The lives of domains, on boards with nearly every plugin: whatever a domain does when it goes, and whatever fails when it comes, nothing of it
- * is left, and the others go on. `PLUGBOARD_LIVES` (60) and `PLUGBOARD_FAILURES=all` make it longer.
+ * is left, and the others go on. `PLUGBOARD_LIVES` (100) and `PLUGBOARD_FAILURES=all` make it longer.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { boot, checkBoard, checkDomain, ManifestError, plugins } from "../mod.ts";
@@ -10,7 +10,7 @@ import { bootCrowded } from "./support/crowded_board.ts";
 import { Probe, PROBE_FREE, PROBE_LOAD, probeBoot, probeImages } from "./support/probe_guest.ts";
 import { Saboteur } from "./support/sabotage.ts";
 
-const LIVES = Number(Deno.env.get("PLUGBOARD_LIVES") ?? 60);
+const LIVES = Number(Deno.env.get("PLUGBOARD_LIVES") ?? 100);
 const ALL_FAILURES = Deno.env.get("PLUGBOARD_FAILURES") === "all";
 
 const CPU_ON = 0xc400_0003, SYSTEM_OFF = 0x8400_0008, SYSTEM_RESET = 0x8400_0009;
@@ -96,7 +96,7 @@ function runUntil(machine: Machine, what: () => boolean): void {
   }
 }
 
-Deno.test("however a domain ends, and whether it comes again at once or later: 60 lives leave nothing, the other one goes on", async () => {
+Deno.test("however a domain ends, and whether it comes again at once or later: 100 lives leave nothing, the other one goes on", async () => {
   using machine = await started();
   const two = named(machine, "two");
   const both = leakReport(machine);
