@@ -17,10 +17,10 @@ export interface LoadedBoard {
 }
 
 /** Loads and checks. Never throws for what the manifest says. */
-export async function load(file: string, overrides: readonly Override[]): Promise<LoadedBoard> {
+export async function load(file: string, overrides: readonly Override[], text?: string): Promise<LoadedBoard> {
   let checked: CheckedBoard;
   try {
-    checked = await checkBoard(await readManifest(file), file, {
+    checked = await checkBoard(text ?? await readManifest(file), file, {
       plugins,
       overrides,
       readPlatform: async (reference) =>

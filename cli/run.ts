@@ -1,8 +1,8 @@
 /** `run`: boots a board; the guest's console is this terminal. */
 import { Command, ValidationError } from "@cliffy/command";
 import { dirname } from "@std/path";
-import { Machine, OptionError, parseDuration } from "../core/mod.ts";
-import type { Board, StopReason } from "../core/mod.ts";
+import { OptionError, parseDuration, SnapshotError } from "../core/mod.ts";
+import type { Board, Machine, StopReason } from "../core/mod.ts";
 import { ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
 import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
@@ -19,6 +19,8 @@ import { PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
 import type { Limits, Surroundings } from "./runner.ts";
 import type { RunResult } from "./run_result.ts";
+import { addMomentOptions, Moments } from "./snapshots/moments.ts";
+import type { MomentOptions } from "./snapshots/moments.ts";
 import { Script } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
 import { GuestSymbols, readSymbols } from "./symbols/guest_symbols.ts";
@@ -28,7 +30,7 @@ import type { TraceOptions } from "./trace/mod.ts";
 import { Terminal } from "./terminal.ts";
 import type { Done } from "./verb.ts";
 
-interface RunOptions extends BoardOptions, GdbOptions, TraceOptions {
+interface RunOptions extends BoardOptions, GdbOptions, TraceOptions, MomentOptions {
   expect?: string[];
   timeout?: string;
   wallTimeout?: string;
@@ -51,9 +53,9 @@ export function command(done: Done): Command {
   const script = new Script();
   return boardVerb(
     done,
-    addTraceOptions(
+    addMomentOptions(addTraceOptions(
       script.addTo(new Command().description("Boot a board. The guest's console is this terminal: C-a x ends the run, C-a h helps.")),
-    )
+    ))
       .option("--timeout <time:string>", "End with 4 after so much virtual time, such as 30s.")
       .option("--wall-timeout <time:string>", "End with 4 after so much time of this machine's clock.")
       .env("PLUGBOARD_WALL_TIMEOUT=<time:string>", "The same, for whole test suites.", { prefix: "PLUGBOARD_" })
@@ -133,9 +135,11 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     return EXIT.usage;
   }
   const watcher = new Watcher(script);
+  const moments = new Moments(options, board, images, overrides, say);
   const traces = new Traces(options, board.domains.map(({ name }) => name));
   try {
-    machine = await Machine.create(board, {
+    machine = await moments.make({
+      ...moments.environment,
       images,
       bootTimeSeconds: board.bootTimeSeconds,
       expectsInput: true,
@@ -144,6 +148,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       instrument: traces.instrument,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
+        moments.see(port, bytes);
         control?.output(port, bytes);
         if (!consoles.write(port, bytes)) terminal.quit ??= {};
       },
@@ -157,6 +162,10 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     files.close();
     await control?.close();
     await gdb?.close();
+    if (error instanceof SnapshotError) {
+      console.error(`error: ${error.message}`);
+      return EXIT.usage;
+    }
     if (!(error instanceof OptionError)) throw error;
     printFindings([await loaded.locate("M0702", error.message, error.path ?? [])]);
     return EXIT.usage;
@@ -186,6 +195,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     return result.code;
   } finally {
     for (const remark of traces.close(symbols)) console.error(remark);
+    moments.end(machine);
     machine.dispose();
     files.close();
     await control?.close();

@@ -4,6 +4,7 @@ import type { Verb } from "./verb.ts";
 /** Every verb, in the order of the help. */
 export const verbs: readonly Verb[] = [
   { name: "run", load: async (done) => (await import("./run.ts")).command(done) },
+  { name: "replay", load: async (done) => (await import("./snapshots/replay.ts")).command(done) },
   { name: "test", load: async (done) => (await import("./test_verb.ts")).command(done) },
   { name: "ps", load: async (done) => (await import("./control_verbs.ts")).ps(done) },
   { name: "console", load: async (done) => (await import("./control_console.ts")).command(done) },

@@ -45,8 +45,8 @@ export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";
 export { ReplayError } from "./snapshot/journal.ts";
 export type { Journal, JournalEntry, JournalEnvironment, OutsideInput, RunPlace } from "./snapshot/journal.ts";
-export { readSnapshot, writeSnapshot } from "./snapshot/file.ts";
-export { Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
+export { imageHashes, readSnapshot, writeSnapshot } from "./snapshot/file.ts";
+export { boardHash, Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
 export type { DiskIdentity, SnapshotAbout, SnapshotOrigin } from "./snapshot/snapshot.ts";
 export type { Holdings } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine/machine.ts";

@@ -1,0 +1,131 @@
+/** `run --from FILE`, `--save FILE`, `--warm TEXT`, `--record FILE`: where a run begins, and what is kept of it. */
+import { ValidationError } from "@cliffy/command";
+import type { Command } from "@cliffy/command";
+import { boardHash, imageHashes, Machine, readSnapshot, SnapshotError, writeSnapshot } from "../../core/mod.ts";
+import type { Board, MachineEnvironment, Override } from "../../core/mod.ts";
+import { cacheDirectory } from "../../plugins/images/mod.ts";
+import { Recorder } from "./recording.ts";
+import version from "../../deno.json" with { type: "json" };
+
+/** As the command line gives them. */
+export interface MomentOptions {
+  from?: string;
+  save?: string;
+  warm?: string;
+  record?: string;
+}
+
+/** Adds the options to a command. */
+export function addMomentOptions(command: Command): Command {
+  return command
+    .option("--from <file:string>", "Begin with a snapshot of this board instead of its boot.")
+    .option("--save <file:string>", "Write a snapshot when the run ends: --from goes on with it.")
+    .option(
+      "--warm <text:string>",
+      "Begin where the guest has printed this: by booting once, and later from a snapshot in the cache, for as long as board and images are the same.",
+      { conflicts: ["from"] },
+    )
+    .option("--record <file:string>", "Record what comes from outside, for `replay`.", {
+      conflicts: ["from", "warm"],
+    }) as unknown as Command;
+}
+
+/** Virtual time between two looks at what a guest printed that is to be warm. */
+const LOOK_NS = 2_000_000;
+/** Wall-clock time after which others get a turn, in milliseconds. */
+const SLICE_MS = 20;
+
+/** Those of a run. */
+export class Moments {
+  readonly #recorder: Recorder | undefined;
+  /** What was printed, as far as it may hold the text that is waited for; absent: nothing is. */
+  #printed: string | undefined;
+  readonly #decoder = new TextDecoder("latin1");
+
+  /** Opens the recording. Throws a `ValidationError` when it can't. */
+  constructor(
+    readonly options: MomentOptions,
+    readonly board: Board,
+    readonly images: ReadonlyMap<string, Uint8Array>,
+    overrides: readonly Override[],
+    readonly say: (line: string) => void,
+  ) {
+    if (options.record === undefined) return;
+    try {
+      this.#recorder = new Recorder(options.record, board, images, overrides);
+    } catch (error) {
+      throw new ValidationError(`--record ${options.record}: ${(error as Error).message}`);
+    }
+  }
+
+  /** What a machine's environment has of it. */
+  get environment(): Pick<MachineEnvironment, "onInput" | "sockets"> {
+    return this.#recorder ? this.#recorder.environment : {};
+  }
+
+  /** What the guest prints. */
+  see(port: string, bytes: Uint8Array): void {
+    this.#recorder?.output(port, bytes);
+    if (this.#printed !== undefined) this.#printed = this.#printed.slice(-this.options.warm!.length) + this.#decoder.decode(bytes);
+  }
+
+  /** The machine at its beginning, wherever that is. Throws a {@linkcode SnapshotError}, and what `Machine.create` throws. */
+  async make(environment: MachineEnvironment): Promise<Machine> {
+    const { from, warm } = this.options;
+    if (from !== undefined) return await this.#restore(from, environment);
+    if (warm === undefined) return await Machine.create(this.board, environment);
+    const kept = this.#warmFile(warm);
+    try {
+      const machine = await this.#restore(kept, environment);
+      this.say(`warm   from ${kept}`);
+      return machine;
+    } catch (error) {
+      // It isn't there, or of no use any more: it is made.
+      if (!(error instanceof SnapshotError)) throw error;
+    }
+    const machine = await Machine.create(this.board, environment);
+    await this.#warmUp(machine, warm, kept);
+    return machine;
+  }
+
+  /** The run is over. */
+  end(machine: Machine): void {
+    this.#recorder?.end(machine);
+    const { save } = this.options;
+    if (save === undefined) return;
+    using snapshot = machine.save();
+    writeSnapshot(save, snapshot);
+    this.say(`saved  ${save}`);
+  }
+
+  async #restore(file: string, environment: MachineEnvironment): Promise<Machine> {
+    using snapshot = readSnapshot(file);
+    return await Machine.restore(this.board, environment, snapshot);
+  }
+
+  async #warmUp(machine: Machine, text: string, file: string): Promise<void> {
+    this.#printed = "";
+    while (!this.#printed.includes(text)) {
+      if (machine.runFor(LOOK_NS, SLICE_MS) || machine.waiting && machine.wakeAfterMs === undefined) {
+        this.#printed = undefined;
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, machine.wakeAfterMs ?? 0));
+    }
+    this.#printed = undefined;
+    using snapshot = machine.save();
+    Deno.mkdirSync(file.replace(/[^/]*$/, ""), { recursive: true });
+    writeSnapshot(file, snapshot);
+    this.say(`\nwarm   ${file} is where this board begins from now on`);
+  }
+
+  /** The name says of what it is: board, images, program and text. */
+  #warmFile(text: string): string {
+    const hashes = Object.entries(imageHashes(this.images)).sort();
+    const key = new TextEncoder().encode(
+      JSON.stringify([version.version, boardHash(this.board), this.board.bootTimeSeconds, hashes, text]),
+    );
+    const [name] = Object.values(imageHashes(new Map([["", key]])));
+    return `${cacheDirectory()}/warm/${name}.snap`;
+  }
+}

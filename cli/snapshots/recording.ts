@@ -1,0 +1,178 @@
+/**
+ * Recordings: a file of lines, each JSON. The first says of what it is: manifest, overrides, hashes of images, boot time. Then comes what came from
+ * outside, each with its place in the run, and in the end where the run ended and what it had printed. It is written as the run goes.
+ */
+import { createHash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { resolve } from "@std/path";
+import { boardHash, denoSockets, imageHashes } from "../../core/mod.ts";
+import type { Board, JournalEntry, Machine, MachineEnvironment, Override, RunPlace } from "../../core/mod.ts";
+
+/** Grows with every change that others can't read. */
+export const RECORDING_VERSION = 1;
+
+/** The first line. */
+export interface RecordingHead {
+  readonly recording: number;
+  /** The manifest's path, for what is relative to it, and its text. */
+  readonly file: string;
+  readonly manifest: string;
+  readonly overrides: readonly Override[];
+  readonly boardHash: string;
+  readonly images: Readonly<Record<string, string>>;
+  readonly bootTimeSeconds?: number;
+}
+
+/** The last line. */
+export interface RecordingEnd {
+  readonly place: RunPlace;
+  /** SHA-256 of what each serial port put out. */
+  readonly output: Readonly<Record<string, string>>;
+  /** Ports that sockets got from the host, in the order in which they were asked for. */
+  readonly ports: readonly number[];
+}
+
+/** What serial ports put out, as hashes. */
+export class OutputHashes {
+  readonly #hashes = new Map<string, Hash>();
+
+  add(port: string, bytes: Uint8Array): void {
+    if (!this.#hashes.has(port)) this.#hashes.set(port, createHash("sha256"));
+    this.#hashes.get(port)!.update(bytes);
+  }
+
+  get hex(): Record<string, string> {
+    return Object.fromEntries([...this.#hashes].map(([port, hash]) => [port, hash.copy().digest("hex")]));
+  }
+}
+
+/** Writes one. */
+export class Recorder {
+  readonly #file: Deno.FsFile;
+  readonly #output = new OutputHashes();
+  readonly #ports: number[] = [];
+  /** For the machine that is recorded. */
+  readonly environment: Pick<MachineEnvironment, "onInput" | "sockets">;
+
+  /** Throws what the host throws. */
+  constructor(path: string, board: Board, images: ReadonlyMap<string, Uint8Array>, overrides: readonly Override[]) {
+    this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
+    const head: RecordingHead = {
+      recording: RECORDING_VERSION,
+      file: resolve(board.file),
+      manifest: Deno.readTextFileSync(board.file),
+      // How time is paced is no part of the run.
+      overrides: overrides.filter((override) => !("path" in override && override.path === "time")),
+      boardHash: boardHash(board),
+      images: imageHashes(images),
+      bootTimeSeconds: board.bootTimeSeconds,
+    };
+    this.#line(head);
+    this.environment = {
+      onInput: (entry) => this.#line(entry),
+      sockets: {
+        live: denoSockets.live,
+        open: (post) => {
+          const service = denoSockets.open(post);
+          const listen = (...given: Parameters<typeof service.listen>) => {
+            const port = service.listen(...given);
+            this.#ports.push(port);
+            return port;
+          };
+          return {
+            do: (command) => service.do(command),
+            datagrams: (id, at) => service.datagrams(id, at),
+            close: () => service.close(),
+            listen,
+          };
+        },
+      },
+    };
+  }
+
+  output(port: string, bytes: Uint8Array): void {
+    this.#output.add(port, bytes);
+  }
+
+  /** The last line, and no more. */
+  end(machine: Machine): void {
+    const end: RecordingEnd = { place: machine.journal.place, output: this.#output.hex, ports: this.#ports };
+    this.#line({ end });
+    this.#file.close();
+  }
+
+  #line(value: unknown): void {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(value, replacer)}\n`);
+    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+  }
+}
+
+/** A recording that was read. */
+export interface Recording {
+  readonly head: RecordingHead;
+  readonly entries: readonly JournalEntry[];
+  /** Absent when the program that wrote it was killed. */
+  readonly end: RecordingEnd | undefined;
+}
+
+/** Reads one. Throws an error that says at which line it is none. */
+export async function readRecording(path: string): Promise<Recording> {
+  const lines = (await Deno.readTextFile(path)).split("\n");
+  // Without a line break, its writer was killed in the middle of it.
+  lines.pop();
+  const parsed = lines.map((line, index) => {
+    try {
+      return JSON.parse(line, reviver);
+    } catch (error) {
+      throw new Error(`${path}:${index + 1}: ${(error as Error).message}`);
+    }
+  });
+  const [head, ...rest] = parsed;
+  if (head?.recording !== RECORDING_VERSION) {
+    throw new Error(
+      `${path}: ${
+        head?.recording ? `a recording of version ${head.recording}; this program reads ${RECORDING_VERSION}` : "it is no recording"
+      }`,
+    );
+  }
+  const isHead = [head.file, head.manifest, head.boardHash].every((text) => typeof text === "string") && Array.isArray(head.overrides) &&
+    typeof head.images === "object";
+  if (!isHead) throw new Error(`${path}:1: the head isn't complete`);
+  const end = rest.at(-1)?.end;
+  const entries = end === undefined ? rest : rest.slice(0, -1);
+  entries.forEach((entry, index) => {
+    if (!isEntry(entry)) throw new Error(`${path}:${index + 2}: this is no input`);
+  });
+  if (end !== undefined && (!isPlace(end.place) || typeof end.output !== "object" || !Array.isArray(end.ports))) {
+    throw new Error(`${path}:${lines.length}: this is no end`);
+  }
+  return { head, entries, end };
+}
+
+function isEntry(value: unknown): value is JournalEntry {
+  const { at, input } = Object(value) as Partial<JournalEntry>;
+  if (!isPlace(at)) return false;
+  switch (input?.kind) {
+    case "serial":
+      return typeof input.port === "string" && input.bytes instanceof Uint8Array;
+    case "socket":
+      return typeof input.event?.kind === "string" && Number.isSafeInteger(input.event.id);
+    case "operation":
+      return typeof input.operation === "string" && typeof input.domain === "string";
+  }
+  return false;
+}
+
+function isPlace(value: unknown): value is RunPlace {
+  const { instructions, ns, parts, idle } = Object(value) as Partial<RunPlace>;
+  return [instructions, ns, parts].every((number) => Number.isSafeInteger(number) && number! >= 0) && typeof idle === "boolean";
+}
+
+function replacer(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? { base64: value.toBase64() } : value;
+}
+
+function reviver(_key: string, value: unknown): unknown {
+  const { base64, ...others } = Object(value) as { base64?: unknown };
+  return typeof base64 === "string" && Object.keys(others).length === 0 ? Uint8Array.fromBase64(base64) : value;
+}
