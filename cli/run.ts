@@ -21,7 +21,7 @@ import type { Limits, Surroundings } from "./runner.ts";
 import type { RunResult } from "./run_result.ts";
 import { addMomentOptions, Moments } from "./snapshots/moments.ts";
 import type { MomentOptions } from "./snapshots/moments.ts";
-import { Script } from "./script.ts";
+import { Script, scriptOf } from "./script.ts";
 import { runSummary, summary } from "./summary.ts";
 import { GuestSymbols, readSymbols } from "./symbols/guest_symbols.ts";
 import type { SymbolTable } from "./symbols/symbol_table.ts";
@@ -44,6 +44,7 @@ interface RunOptions extends BoardOptions, GdbOptions, TraceOptions, MomentOptio
   all?: boolean;
   console?: string[];
   result?: string;
+  test?: boolean;
   control?: string;
   quiet?: boolean;
 }
@@ -79,6 +80,7 @@ export function command(done: Done): Command {
         "Names of functions, for reports and profiles: an ELF file, or what nm and System.map say. A Linux kernel's are found in its memory. May be repeated.",
         { collect: true },
       )
+      .option("--test", "Expect, and type, what the manifest's `test` says, as `plugboard test` does; 60s of virtual time at most.")
       .option("--result <file:string>", "Write how it ended to a file, as JSON.")
       .option(
         "--control <path:string>",
@@ -90,7 +92,7 @@ export function command(done: Done): Command {
 }
 
 async function run(options: RunOptions, file: string, script: Script): Promise<number> {
-  const limits = limitsOf(options);
+  const asked = limitsOf(options);
   const overrides = overridesOf(options);
   if (options.profile) overrides.push(profileOverride);
   // A debugger halts a run between two instructions: only one of which each repeats has such a place.
@@ -134,7 +136,11 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     files.close();
     return EXIT.usage;
   }
-  const watcher = new Watcher(script);
+  const ownTest = options.test ? board.test ?? {} : undefined;
+  const limits = ownTest && options.timeout === undefined
+    ? { ...asked, virtual: limitsOf({ timeout: ownTest.timeout ?? "60s" }).virtual }
+    : asked;
+  const watcher = new Watcher(ownTest && script.isEmpty ? scriptOf(ownTest) : script);
   const moments = new Moments(options, board, images, overrides, say);
   const traces = new Traces(options, board.domains.map(({ name }) => name));
   try {

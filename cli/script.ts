@@ -1,8 +1,17 @@
 /** `--expect`, `--fail` and `--send`: what is to come on the console, what must not, and what to type, in the order of the command line. */
 import type { Command } from "@cliffy/command";
+import type { BoardTest } from "../core/mod.ts";
 import type { Expectations, Step } from "./expectations.ts";
 import { parsePattern, unescape } from "./patterns.ts";
 import type { Pattern } from "./patterns.ts";
+
+/** What a manifest says of its own test. */
+export function scriptOf({ steps = [], fail = [] }: BoardTest): Expectations {
+  return {
+    steps: steps.map((step) => "expect" in step ? { expect: parsePattern("expect", step.expect) } : step),
+    refuse: fail.map((text) => parsePattern("fail", text)),
+  };
+}
 
 /** A command line's script. */
 export class Script implements Expectations {
@@ -10,6 +19,11 @@ export class Script implements Expectations {
   readonly refuse: Pattern[] = [];
   /** The options as they were given. */
   readonly args: string[] = [];
+
+  /** True when the command line says nothing of it. */
+  get isEmpty(): boolean {
+    return this.steps.length === 0 && this.refuse.length === 0;
+  }
 
   /** Adds the options to a command. */
   addTo(command: Command): Command {

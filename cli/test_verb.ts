@@ -12,7 +12,7 @@ import { exitCodeOfAll, sumLine, testedLines } from "./test_report.ts";
 import type { Done } from "./verb.ts";
 
 interface TestOptions extends BoardOptions {
-  timeout: string;
+  timeout?: string;
   wallTimeout: string;
   reboot?: boolean;
   jobs?: number;
@@ -27,12 +27,12 @@ export function command(done: Done): Command {
   const base = script.addTo(
     new Command()
       .description(
-        "Run boards, each in a process of its own. Passes when a board printed what is expected, or, with nothing expected, when its guest powered off by itself.",
+        "Run boards, each in a process of its own. Passes when a board printed what is expected, by these options or by the manifest's `test`, or, with nothing expected, when its guest powered off by itself.",
       )
       .arguments("<boards...:file>"),
   );
   return addBoardOptions(base)
-    .option("--timeout <time:string>", "A board fails after so much virtual time.", { default: "60s" })
+    .option("--timeout <time:string>", "A board fails after so much virtual time; without it, after what its manifest says, or 60s.")
     .option("--wall-timeout <time:string>", "A board fails after so much time of this machine's clock.", { default: "10min" })
     .option("--no-reboot", "A board fails when a guest asks for a reboot, or is reset.")
     .option("-j, --jobs <count:integer>", "Boards at a time; as many as this machine has cores.")
@@ -50,7 +50,8 @@ async function test(options: TestOptions, boards: readonly string[], script: Scr
   const args = [
     ...boardArguments(options),
     ...script.args,
-    `--timeout=${options.timeout}`,
+    "--test",
+    ...options.timeout === undefined ? [] : [`--timeout=${options.timeout}`],
     `--wall-timeout=${options.wallTimeout}`,
     ...options.reboot === false ? ["--no-reboot"] : [],
   ];

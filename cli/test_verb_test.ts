@@ -136,3 +136,22 @@ Deno.test("test: expectations, shards and time limits, each with its code", asyn
   assertEquals(late.code, 4);
   assertStringIncludes(late.stdout, "0 passed, 1 failed of shard 1/2, which has 1 of 2 boards");
 });
+
+Deno.test("test: a board says itself what is expected of it; the command line goes over it; mistakes in it are found", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const tour = (await Deno.readTextFile("boards/tour.yaml")).replace("../examples", `${Deno.cwd()}/examples`);
+    const write = (name: string, test: string) => Deno.writeTextFile(`${folder}/${name}.yaml`, `${tour}test: ${test}\n`);
+    await write("good", "{ steps: [{ expect: '/^CPU 3/' }, { expect: Tour complete }], fail: ['/Oops|BUG/'], timeout: 1s }");
+    await write("bad", "{ steps: [{ expect: Tour cancelled }] }");
+    await write("late", "{ timeout: 5ms }");
+    await write("wrong", "{ steps: [{ expect: '/(/' }] }");
+    const { code, stdout } = await plugboard("test", folder, "--json");
+    const codes = JSON.parse(stdout).boards.map(({ file, code }: Tested) => [file.replace(/.*\//, ""), code]);
+    assertEquals([code, codes], [2, [["bad.yaml", 1], ["good.yaml", 0], ["late.yaml", 4], ["wrong.yaml", 2]]]);
+    const over = await plugboard("test", `${folder}/bad.yaml`, "--expect", "Tour complete");
+    assertEquals(over.code, 0, over.stdout);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
