@@ -16,7 +16,17 @@ export const POWER_KEY = "power-key";
 /** What running needs of a machine. */
 export type Runnable = Pick<
   Machine,
-  "runFor" | "serialInput" | "endInput" | "onHostInput" | "reboot" | "serialPorts" | "nowNs" | "runsInVain" | "waiting" | "wakeAfterMs"
+  | "runFor"
+  | "serialInput"
+  | "endInput"
+  | "onHostInput"
+  | "reboot"
+  | "domains"
+  | "serialPorts"
+  | "nowNs"
+  | "runsInVain"
+  | "waiting"
+  | "wakeAfterMs"
 >;
 
 /** What running needs of the terminal. */
@@ -53,6 +63,16 @@ export interface Surroundings {
   readonly control?: Operator;
   /** A domain that asks for a reboot gets it, and this is told; absent: that ends the run. */
   readonly rebooting?: (reason: StopReason) => void;
+}
+
+/** Where a domain can't be built again, it is gone, and the others go on. Throws when it was the last one. */
+async function reboot(machine: Runnable, name: string): Promise<void> {
+  try {
+    await machine.reboot(name);
+  } catch (error) {
+    if (machine.domains.length === 0) throw error;
+    console.error(`error: ${name} can't start over, and is gone: ${(error as Error).message}`);
+  }
 }
 
 /** Runs until something ends it. */
@@ -102,7 +122,7 @@ export async function runMachine(
     if (reason?.kind === "reboot" && watcher.panic !== undefined) return { kind: "panic", text: watcher.panic };
     if (reason?.kind === "reboot" && rebooting) {
       rebooting(reason);
-      await machine.reboot(reason.domain!);
+      await reboot(machine, reason.domain!);
       continue;
     }
     if (reason) return { kind: "stopped", reason };

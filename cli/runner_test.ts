@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { Domain, StopReason } from "../core/mod.ts";
 import { Watcher } from "./expectations.ts";
 import { literal } from "./patterns.ts";
@@ -15,6 +15,9 @@ function fake(
     typed?: string;
     quitAt?: number;
     powerKey?: boolean;
+    /** What a reboot fails with, and who is there then. */
+    rebootError?: Error;
+    others?: Domain[];
     inVain?: boolean;
   } = {},
 ) {
@@ -24,6 +27,9 @@ function fake(
   let inputEnded = false;
   const machine: Runnable = {
     serialPorts: ["console", "power-key"],
+    get domains() {
+      return options.others ?? [];
+    },
     nowNs: 0,
     runsInVain: options.inVain ?? false,
     waiting: options.waiting ?? false,
@@ -33,6 +39,7 @@ function fake(
     onHostInput: () => {},
     reboot(name) {
       input.push(`reboot ${name}`);
+      if (options.rebootError) return Promise.reject(options.rebootError);
       return Promise.resolve({} as Domain);
     },
     runFor(maxVirtualNs) {
@@ -115,4 +122,26 @@ Deno.test("the power key is pressed once", async () => {
   const { machine, terminal, watcher, input } = fake({ stopAfter: 3, powerKey: true });
   await runMachine(machine, { port: "console", terminal, watcher, limits: {} });
   assertEquals(input, ["power-key:\x01"]);
+});
+
+Deno.test("a domain that can't be built again is gone: said once, and the others go on; the last one's end is the run's", async () => {
+  const reason = { kind: "reboot", domain: "linux" } as const;
+  const rebootError = new Error("no frame is free");
+  const said: string[] = [];
+  const { error } = console;
+  console.error = (line: string) => void said.push(line);
+  try {
+    const some = fake({ reason, stopAfter: 1, print: "ok", rebootError, others: [{} as Domain] });
+    const around = { port: "console", limits: {}, rebooting: () => {} };
+    assertEquals(await runMachine(some.machine, { ...around, terminal: some.terminal, watcher: some.watcher }), { kind: "expected" });
+    assertEquals(said, ["error: linux can't start over, and is gone: no frame is free"]);
+    const last = fake({ reason, stopAfter: 1, rebootError });
+    await assertRejects(
+      () => runMachine(last.machine, { ...around, terminal: last.terminal, watcher: last.watcher }),
+      Error,
+      "no frame is free",
+    );
+  } finally {
+    console.error = error;
+  }
 });
