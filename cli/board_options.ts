@@ -15,6 +15,7 @@ export interface BoardOptions {
   initrd?: string;
   append?: string;
   seed?: number;
+  parallel?: boolean;
 }
 
 /**
@@ -41,14 +42,16 @@ export function addBoardOptions(command: Command): Command {
     .option("--kernel <image:string>", "Kernel: a file, an https: URL or deb:PACKAGE#PATH.")
     .option("--initrd <image:string>", "Initial RAM disk, likewise.")
     .option("--append <text:string>", "The kernel's command line.")
-    .option("--seed <seed:integer>", "Seeds everything random.") as unknown as Command;
+    .option("--seed <seed:integer>", "Seeds everything random.")
+    .option("--parallel", "Run CPUs at the same time, in threads: faster, and not the same twice.") as unknown as Command;
 }
 
 /** The same options again, for a command line of another process. */
 export function boardArguments(options: BoardOptions): string[] {
-  const { set = [], smp, memory, kernel, initrd, append, seed } = options;
+  const { set = [], smp, memory, kernel, initrd, append, seed, parallel } = options;
   const single = Object.entries({ smp, memory, kernel, initrd, append, seed }).filter(([, value]) => value !== undefined);
-  return [...set.map((text) => `--set=${text}`), ...single.map(([name, value]) => `--${name}=${value}`)];
+  const flags = parallel ? ["--parallel"] : [];
+  return [...set.map((text) => `--set=${text}`), ...single.map(([name, value]) => `--${name}=${value}`), ...flags];
 }
 
 /** What they put over the manifest, later ones last. Throws a `ValidationError`. */
@@ -62,6 +65,7 @@ export function overridesOf(options: BoardOptions): Override[] {
   }
   if (options.append !== undefined) overrides.push({ flag: "--append", option: "append", value: options.append });
   if (options.seed !== undefined) overrides.push({ flag: "--seed", path: "seed", value: String(options.seed) });
+  if (options.parallel) overrides.push({ flag: "--parallel", path: "parallel", value: "true" });
   for (const text of options.set ?? []) {
     try {
       overrides.push(parseOverride("--set", text));

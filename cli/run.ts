@@ -188,7 +188,8 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     const shown = ports.filter((name) => !files.names.has(name));
     const several = board.domains.length > 1 && shown.length > 1 && !ports.includes("console") && options.port === undefined;
     consoles.start(ports, { chosen: options.port, all: options.all ?? several, files: files.names });
-    say(`run    ${board.time === "host" ? "paced by this machine's clock" : `deterministic, seed ${board.seed}`}; C-a h for keys`);
+    const manner = board.parallel ? "CPUs in parallel" : `deterministic, seed ${board.seed}`;
+    say(`run    ${board.time === "host" ? "paced by this machine's clock" : manner}; C-a h for keys`);
     const rebooting = options.reboot === false
       ? undefined
       : (reason: StopReason) => say(`\nreboot ${describeEnding({ kind: "stopped", reason })}`);
