@@ -89,7 +89,8 @@ export class Reporter {
     const sources = this.sources();
     const addresses = callers(vcpu, sources, CALLERS);
     if (addresses.length === 0) return [];
-    return [`called by   ${addresses.map((va) => this.#name(vcpu, va) ?? hex(va)).join(", ")}`];
+    // A call may be its function's last instruction: what is behind it is another's.
+    return [`called by   ${addresses.map((va) => this.#name(vcpu, va - 4n) ?? hex(va)).join(", ")}`];
   }
 }
 
