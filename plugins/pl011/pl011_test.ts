@@ -172,6 +172,43 @@ Deno.test("pl011: declares its window, its interrupt and its nodes", () => {
   assertEquals(deviceTree![1].properties!["stdout-path"], { text: "/pl011@9000000" });
 });
 
+Deno.test("pl011 as a generic UART: on from the start, 32 characters, interrupts at half of them or after a pause; the line's registers aren't there", async () => {
+  const kit = bench();
+  await kit.attach(pl011, { at: AT, interrupt: 33, port: "console", variant: "sbsa" });
+  for (const register of [IBRD, FBRD, LCR_H, CR, IFLS]) {
+    kit.write32(register, 0xffff_ffff);
+    assertEquals(kit.read32(register), 0);
+  }
+  kit.write32(IMSC, RX | RT);
+  assertEquals(kit.read32(IMSC), RX | RT);
+  kit.write8(DR, 0x41);
+  assertEquals(kit.output("console"), "A");
+  const line = () => kit.read32(MIS) !== 0;
+  kit.input("console", "x".repeat(40));
+  kit.advance(14 * CHARACTER_NS);
+  const before = kit.read32(RIS) & RX;
+  kit.advance(CHARACTER_NS);
+  assertEquals([before, kit.read32(RIS) & RX, line()], [0, RX, true]);
+  kit.advance(30 * CHARACTER_NS);
+  assertEquals(kit.read32(FR) & RXFF, RXFF);
+  let read = 0;
+  for (; (kit.read32(FR) & RXFE) === 0; read++) kit.read32(DR);
+  assert(read >= 32 && read <= 34, `${read} characters`);
+  kit.advance(20 * CHARACTER_NS);
+  for (; (kit.read32(FR) & RXFE) === 0; read++) kit.read32(DR);
+  assertEquals([read, line()], [40, false]);
+  kit.input("console", "y");
+  kit.advance(CHARACTER_NS);
+  assertEquals(kit.read32(MIS), 0);
+  kit.advance(32 * 8681);
+  assertEquals(kit.read32(MIS), RT);
+  const { deviceTree } = pl011.resources!({ at: AT, interrupt: 33, port: "console", variant: "sbsa" }, { board: kit.board });
+  assertEquals(deviceTree![0].nodes!.map(({ name, properties }) => [name, properties!.compatible]), [
+    ["sbsa-uart@9000000", { text: "arm,sbsa-uart" }],
+  ]);
+  assertEquals(deviceTree![1].properties!["stdout-path"], { text: "/sbsa-uart@9000000" });
+});
+
 Deno.test("board_pl011: the chip on the physical bus, with a port of its own; it isn't a domain's plugin", async () => {
   using kit = bench();
   const state = await kit.attach(boardPl011, { at: 0x1c09_0000, port: "board" }, { boardScope: true });

@@ -37,7 +37,7 @@ export const INTERRUPTS = 0x7ff;
 export const Control = { UARTEN: 1 << 0, LBE: 1 << 7, TXE: 1 << 8, RXE: 1 << 9 } as const;
 
 /** LCR_H. */
-export const Line = { FEN: 1 << 4 } as const;
+export const Line = { FEN: 1 << 4, WLEN_8: 3 << 5 } as const;
 
 /** Reset values of what isn't zero. Flags are computed. */
 export const Reset = { CR: Control.TXE | Control.RXE, IFLS: 0x12 } as const;
@@ -53,6 +53,12 @@ export const writable: Readonly<Record<number, number>> = {
   [Offset.IMSC]: INTERRUPTS,
   [Offset.DMACR]: 0x7,
 };
+
+/**
+ * Registers of the generic UART that Arm's server architecture asks for (DEN 0029, "Generic UART"), as Xen's vPL011 has them: what sets a line
+ * up is firmware's, so the others read as zero and ignore writes. Of those that {@linkcode writable} knows only the mask is left.
+ */
+export const genericWritable: Readonly<Record<number, number>> = { [Offset.IMSC]: INTERRUPTS };
 
 /** PL011 r1p5. */
 export const identification: readonly number[] = primeCellBytes(0x011, 3);

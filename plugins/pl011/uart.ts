@@ -9,9 +9,23 @@
 import type { Clock, Timer } from "../../core/mod.ts";
 import type { DeviceLine, DeviceWindow } from "../device/contract.ts";
 import { APB_CLOCK_HZ } from "../fdt/contract.ts";
-import { BLOCK_SIZE, Control, Flag, identification, Interrupt, Line, Offset, receiveTriggers, Reset, writable } from "./registers.ts";
+import {
+  BLOCK_SIZE,
+  Control,
+  Flag,
+  genericWritable,
+  identification,
+  Interrupt,
+  Line,
+  Offset,
+  receiveTriggers,
+  Reset,
+  writable,
+} from "./registers.ts";
 
 const FIFO_DEPTH = 16;
+/** The generic UART's, and where it interrupts. */
+const GENERIC_DEPTH = 32, GENERIC_TRIGGER = 16;
 /** Of a line whose divisor isn't set, in bits per second. */
 const DEFAULT_BAUD = 115_200;
 /** Status polls in a row, with no character sent between them, by which a guest without interrupts shows that it waits for input. */
@@ -31,11 +45,12 @@ export interface UartState {
   polls: number;
 }
 
-/** Reset state. */
-export function resetState(): UartState {
+/** Reset state. Of the generic UART, what firmware leaves: all on, 8 bits, FIFOs. */
+export function resetState(isGeneric = false): UartState {
   const registers = new Uint32Array(0x4c / 4);
-  registers[Offset.CR / 4] = Reset.CR;
+  registers[Offset.CR / 4] = isGeneric ? Reset.CR | Control.UARTEN : Reset.CR;
   registers[Offset.IFLS / 4] = Reset.IFLS;
+  if (isGeneric) registers[Offset.LCR_H / 4] = Line.FEN | Line.WLEN_8;
   return { registers, raised: 0, fifo: [], backlog: [], polls: 0 };
 }
 
@@ -49,6 +64,8 @@ export class Uart implements DeviceWindow {
     private readonly line: DeviceLine,
     private readonly transmit: (byte: number) => void,
     private readonly clock: Clock,
+    /** A generic UART: fewer registers, a longer FIFO. */
+    private readonly isGeneric = false,
   ) {
     this.#next = clock.timer("receive", () => this.#receiveNext());
     this.#idle = clock.timer("receive timeout", () => this.#timeout());
@@ -80,8 +97,8 @@ export class Uart implements DeviceWindow {
         state.raised &= ~value;
         break;
       default:
-        if (writable[offset] === undefined) return;
-        state.registers[offset / 4] = value & writable[offset];
+        if (this.#writable[offset] === undefined) return;
+        state.registers[offset / 4] = value & this.#writable[offset];
         if (offset === Offset.LCR_H || offset === Offset.IFLS) this.#level();
     }
     this.#drive();
@@ -101,7 +118,11 @@ export class Uart implements DeviceWindow {
         return state.raised & state.registers[Offset.IMSC / 4];
     }
     if (offset >= Offset.ID && offset < BLOCK_SIZE) return identification[(offset - Offset.ID) / 4];
-    return writable[offset] === undefined ? 0 : state.registers[offset / 4];
+    return this.#writable[offset] === undefined ? 0 : state.registers[offset / 4];
+  }
+
+  get #writable(): Readonly<Record<number, number>> {
+    return this.isGeneric ? genericWritable : writable;
   }
 
   #send(byte: number): void {
@@ -191,10 +212,11 @@ export class Uart implements DeviceWindow {
   }
 
   #depth(): number {
-    return this.#hasFifo() ? FIFO_DEPTH : 1;
+    return this.isGeneric ? GENERIC_DEPTH : this.#hasFifo() ? FIFO_DEPTH : 1;
   }
 
   #trigger(): number {
+    if (this.isGeneric) return GENERIC_TRIGGER;
     return this.#hasFifo() ? receiveTriggers[this.state.registers[Offset.IFLS / 4] >>> 3 & 7] : 1;
   }
 
