@@ -10,7 +10,7 @@ export interface Disk {
   readonly writable: boolean;
   /** Fills `into` from an offset; what is behind the end reads as zero. Throws when the host can't. */
   read(offset: number, into: Uint8Array): void;
-  /** Throws when the host can't. */
+  /** The bytes are the caller's again when it comes back: who needs them longer copies them. Throws when the host can't. */
   write(offset: number, bytes: Uint8Array): void;
   /** Comes back when what was written is on the medium: it survives the end of this program, and of the host. */
   flush(): void;

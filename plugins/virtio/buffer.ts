@@ -30,8 +30,12 @@ export class ChainBuffer implements VirtioBuffer {
 
   read(offset: number = 0, size: number = this.readable - offset): Uint8Array {
     const bytes = new Uint8Array(Math.max(0, Math.min(size, this.readable - offset)));
-    pieces(this.chain.readable, offset, bytes.length, (at, from, count) => this.memory.readInto(at, bytes.subarray(from, from + count)));
+    this.readInto(offset, bytes);
     return bytes;
+  }
+
+  readInto(offset: number, into: Uint8Array): void {
+    pieces(this.chain.readable, offset, into.length, (at, from, count) => this.memory.readInto(at, into.subarray(from, from + count)));
   }
 
   write(offset: number, bytes: Uint8Array): void {

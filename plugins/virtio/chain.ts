@@ -55,14 +55,14 @@ export class ChainBuilder {
     else this.#readable.push({ at, size });
   }
 
-  /** The table that an indirect descriptor names, copied. */
+  /** The table that an indirect descriptor names, copied; it holds until the next one is asked for. */
   table({ at, size, flags }: Descriptor, allowed: boolean): { readonly bytes: Uint8Array; readonly length: number } {
     if (!allowed) throw new QueueError("an indirect descriptor that wasn't negotiated");
     if ((flags & Flag.NEXT) !== 0) throw new QueueError("an indirect descriptor with a next one");
     if (size === 0 || size % DESCRIPTOR_BYTES !== 0) throw new QueueError(`an indirect table of ${size} bytes`);
     const length = size / DESCRIPTOR_BYTES;
     if (length > this.limit) throw new QueueError(`an indirect table of ${length} descriptors`);
-    return { bytes: this.memory.read(at, size), length };
+    return { bytes: this.memory.borrow(at, size), length };
   }
 
   /** The whole. */

@@ -6,11 +6,14 @@ export class QueueError extends Error {
   override readonly name = "QueueError";
 }
 
+const BORROWED = 0x1_0000;
+
 /** Little-endian reads and writes that either work or throw a {@linkcode QueueError}. */
 export class GuestMemory {
   /** What reads of a word or two go through. */
   readonly #word = new Uint8Array(4);
   readonly #half = this.#word.subarray(0, 2);
+  #borrowed: Uint8Array | undefined;
 
   constructor(private readonly dma: DeviceDma) {}
 
@@ -24,6 +27,14 @@ export class GuestMemory {
   readInto(ipa: number, into: Uint8Array): void {
     if (this.dma.readInto === undefined) return into.set(this.read(ipa, into.length));
     if (!this.holds(ipa, into.length) || !this.dma.readInto(ipa, into)) throw unreadable(ipa, into.length);
+  }
+
+  /** {@linkcode read} into bytes of its own, which hold until the next call: for what is looked at once. At most 64 KiB stay allocated. */
+  borrow(ipa: number, size: number): Uint8Array {
+    if (size > BORROWED) return this.read(ipa, size);
+    const bytes = (this.#borrowed ??= new Uint8Array(BORROWED)).subarray(0, size);
+    this.readInto(ipa, bytes);
+    return bytes;
   }
 
   read(ipa: number, size: number): Uint8Array {

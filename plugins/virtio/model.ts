@@ -15,6 +15,8 @@ export interface VirtioBuffer {
   readonly writable: number;
   /** Copies bytes from the driver. What isn't there is missing from the result. */
   read(offset?: number, size?: number): Uint8Array;
+  /** The same into bytes that are there: from an offset on, as many as there are and fit. Making room for some kilobytes takes longer. */
+  readInto(offset: number, into: Uint8Array): void;
   /** Writes into the room at an offset; what doesn't fit is dropped. */
   write(offset: number, bytes: Uint8Array): void;
   /** Nothing in it can be answered (no room for a status, no header): the device goes to DEVICE_NEEDS_RESET. */

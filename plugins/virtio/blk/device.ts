@@ -28,7 +28,7 @@ export interface BlkParts {
 /** The device. */
 export class BlkDevice implements VirtioBehaviour {
   readonly #sectors: number;
-  /** What is on its way from the disk. */
+  /** What is on its way from the disk, or to it. */
   readonly #piece = new Uint8Array(PIECE);
 
   constructor(private readonly parts: BlkParts) {
@@ -111,7 +111,9 @@ export class BlkDevice implements VirtioBehaviour {
     if (this.parts.readOnly || !this.#fits(sector, bytes)) return Result.IOERR;
     return this.#try(() => {
       for (let done = 0; done < bytes; done += PIECE) {
-        this.parts.disk.write(sector * SECTOR + done, buffer.read(HEADER + done, Math.min(PIECE, bytes - done)));
+        const part = this.#piece.subarray(0, Math.min(PIECE, bytes - done));
+        buffer.readInto(HEADER + done, part);
+        this.parts.disk.write(sector * SECTOR + done, part);
       }
       this.#settle();
     });
