@@ -13,6 +13,9 @@ const GRANULE_BITS = 10;
 /** Arrivals at a place before a region begins there. */
 const ARRIVALS = 2;
 
+/** A sample in code that a region has weighs so many times the interpreter's share, at most 1. */
+const SHARE_WEIGHT = 4;
+
 /** What is told of the code. Records are addresses. */
 export interface HotnessListener {
   /** The instruction of a record. */
@@ -42,10 +45,10 @@ export class Hotness {
     period: 20_000,
     /** Samples in a granule before its first trace; twice as many before each further one. */
     firstThreshold: 8,
-    /** A sample in code of no region counts after so many instructions in the interpreter. */
+    /** A sample in code of no region counts after so many instructions in the interpreter: near the end of a budget regions leave. */
     leastInterpreted: 32,
-    /** One in a region's does when the interpreter executed so much of what came before: it can't be entered where it should. */
-    interpretedShare: 0.15,
+    /** Any sample counts when the interpreter executed so much of what came before: it is ten times as slow, or more. */
+    interpretedShare: 0.03,
   };
   #due = 0;
   /** Since a region was left, and since the last sample. */
@@ -83,15 +86,16 @@ export class Hotness {
   /** @param share of the interpreter in what was executed since the last sample */
   #sample(record: number, share: number): void {
     this.stats.samples++;
-    // Where a budget is nearly used up, regions leave; but one that can't be entered in its inner loop helps little.
-    if (this.#since < this.tuning.leastInterpreted || (share < this.tuning.interpretedShare && this.listener.isCovered(record))) {
+    const isNew = this.#since >= this.tuning.leastInterpreted && !this.listener.isCovered(record);
+    if (!isNew && share < this.tuning.interpretedShare) {
       this.stats.covered++;
       return;
     }
     const key = record >>> GRANULE_BITS;
     let granule = this.#granules.get(key);
     if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: this.tuning.firstThreshold });
-    if (++granule.samples < granule.threshold) return;
+    granule.samples += isNew ? 1 : Math.min(1, share * SHARE_WEIGHT);
+    if (granule.samples < granule.threshold) return;
     granule.samples = 0;
     granule.threshold *= 2;
     this.stats.traces++;
