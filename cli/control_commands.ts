@@ -1,7 +1,7 @@
 /** What the verbs of the control socket do to a machine. */
 import type { Machine } from "../core/mod.ts";
 import { bytesOf } from "./control_protocol.ts";
-import type { Answer, DomainVerb, PsResult, Request } from "./control_protocol.ts";
+import type { Answer, DomainVerb, PsResult, Request, StatsResult } from "./control_protocol.ts";
 
 /** The client that asks. */
 export interface Asker {
@@ -28,6 +28,13 @@ export class ControlCommands {
     switch (request.verb) {
       case "ps":
         return { board: machine.board.name, nowNs: machine.nowNs, domains: machine.status() } satisfies PsResult;
+      case "stats":
+        return {
+          nowNs: machine.nowNs,
+          instructions: machine.stats.instructions,
+          exits: Object.fromEntries(machine.stats.exits),
+          report: machine.describe(),
+        } satisfies StatsResult;
       case "console":
         return this.#console(request.name);
       case "input":

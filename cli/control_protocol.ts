@@ -14,6 +14,8 @@ export type DomainVerb = typeof DOMAIN_VERBS[number];
 /** What a client asks. */
 export type Request =
   | { readonly id: number; readonly verb: "ps" }
+  /** What happened so far, and what each vCPU is doing. */
+  | { readonly id: number; readonly verb: "stats" }
   | { readonly id: number; readonly verb: DomainVerb; readonly domain: string }
   /** Output of a serial port comes as events from then on, and what was shown last at once. `name`: a port, or a domain with one port. */
   | { readonly id: number; readonly verb: "console"; readonly name: string }
@@ -27,6 +29,18 @@ export interface PsResult {
   /** Virtual time. */
   readonly nowNs: number;
   readonly domains: readonly DomainStatus[];
+}
+
+/** What `stats` gives. */
+export interface StatsResult {
+  /** Virtual time. */
+  readonly nowNs: number;
+  /** Executed by all vCPUs. */
+  readonly instructions: number;
+  /** Exits by cause. */
+  readonly exits: Readonly<Record<string, number>>;
+  /** A line or more for each vCPU. */
+  readonly report: string;
 }
 
 /** The answer to a request. */
@@ -66,14 +80,14 @@ export function parseRequest(line: string): Request | { readonly id: number; rea
   const { id, verb, domain, name, port, bytes } = data as Record<string, unknown>;
   if (!Number.isSafeInteger(id)) return { id: 0, error: "id: want a number" };
   const wrong = (error: string) => ({ id: id as number, error });
-  if (verb === "ps") return { id: id as number, verb };
+  if (verb === "ps" || verb === "stats") return { id: id as number, verb };
   if (DOMAIN_VERBS.some((known) => known === verb)) {
     return typeof domain === "string" ? { id: id as number, verb: verb as DomainVerb, domain } : wrong("domain: want a name");
   }
   if (verb === "console") {
     return typeof name === "string" ? { id: id as number, verb, name } : wrong("name: want a serial port or a domain");
   }
-  if (verb !== "input") return wrong(`verb: want ps, ${DOMAIN_VERBS.join(", ")}, console or input`);
+  if (verb !== "input") return wrong(`verb: want ps, stats, ${DOMAIN_VERBS.join(", ")}, console or input`);
   if (typeof port !== "string") return wrong("port: want a serial port");
   // deno-lint-ignore no-control-regex -- bytes
   if (typeof bytes !== "string" || !/^[\u0000-\u00ff]*$/.test(bytes)) return wrong("bytes: want a character up to U+00FF for each byte");

@@ -19,6 +19,9 @@ const OUTPUT_LIMIT = 256 * 1024;
 /** The last bytes of each port, for who comes later. */
 const BACKLOG = 4096;
 
+/** A way to a client: a socket, or what is like one. */
+export type Connection = Pick<Deno.Conn, "read" | "write" | "close">;
+
 interface Waiting {
   readonly client: Client;
   readonly request: Request;
@@ -35,7 +38,7 @@ class Client {
   #writing = false;
   #sent: (() => void)[] = [];
 
-  constructor(readonly connection: Deno.Conn) {}
+  constructor(readonly connection: Connection) {}
 
   /** Resolves when the client has read it. */
   send(answer: Answer): Promise<void> {
@@ -100,7 +103,8 @@ export class ControlServer {
   /** Called when a request waits. */
   onRequest: (() => void) | undefined;
 
-  private constructor(readonly path: string, readonly listener: Deno.Listener) {}
+  /** Without a socket it serves those that {@linkcode admit} brings. */
+  constructor(readonly path?: string, readonly listener?: Deno.Listener) {}
 
   /** Makes the socket, for this user alone. Throws an error that says why it can't be had. */
   static async open(path: string): Promise<ControlServer> {
@@ -108,7 +112,7 @@ export class ControlServer {
     const mask = Deno.umask(0o177);
     try {
       const server = new ControlServer(path, Deno.listen({ transport: "unix", path }));
-      server.#accept();
+      server.#accept(server.listener!);
       return server;
     } finally {
       Deno.umask(mask);
@@ -156,11 +160,12 @@ export class ControlServer {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.listener.close();
+    this.listener?.close();
     for (const { request, answer } of this.#waiting.splice(0)) answer({ id: request.id, ok: false, error: "the run is over" });
     // What was said last gets out, unless nobody reads it.
     await new Promise((resolve) => setTimeout(resolve, this.#clients.size > 0 ? 20 : 0));
     for (const client of this.#clients) client.close();
+    if (this.path === undefined) return;
     try {
       Deno.removeSync(this.path);
     } catch {
@@ -168,19 +173,22 @@ export class ControlServer {
     }
   }
 
-  async #accept(): Promise<void> {
+  /** Talks with a client until it goes. */
+  admit(connection: Connection): Promise<void> {
+    if (this.#clients.size >= MAX_CLIENTS) {
+      const [oldest] = [...this.#clients].sort((a, b) => a.lastHeard - b.lastHeard);
+      this.#clients.delete(oldest);
+      oldest.close();
+    }
+    const client = new Client(connection);
+    client.lastHeard = performance.now();
+    this.#clients.add(client);
+    return this.#converse(client);
+  }
+
+  async #accept(listener: Deno.Listener): Promise<void> {
     try {
-      for await (const connection of this.listener) {
-        if (this.#clients.size >= MAX_CLIENTS) {
-          const [oldest] = [...this.#clients].sort((a, b) => a.lastHeard - b.lastHeard);
-          this.#clients.delete(oldest);
-          oldest.close();
-        }
-        const client = new Client(connection);
-        client.lastHeard = performance.now();
-        this.#clients.add(client);
-        this.#converse(client);
-      }
+      for await (const connection of listener) this.admit(connection);
     } catch (error) {
       if (!this.#closed) console.error(`control socket: ${(error as Error).message}`);
     }

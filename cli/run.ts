@@ -46,6 +46,7 @@ interface RunOptions extends BoardOptions, GdbOptions, TraceOptions, MomentOptio
   result?: string;
   test?: boolean;
   control?: string;
+  web?: string | true;
   quiet?: boolean;
 }
 
@@ -85,6 +86,10 @@ export function command(done: Done): Command {
       .option(
         "--control <path:string>",
         "Listen there for ps, pause, unpause, reboot, destroy and console; `auto`: a socket of its own under XDG_RUNTIME_DIR.",
+      )
+      .option(
+        "--web [address:string]",
+        "A page for a browser, with consoles, domains, exits and the map: on a port of 127.0.0.1 that is free, or HOST:PORT. Its address is printed.",
       )
       .option("-q, --quiet", "Print nothing but the guest's console, and errors."),
     (options: RunOptions, file) => run(options, file, script),
@@ -131,7 +136,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
   });
   const terminal = new Terminal(consoles);
   const gdb = openGdb(options);
-  const control = options.control === undefined ? undefined : await openControl(options.control, board.name);
+  const control = await openControl(options, board);
   if (control === null) {
     files.close();
     return EXIT.usage;
@@ -155,7 +160,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       onSerial(port, bytes) {
         watcher.see(port, bytes);
         moments.see(port, bytes);
-        control?.output(port, bytes);
+        control?.server.output(port, bytes);
         if (!consoles.write(port, bytes)) terminal.quit ??= {};
       },
       onTrace(kind, detail) {
@@ -193,8 +198,8 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     const rebooting = options.reboot === false
       ? undefined
       : (reason: StopReason) => say(`\nreboot ${describeEnding({ kind: "stopped", reason })}`);
-    if (control) say(`control ${control.path}`);
-    const operator = control && operatorOf(control, machine);
+    for (const line of control?.addresses ?? []) say(line);
+    const operator = control && operatorOf(control.server, machine);
     const around = { port: consoles.chosen, terminal, consoles, watcher, limits, rebooting, control: operator };
     const result = await runAndReport(machine, around, say);
     if (options.profile) symbols.remember();
