@@ -5,7 +5,9 @@ import type { CpuEngine, Exit, VcpuState } from "./cpu_engine.ts";
 export interface Returned {
   /** The physical CPU. */
   readonly cpu: number;
+  /** Who ran there. */
   readonly vcpu: VcpuState;
+  /** Why it came back. */
   readonly exit: Exit;
   /** Instructions of this run. */
   readonly retired: number;
@@ -13,7 +15,9 @@ export interface Returned {
 
 /** What all physical CPUs run in: from a virtual time on, for so many instructions at most. */
 export interface Round {
+  /** Virtual time at which it begins. */
   readonly startNs: number;
+  /** Virtual nanoseconds that an instruction takes. */
   readonly nsPerInstruction: number;
   /** Instructions after which a CPU comes back, until {@linkcode ParallelCpus.limit} says otherwise. */
   readonly limit: number;
