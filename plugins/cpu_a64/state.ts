@@ -38,6 +38,14 @@ export const FPSR = 0x13c;
 export const EVENT = 0x140;
 /** 1 when a virtual interrupt is pending, masked or not, 32 bits; the engine's. */
 export const INTERRUPTS = 0x144;
+/** The watch over exceptions without end: how often the same came in a row; with which syndrome the row began (0: none), and where. */
+export const LOOP_COUNT = 0x148;
+export const LOOP_ESR = 0x14c;
+export const LOOP_ORIGIN = 0x150;
+/** TLB banks of EL0, EL1 and EL1 with PAN in the present address space, 32 bits each; 0: not known. The engine's. */
+export const BANKS = 0x158;
+/** What FP_ENABLED is at EL0 and EL1, 32 bits each; true when one of the banks is known. */
+export const FP_ENABLED_AT = 0x164;
 /** Instructions that the interpreter executed before it last entered a region, since they were last looked at, 32 bits. */
 export const INTERPRETED = 0x17c;
 /** Record of the present instruction (address in the shared memory), 32 bits. Private to `engine/` from 0x17c to 0x1ff. */

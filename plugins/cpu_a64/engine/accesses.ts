@@ -29,17 +29,8 @@ const EXTERNAL = 0b010000;
 const UNSUPPORTED_ATOMIC = 0b110101;
 const ALIGNMENT = 0b100001;
 
-/** The banks of the present translation context. */
-export interface Banks {
-  readonly data: Bank;
-  /** For LDTR and STTR, and for EL0. */
-  readonly user: Bank;
-}
-
 /** Slow paths of one physical CPU. */
 export class Accesses {
-  /** Set by `select` of the context. */
-  banks!: Banks;
   /** Looks at walks and at stores to tables, when it is on. */
   checker: BreakBeforeMake | undefined;
   /** Set where devices are another thread's. */
@@ -166,7 +157,7 @@ export class Accesses {
       this.redirect();
       return 0;
     }
-    const bank = this.banks.data;
+    const bank = this.#bank(false);
     const cached = this.tlb.findFetch(bank, hi, lo);
     if (cached !== 0) return this.#enter(cached, hi, lo);
     const { mmu } = this;
@@ -213,8 +204,7 @@ export class Accesses {
     const el = asUser ? 0 : block.get(at.EL);
     if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
     // What generated code didn't find in the first place: an entry moves to its second one when another page needs that.
-    const bank = asUser ? this.banks.user : this.banks.data;
-    const cached = this.slow.has(hi, lo) ? 0 : this.tlb.findData(bank, hi, lo, access !== READ);
+    const cached = this.slow.has(hi, lo) ? 0 : this.tlb.findData(this.#bank(asUser), hi, lo, access !== READ);
     if (cached !== 0) return cached;
     if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.#isDebugged(lo, hi);
@@ -247,6 +237,11 @@ export class Accesses {
     return access !== READ && this.#isWatched(host) ? 0 : host;
   }
 
+  /** The bank of the present translation context, or that of EL0 for LDTR and STTR. */
+  #bank(asUser: boolean): Bank {
+    return this.tlb.at(this.block.get(asUser ? at.TLB_UNPRIVILEGED : at.TLB))!;
+  }
+
   /** LDTR and STTR act as EL0 does. */
   #hasUserAccess(): boolean {
     return this.block.get(at.EL) === 1 && !this.block.get(at.UAO);
@@ -257,7 +252,7 @@ export class Accesses {
     const el = block.get(at.EL);
     if (asUser) flags |= UNPRIVILEGED;
     else if (el === 1 && block.get(at.PAN)) flags |= PAN;
-    const bank = (asUser ? this.banks.user : this.banks.data).address;
+    const bank = this.block.get(asUser ? at.TLB_UNPRIVILEGED : at.TLB);
     if (this.checker === undefined && !this.stops.hasPhysicalData && this.large.find(bank, hi, lo, access, (flags & UNALIGNED) !== 0)) {
       return true;
     }
@@ -277,7 +272,7 @@ export class Accesses {
     const { rights, attributes, global, sizeBits, stage1Bits } = this.mmu.result;
     // Device memory keeps its alignment rule by never being cached here; so do SCTLR_EL1.A, and a page that an MPU divides its borders.
     if (sizeBits < 12 || attributes < 0x10 || this.block.get(SCTLR_EL1) & SCTLR_A) return false;
-    const bank = asUser ? this.banks.user : this.banks.data;
+    const bank = this.#bank(asUser);
     const isWritable = (rights & RIGHT_WRITE) !== 0 && !this.#isWatched(host);
     this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, isWritable, global);
     if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);

@@ -82,6 +82,8 @@ export class Cpu {
   #held = 0;
   #redirected = false;
   #isEl2Code = false;
+  /** The last piece of the run ended because its instructions were used up. */
+  #isCut = false;
   #kicked = false;
   #waiting: "WFI" | "WFE" | undefined;
   /** The run ended for a debugger. */
@@ -120,7 +122,7 @@ export class Cpu {
     const stops = this.stops = new Stops(code);
     const current = () => this.vcpu;
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, stops, syncPc, redirect, current);
-    this.context = new TranslationContext(block, this.mmu, this.tlb, (chosen) => accesses.banks = chosen);
+    const context = this.context = new TranslationContext(block, this.mmu, this.tlb);
     accesses.devices = options.devices;
     if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
     const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
@@ -130,7 +132,6 @@ export class Cpu {
     const monitors = new PerformanceMonitors(block, () => BigInt((this.occupancy.inside?.retired ?? 0) + this.retiredNow()));
     this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged(), this.mmu.mpu);
     const maintenance = this.maintenance = new Maintenance(block, mmu, tlb, accesses, exceptions, current, redirect, neighbours);
-    const { context } = this;
     this.occupancy = new Occupancy({ block, stateSize: this.stateSize, accesses, context, debug, exceptions, mmu, tlb });
     const system = new SystemOperations({
       block,
@@ -154,7 +155,7 @@ export class Cpu {
     const tiers = makeTiers({
       mode,
       sideTable,
-      model,
+      file: this.file,
       block,
       code,
       decoder: this.decoder,
@@ -163,6 +164,7 @@ export class Cpu {
       watchesBarriers: report !== undefined || neighbours !== undefined,
       sharesMemory: neighbours && { lock: neighbours.lock },
       system: (op, word) => system.execute(op, word),
+      routines: { exceptions: exceptions.routines, updateContext: () => context.update() },
       decode: (record) => this.#decode(record),
     });
     this.interpreter = tiers.interpreter;
@@ -184,11 +186,6 @@ export class Cpu {
   /** After a change of the debug registers: pages that a breakpoint or watchpoint is in leave the TLB. */
   debugChanged(): void {
     if (this.debug.update()) this.tlb.invalidate((bank) => bank.vcpu === this.vcpu);
-  }
-
-  /** The vCPU is gone. */
-  leave(vcpu: Occupant): void {
-    this.occupancy.leave(vcpu);
   }
 
   /** Instructions that the present run has retired. */
@@ -261,7 +258,7 @@ export class Cpu {
     this.#waiting = undefined;
     this.#held = 0;
     this.#running = true;
-    this.#isStopped = false;
+    this.#isStopped = this.#isCut = false;
     block.set(at.BUDGET, window.budget);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
     this.updateInterrupts();
@@ -303,6 +300,7 @@ export class Cpu {
     const { block, exceptions, accesses, debug, stops } = this;
     const { stopAfter = Infinity } = this.#window;
     if (this.retiredNow() >= stopAfter && !this.#kicked && (block.get(at.BUDGET) | 0) > 0) return this.#stop();
+    const isCut = this.#isCut && !this.#interruptTaken();
     if (this.#interruptTaken()) {
       exceptions.interrupt(this.#irq && exceptions.isVirtualTaken("irq") ? "irq" : "fiq", 1);
       this.context.update();
@@ -317,12 +315,13 @@ export class Cpu {
       return this.#afterRedirect();
     }
     const left = block.get(at.BUDGET) | 0;
+    this.#isCut = false;
     if (left <= 0 || this.#kicked) return { kind: "budget" };
     block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
     const record = accesses.fetch();
     if (record === 0) {
-      // A fetch that faults takes time too, or a guest could hang the host in its vector.
-      block.set(at.BUDGET, left - 1);
+      // A fetch that faults takes time too, or a guest could hang the host in its vector; but never where a run was cut.
+      if (!isCut) block.set(at.BUDGET, left - 1);
       return this.#afterRedirect();
     }
     const isPassing = (stops.hasCode || stops.hasData) && stops.passes(this.vcpu, this.#retired, block.get64(at.PC));
@@ -358,6 +357,7 @@ export class Cpu {
     stops.isPassing = isPassing;
     const status = isTrap ? stops.over(record, () => this.interpreter.run()) : this.interpreter.run();
     stops.isPassing = false;
+    this.#isCut = status === Status.budget;
     if (!isStepping) this.tier1?.executed(slice);
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
     this.profile?.executed(slice - block.get(at.BUDGET), this.#redirected ? undefined : accesses.instruction());

@@ -71,7 +71,7 @@ export class A64Engine implements CpuEngine {
     this.parallel?.forgetVcpu(number);
     this.cpu.tlb.forget((bank) => bank.vcpu === number);
     this.#vcpus.delete(number);
-    this.cpu.leave(vcpu as A64Vcpu);
+    this.cpu.occupancy.leave(vcpu as A64Vcpu);
     this.cpu.accesses.checker?.left(number);
   }
 

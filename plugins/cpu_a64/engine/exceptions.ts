@@ -4,10 +4,12 @@
  * leave the run loop when EL is 2) is the caller's. Arm ARM DDI 0487, "The
  * AArch64 System Level Programmers' Model".
  */
-import { DAIF, EL, EVENT, EXCLUSIVE, IL, PC, SS, STEPPED } from "../state.ts";
-import { type Feature, getWord, registerOffset, setPair, setWord, type StateBlock, trapIss, type Trapped } from "../sysregs/mod.ts";
+import { DAIF, EL, PC, SS, STEPPED } from "../state.ts";
+import { type Feature, getWord, registerOffset, setPair, setWord, trapIss, type Trapped } from "../sysregs/mod.ts";
 import { FaultLoop } from "./fault_loop.ts";
-import { packPstate, SPSR, switchSp, unpackFlags, unpackPstate } from "./pstate.ts";
+import type { Block } from "./block.ts";
+import { SPSR } from "./pstate.ts";
+import { type ExceptionRoutines, exceptionRoutines } from "./routines/exceptions.ts";
 import {
   type AbortFields,
   BREAKPOINT_ISS,
@@ -54,25 +56,31 @@ export type SmcPolicy = "trap" | "undefined";
 /** HCR_EL2 bits. */
 const TWI = 1 << 13, TWE = 1 << 14, TSC = 1 << 19, TGE = 1 << 27, HCD = 1 << 29;
 /** SCTLR_EL1 bits. */
-const NTWI = 1 << 16, NTWE = 1 << 18, SPAN = 1 << 23;
+const NTWI = 1 << 16, NTWE = 1 << 18;
 /** MDCR_EL2.TDE; MDSCR_EL1.SS and KDE; OSLSR_EL1.OSLK. */
 const TDE = 1 << 8, STEP = 1, KDE = 1 << 13, OSLK = 2;
 
 const HCR_EL2 = registerOffset("HCR_EL2"), MDCR_EL2 = registerOffset("MDCR_EL2"), HPFAR_EL2 = registerOffset("HPFAR_EL2");
 const SCTLR_EL1 = registerOffset("SCTLR_EL1"), MDSCR_EL1 = registerOffset("MDSCR_EL1"), OSLSR_EL1 = registerOffset("OSLSR_EL1");
-const TCR_EL1 = registerOffset("TCR_EL1"), TCR_EL2 = registerOffset("TCR_EL2");
 /** Slots by Exception level. */
 const forLevels = (name: string): readonly number[] => [-1, registerOffset(`${name}_EL1`), registerOffset(`${name}_EL2`)];
-const VBAR = forLevels("VBAR"), ELR = forLevels("ELR"), SPSR_SLOT = forLevels("SPSR"), ESR = forLevels("ESR"), FAR = forLevels("FAR");
+const ELR = forLevels("ELR"), SPSR_SLOT = forLevels("SPSR"), ESR = forLevels("ESR"), FAR = forLevels("FAR");
+
+/** ESR_ELx, IL set; 0 for an interrupt. */
+function esrOf({ ec, iss = 0 }: ExceptionRequest): number {
+  return ec === undefined ? 0 : ec << 26 | 1 << 25 | iss;
+}
 
 /** The exception model of one state block. */
 export class ExceptionUnit {
   /** Watches for vectors that fault on themselves. Reset it when another vCPU moves into the block. */
-  readonly loop: FaultLoop = new FaultLoop();
-  private readonly hasPan: boolean;
+  readonly loop: FaultLoop;
+  /** What generated code calls too. */
+  readonly routines: ExceptionRoutines;
 
-  constructor(readonly block: StateBlock, features: ReadonlySet<Feature>, private readonly smc: SmcPolicy = "trap") {
-    this.hasPan = features.has("PAN");
+  constructor(readonly block: Block, features: ReadonlySet<Feature>, private readonly smc: SmcPolicy = "trap") {
+    this.loop = new FaultLoop(block);
+    this.routines = exceptionRoutines(block.memory, block.address, features.has("PAN"));
   }
 
   /** Level that a synchronous exception of the present level goes to by default. */
@@ -83,12 +91,13 @@ export class ExceptionUnit {
 
   /** Takes an exception. */
   take(request: ExceptionRequest): void {
-    const { block } = this;
-    const spsr = packPstate(block);
-    const { vectorLo, vectorHi } = this.record(request, spsr, block, PC);
-    unpackPstate(block, this.entryPstate(spsr, request.toEl));
-    setWord(block, STEPPED, Stepped.nothing);
-    this.branch(request.toEl, vectorLo, vectorHi, PC);
+    const { block, routines } = this;
+    const { toEl, returnOffset = 0, vector = "synchronous" } = request;
+    const fromEl = getWord(block, EL);
+    this.addresses(request);
+    if (toEl === 1) routines.take1(esrOf(request), returnOffset, VECTOR[vector]);
+    else routines.take2(esrOf(request), returnOffset, VECTOR[vector]);
+    this.observe(request, fromEl, PC);
   }
 
   /**
@@ -102,9 +111,11 @@ export class ExceptionUnit {
     const spsr = getWord(block, SPSR_SLOT[2]);
     // Into EL2's own code there is nothing to inject.
     if ((spsr >>> 2 & 3) >= 2) return;
-    const { vectorLo, vectorHi } = this.record({ ...request, toEl: 1 }, spsr, block, ELR[2]);
-    setPair(block, SPSR_SLOT[2], this.entryPstate(spsr, 1), 0);
-    this.branch(1, vectorLo, vectorHi, ELR[2]);
+    const taken: ExceptionRequest = { ...request, toEl: 1 };
+    this.addresses(taken);
+    const { returnOffset = 0, vector = "synchronous" } = request;
+    setPair(block, SPSR_SLOT[2], this.routines.record1(spsr, ELR[2], esrOf(taken), returnOffset, VECTOR[vector]), 0);
+    this.observe(taken, spsr >>> 2 & 3, ELR[2]);
   }
 
   /** EL2 answers a trapped instruction with "UNDEFINED". */
@@ -121,49 +132,21 @@ export class ExceptionUnit {
     this.inject({ ec: el === 0 ? lower : lower + 1, iss, farLo, farHi });
   }
 
-  /** Writes ELR, SPSR, ESR, FAR and HPFAR, and computes the vector. `pcSlot`: where the interrupted PC is. */
-  private record(request: ExceptionRequest, spsr: number, block: StateBlock, pcSlot: number) {
-    const { toEl, ec, iss = 0, returnOffset = 0, vector = "synchronous" } = request;
-    const fromEl = spsr >>> 2 & 3;
-    const pcLo = getWord(block, pcSlot), pcHi = getWord(block, pcSlot + 4);
-    const returnLo = (pcLo + returnOffset) >>> 0;
-    const returnHi = (pcHi + (returnLo < pcLo ? 1 : 0)) >>> 0;
-    setPair(block, ELR[toEl], returnLo, returnHi);
-    setPair(block, SPSR_SLOT[toEl], spsr, 0);
-    const esr = ((ec ?? 0) << 26 | 1 << 25 | iss) >>> 0;
-    if (ec !== undefined) setPair(block, ESR[toEl], esr, 0);
-    if (request.farLo !== undefined) setPair(block, FAR[toEl], request.farLo, request.farHi ?? 0);
-    if (request.ipa !== undefined) {
-      const hpfar = hpfarOf(request.ipa);
-      setPair(block, HPFAR_EL2, hpfar[0], hpfar[1]);
-    }
-    const group = fromEl < toEl ? 0x400 : (spsr & 1) !== 0 ? 0x200 : 0;
-    // VBAR's low 11 bits are zero.
-    const vectorLo = (getWord(block, VBAR[toEl]) | group | VECTOR[vector]) >>> 0, vectorHi = getWord(block, VBAR[toEl] + 4);
-    // What EL2 handles in between is no progress for EL1.
-    if (toEl === 1) {
-      const syndrome = ec === undefined ? undefined : esr;
-      this.loop.observe(fromEl === 1, returnLo, returnHi, vectorLo, vectorHi, syndrome, getWord(block, FAR[1]));
-    }
-    return { vectorLo, vectorHi };
+  /** Writes FAR and HPFAR. */
+  private addresses({ toEl, farLo, farHi = 0, ipa }: ExceptionRequest): void {
+    if (farLo !== undefined) setPair(this.block, FAR[toEl], farLo, farHi);
+    if (ipa === undefined) return;
+    const hpfar = hpfarOf(ipa);
+    setPair(this.block, HPFAR_EL2, hpfar[0], hpfar[1]);
   }
 
-  /** PSTATE in the handler, in SPSR format. */
-  private entryPstate(spsr: number, toEl: 1 | 2): number {
-    const setsPan = this.hasPan && toEl === 1 && (getWord(this.block, SCTLR_EL1) & SPAN) === 0;
-    return ((spsr & (0xf000_0000 | SPSR.PAN)) | (setsPan ? SPSR.PAN : 0) | SPSR.DAIF | toEl << 2 | 1) >>> 0;
-  }
-
-  /** Puts an address into PC (or ELR_EL2) as a branch to this level does: a tag, if the level ignores tags, becomes sign or zero. */
-  private branch(el: number, lo: number, hi: number, slot: number): void {
+  /** Shows the watch an exception that EL1 took; what EL2 handles in between is no progress for EL1. `pcSlot`: where the vector is. */
+  private observe({ toEl, ec }: ExceptionRequest, fromEl: number, pcSlot: number): void {
+    if (toEl === 2) return;
     const { block } = this;
-    const isUpper = (hi & 1 << 23) !== 0;
-    if (el === 2) {
-      if ((getWord(block, TCR_EL2) & 1 << 20) !== 0) hi &= 0x00ff_ffff;
-    } else if ((getWord(block, TCR_EL1 + 4) & (isUpper ? 1 << 6 : 1 << 5)) !== 0) {
-      hi = isUpper ? hi | 0xff00_0000 : hi & 0x00ff_ffff;
-    }
-    setPair(block, slot, lo, hi);
+    const word = (offset: number) => getWord(block, offset);
+    const esr = ec === undefined ? undefined : word(ESR[1]);
+    this.loop.observe(fromEl === 1, word(ELR[1]), word(ELR[1] + 4), word(pcSlot), word(pcSlot + 4), esr, word(FAR[1]));
   }
 
   /** An UNDEFINED instruction. */
@@ -320,34 +303,12 @@ export class ExceptionUnit {
 
   /** ERET at EL1 or EL2. An illegal one sets PSTATE.IL and stays at its level; tells whether it was legal. */
   exceptionReturn(): boolean {
-    const { block } = this;
+    const { block, routines } = this;
     const el = getWord(block, EL);
-    const spsr = getWord(block, SPSR_SLOT[el]);
-    const isLegal = this.isLegalReturn(el, spsr);
     if (el === 1) this.loop.reset();
-    const target = isLegal ? spsr >>> 2 & 3 : el;
-    const steps = this.stepAfterReturn(target, spsr);
-    if (isLegal) {
-      switchSp(block, target, spsr & 1);
-      setWord(block, IL, spsr >>> 20 & 1);
-    } else {
-      setWord(block, IL, 1);
-    }
-    unpackFlags(block, spsr);
-    setWord(block, SS, steps);
-    setWord(block, EVENT, 1);
-    setWord(block, EXCLUSIVE, 0);
-    setWord(block, STEPPED, Stepped.nothing);
-    this.branch(target, getWord(block, ELR[el]), getWord(block, ELR[el] + 4), PC);
-    return isLegal;
-  }
-
-  /** "IllegalExceptionReturn": AArch32, an unknown mode, a higher level, or EL1 while HCR_EL2.TGE is set. */
-  private isLegalReturn(el: number, spsr: number): boolean {
-    const target = spsr >>> 2 & 3;
-    if ((spsr & 0x12) !== 0 || target > el) return false;
-    if (target === 0) return (spsr & 1) === 0;
-    return target !== 1 || (getWord(this.block, HCR_EL2) & TGE) === 0;
+    const target = routines.returnTarget();
+    routines.exceptionReturn(this.stepAfterReturn(target < 0 ? el : target, getWord(block, SPSR_SLOT[el])));
+    return target >= 0;
   }
 
   /** "DebugExceptionReturnSS": SPSR.SS counts when stepping is off here and on there. */

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { DAIF, EL, EVENT, EXCLUSIVE, PC, SP, STATE_SIZE } from "../state.ts";
-import { type Feature, getLong, getWord, registerOffset, setLong, setWord, type StateBlock } from "../sysregs/mod.ts";
+import { type Feature, getLong, getWord, registerOffset, setLong, setWord } from "../sysregs/mod.ts";
+import { Block } from "./block.ts";
 import { ExceptionUnit, type InterruptKind, type SmcPolicy } from "./exceptions.ts";
 import { packPstate, unbankSp, unpackPstate } from "./pstate.ts";
 
@@ -17,7 +18,7 @@ interface Setup {
 
 /** A CPU with vectors at 0xffff_8000_0001_0000 (EL1) and 0x4000_0800 (EL2), and its debug lock open. */
 function cpu({ pstate = EL1H, pc = 0x40_0000n, registers = {}, features = [], smc }: Setup = {}) {
-  const block: StateBlock = { words: new Uint32Array(STATE_SIZE / 2), base: STATE_SIZE / 8 };
+  const block = new Block(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }), STATE_SIZE);
   unpackPstate(block, pstate);
   const all = { VBAR_EL1: 0xffff_8000_0001_0000n, VBAR_EL2: 0x4000_0800n, SP_EL0: 0xe0n, SP_EL1: 0xe1n, SP_EL2: 0xe2n, ...registers };
   for (const [name, value] of Object.entries(all)) setLong(block, registerOffset(name), value);

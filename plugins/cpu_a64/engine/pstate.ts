@@ -27,10 +27,23 @@ export function stackPointerSlot(el: number, spSel: number): number {
   return SP_BANKS[spSel === 0 ? 0 : el];
 }
 
+/** Where each field is in the state block, and in an SPSR. `always`: an illegal exception return restores it as well. */
+export const PSTATE_FIELDS = [
+  { offset: NZCV, shift: 28, mask: 15, always: true },
+  { offset: UAO, shift: 23, mask: 1, always: true },
+  { offset: PAN, shift: 22, mask: 1, always: true },
+  { offset: SS, shift: 21, mask: 1, always: false },
+  { offset: IL, shift: 20, mask: 1, always: false },
+  { offset: DAIF, shift: 6, mask: 15, always: true },
+  { offset: EL, shift: 2, mask: 3, always: false },
+  { offset: SPSEL, shift: 0, mask: 1, always: false },
+] as const;
+
 /** PSTATE in SPSR format, unsigned. */
 export function packPstate(block: StateBlock): number {
-  return (getWord(block, NZCV) << 28 | getWord(block, UAO) << 23 | getWord(block, PAN) << 22 | getWord(block, SS) << 21 |
-    getWord(block, IL) << 20 | getWord(block, DAIF) << 6 | getWord(block, EL) << 2 | getWord(block, SPSEL)) >>> 0;
+  let spsr = 0;
+  for (const { offset, shift } of PSTATE_FIELDS) spsr |= getWord(block, offset) << shift;
+  return spsr >>> 0;
 }
 
 /**
@@ -39,18 +52,10 @@ export function packPstate(block: StateBlock): number {
  * of features that the model lacks must be zero.
  */
 export function unpackPstate(block: StateBlock, spsr: number): void {
-  unpackFlags(block, spsr);
-  setWord(block, SS, spsr >>> 21 & 1);
-  setWord(block, IL, spsr >>> 20 & 1);
+  for (const { offset, shift, mask } of PSTATE_FIELDS) {
+    if (offset !== EL && offset !== SPSEL) setWord(block, offset, spsr >>> shift & mask);
+  }
   switchSp(block, spsr >>> 2 & 3, spsr & 1);
-}
-
-/** The part that an illegal exception return restores as well: NZCV, DAIF, PAN and UAO. */
-export function unpackFlags(block: StateBlock, spsr: number): void {
-  setWord(block, NZCV, spsr >>> 28);
-  setWord(block, UAO, spsr >>> 23 & 1);
-  setWord(block, PAN, spsr >>> 22 & 1);
-  setWord(block, DAIF, spsr >>> 6 & 15);
 }
 
 /** Changes the Exception level and SPSel, banking one stack pointer and loading the other. */
@@ -67,14 +72,15 @@ export function switchSp(block: StateBlock, el: number, spSel: number): void {
   copyPair(block, to, SP);
 }
 
-/** SP_EL0's byte of the fast access table. */
-const FAST_STACK = FAST_ACCESS + registerByName("SP_EL0").index;
+/** SP_EL0's byte of the fast access table, and what it is while SP_EL0 isn't the pointer in use: reads and writes, EL1 and EL2. */
+export const FAST_STACK = { offset: FAST_ACCESS + registerByName("SP_EL0").index, open: 0x66 } as const;
 
-/** SP_EL0 goes straight to its slot (reads and writes, EL1 and EL2) unless it is the pointer in use; then it is UNDEFINED. */
+/** SP_EL0 goes straight to its slot unless it is the pointer in use; then it is UNDEFINED. */
 function setFastStack(block: StateBlock, spSel: number): void {
-  const shift = (FAST_STACK & 3) * 8;
-  const others = getWord(block, FAST_STACK & ~3) & ~(0xff << shift);
-  setWord(block, FAST_STACK & ~3, others | (spSel === 0 ? 0 : 0x66 << shift));
+  const { offset, open } = FAST_STACK;
+  const shift = (offset & 3) * 8;
+  const others = getWord(block, offset & ~3) & ~(0xff << shift);
+  setWord(block, offset & ~3, others | (spSel === 0 ? 0 : open << shift));
 }
 
 /** Writes the pointer in use to its bank, so that SP_EL0, SP_EL1 and SP_EL2 can be read by name. */

@@ -150,8 +150,8 @@ export class SystemOperations {
     if (effect & Effect.context) parts.context.update();
     if (effect & Effect.exit) parts.exit();
     if (effect & Effect.interrupts) parts.updateInterrupts();
-    if (effect & (Effect.exit | Effect.stop)) return Status.stop;
-    // A new translation context needs no stop: TLB pointers are in the block, and the page that executes must stay mapped.
+    // In a new translation context the next instruction is looked up anew, or it would matter where a run is cut.
+    if (effect & (Effect.exit | Effect.stop | Effect.context)) return Status.stop;
     // MSR DAIF may unmask an interrupt, or software step.
     if (!(effect & Effect.interrupts)) return Status.next;
     return parts.interruptTaken() || parts.exceptions.stepState() !== "inactive" ? Status.stop : Status.next;
@@ -197,7 +197,9 @@ export class SystemOperations {
       else exceptions.trapped(access, word);
       return this.#redirected();
     }
-    return maintenance.execute(instruction!, block.xLo(n), block.xHi(n)) ? Status.next : Status.leave;
+    if (!maintenance.execute(instruction!, block.xLo(n), block.xHi(n))) return Status.leave;
+    // The same after TLBI.
+    return instruction!.operation.kind === "tlbi" ? Status.stop : Status.next;
   }
 
   #wait(instruction: "WFI" | "WFE"): number {

@@ -7,7 +7,7 @@ import type { DecodeEnvironment, Field, Raw, Register, Semantics, SystemOp } fro
 import { call, type I32, i32, type I64, i64, type Local, select, type Type, type Value } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { hostFusesMultiplyAdd } from "./host_features.ts";
-import { RECORD_SIZE, RECORDS_PER_PAGE } from "./layout.ts";
+import { RECORD_SIZE, RECORDS_PER_PAGE, Status } from "./layout.ts";
 import { Tier0Atomics } from "./tier0_atomics.ts";
 
 /** Operations of `SystemOp` as the numbers that `Imports.system` takes. */
@@ -101,7 +101,8 @@ export class Tier0 extends Tier0Atomics implements Semantics {
     const word = op === "fpTrap" || op === "spAlignment" ? i32.const(0) : this.i32Shared("word", (fields) => fields.word | 0);
     f.set(status, call("i32", imports.system, i32.const(systemOps.indexOf(op)), word));
     f.if(status.value, () => {
-      f.if(i32.eq(status.value, i32.const(1)), () => this.place.leave());
+      f.if(i32.eq(status.value, i32.const(Status.branch)), () => this.place.branch(this.load64(at.TARGET)));
+      f.if(i32.eq(status.value, i32.const(Status.leave)), () => this.place.leave());
       this.place.stop();
     });
     this.place.resume();
@@ -126,12 +127,18 @@ export class Tier0 extends Tier0Atomics implements Semantics {
     );
   }
 
-  writeSystemRegister(rt: Register, index: (fields: Raw<string>, environment: DecodeEnvironment) => number): void {
+  writeSystemRegister(
+    rt: Register,
+    isNarrow: boolean,
+    index: (fields: Raw<string>, environment: DecodeEnvironment) => number,
+  ): void {
     const { f, base } = this.place;
     const { fast, slot } = this.#index(index);
+    const value = this.x.read(rt);
+    const mask = () => this.i32((fields) => this.environment.narrowMask(index(fields, this.environment)) | 0);
     f.if(
       i32.and(i32.shr_u(fast, i32.add(this.load32(at.EL), i32.const(4))), i32.const(1)),
-      () => f.store("i64", slot, this.x.read(rt), base + at.SYSREGS),
+      () => f.store("i64", slot, isNarrow ? i64.extend_u(i32.and(i32.wrap(value), mask())) : value, base + at.SYSREGS),
       () => this.system("msr"),
     );
   }

@@ -2,7 +2,7 @@
 import type { DecodeEnvironment } from "../isa/dsl.ts";
 import type { Decoder } from "../isa/decoder.ts";
 import * as at from "../state.ts";
-import { type CpuModel, packEncoding, registerByPacked } from "../sysregs/mod.ts";
+import { packEncoding, registerByPacked, type RegisterFile } from "../sysregs/mod.ts";
 import type { Accesses } from "./accesses.ts";
 import type { Block } from "./block.ts";
 import type { CodeCache } from "./code_cache.ts";
@@ -10,6 +10,8 @@ import { frequent } from "./frequent.ts";
 import { generatedCode } from "./generated_code.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { Profile } from "./profile.ts";
+import { type SystemCallees, systemRoutine } from "./routines/system.ts";
+import { systemOps } from "./tier0.ts";
 import { limitsOf } from "./routines/limits.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
@@ -19,7 +21,7 @@ export interface TierParts {
   readonly mode: Tier1Mode;
   /** Address of tier 1's table beside the records; 0 when it is off. */
   readonly sideTable: number;
-  readonly model: CpuModel;
+  readonly file: RegisterFile;
   readonly block: Block;
   readonly code: CodeCache;
   readonly decoder: Decoder;
@@ -30,13 +32,15 @@ export interface TierParts {
   /** Other threads see this memory. */
   readonly sharesMemory: { readonly lock: number } | undefined;
   system(op: number, word: number): number;
+  readonly routines: Pick<SystemCallees, "exceptions" | "updateContext">;
   decode(record: number): number;
 }
 
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
-  const { mode, sideTable, model, block, code, decoder, accesses, system, decode, watchesBarriers, sharesMemory, profile } = parts;
+  const { mode, sideTable, file, block, code, decoder, accesses, system, decode, watchesBarriers, sharesMemory, profile } = parts;
   const { memory, address: base } = block;
+  const { model } = file;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
   const softFloat = (op: number) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
   const environment: DecodeEnvironment = {
@@ -44,6 +48,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
       const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2), model.features);
       return register ? register.index : -1;
     },
+    narrowMask: (index) => file.masks[index * 2 + 1] === 0 ? file.masks[index * 2] : -1,
     watchesBarriers,
     sharesMemory,
   };
@@ -57,7 +62,9 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
     softFloat,
     decode,
   };
-  const functions = profile?.watch(calls) ?? calls;
+  const watched = profile?.watch(calls) ?? calls;
+  const callees = { ...parts.routines, slow: watched.system };
+  const functions = { ...watched, system: systemRoutine(memory, base, systemOps, callees, sharesMemory !== undefined) };
   const regions = mode === "off" ? undefined : { size: MAX_REGIONS, address: sideTable, records: code.address };
   const features = [...model.features].sort().join();
   const kind = JSON.stringify([model.name, features, base, limits, regions, watchesBarriers, sharesMemory]);

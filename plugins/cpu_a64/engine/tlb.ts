@@ -46,6 +46,7 @@ const ENTRY_WORDS = 1 << (DTLB_ENTRY_SHIFT - 2);
 /** All banks of a physical CPU. */
 export class Tlb {
   readonly #banks = new Map<number, Bank>();
+  readonly #at = new Map<number, Bank>();
   readonly #free: number[] = [];
   /** The bank that was selected last for a level: nearly always the next one as well. */
   readonly #recent: (Bank | undefined)[] = [undefined, undefined, undefined, undefined];
@@ -67,6 +68,11 @@ export class Tlb {
     this.#first = this.#end = address;
     this.#routines = tlbRoutines(block.memory);
     for (let i = count - 1; i >= 0; i--) this.#free.push(address + i * BANK_SIZE);
+  }
+
+  /** The live bank at an address. */
+  at(address: number): Bank | undefined {
+    return this.#at.get(address);
   }
 
   /** Live banks. */
@@ -96,8 +102,7 @@ export class Tlb {
     if (address === undefined) {
       let oldest: Bank | undefined;
       for (const bank of this.#banks.values()) if (!oldest || bank.used < oldest.used) oldest = bank;
-      this.#banks.delete(oldest!.key);
-      this.#recent.fill(undefined);
+      this.#remove(oldest!);
       address = oldest!.address;
     }
     this.generation++;
@@ -108,7 +113,14 @@ export class Tlb {
     const blocks21 = new Set(from?.blocks21), blocks30 = new Set(from?.blocks30);
     const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21, blocks30 };
     this.#banks.set(key, bank);
+    this.#at.set(address, bank);
     return bank;
+  }
+
+  #remove(bank: Bank): void {
+    this.#banks.delete(bank.key);
+    this.#at.delete(bank.address);
+    this.#recent.fill(undefined);
   }
 
   /** The bank of another ASID that was in use last: what is global in it holds for all. */
@@ -214,8 +226,7 @@ export class Tlb {
   forget(matches: (bank: Bank) => boolean): void {
     for (const bank of this.#banks.values()) {
       if (!matches(bank)) continue;
-      this.#banks.delete(bank.key);
-      this.#recent.fill(undefined);
+      this.#remove(bank);
       this.#free.push(bank.address);
       this.generation++;
     }

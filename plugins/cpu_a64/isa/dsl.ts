@@ -38,6 +38,8 @@ export type Raw<F extends string> = Readonly<Record<F | "word", number>>;
 export interface DecodeEnvironment {
   /** Index of a system register, or -1: fields as in MRS. */
   registerIndex(op0: number, op1: number, crn: number, crm: number, op2: number): number;
+  /** Bits of a register that MSR may change, if they are all in the lower word; -1: there are others. */
+  narrowMask(index: number): number;
   /** Somebody wants to know of DSBs. */
   readonly watchesBarriers?: boolean;
   /** Other CPUs run at the same time, in other threads. `lock`: address of a word that is taken around accesses of 128 bits. */
@@ -197,7 +199,8 @@ export interface Semantics<F extends string = string> {
   system(op: SystemOp): void;
   /** MRS of a register that needs no more than its slot; falls back to `system("mrs")`. */
   readSystemRegister(rt: Register, index: (fields: Raw<F>, environment: DecodeEnvironment) => number): void;
-  writeSystemRegister(rt: Register, index: (fields: Raw<F>, environment: DecodeEnvironment) => number): void;
+  /** The same for MSR. `isNarrow`: the register has a `narrowMask`. */
+  writeSystemRegister(rt: Register, isNarrow: boolean, index: (fields: Raw<F>, environment: DecodeEnvironment) => number): void;
 
   /** FPCR, and the cumulative flags of FPSR. */
   fpcr(): I32;

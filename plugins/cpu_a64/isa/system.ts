@@ -79,11 +79,17 @@ const mrs = a64({
 
 const msr = a64({
   bits: "110101010001 o0 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
-  split: { slot: (f, env) => +(env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2) >= 0) },
+  // 0: none, 1: of 64 bits, 2: of at most 32.
+  split: {
+    slot: (f, env) => {
+      const index = env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2);
+      return index < 0 ? 0 : env.narrowMask(index) < 0 ? 1 : 2;
+    },
+  },
   asm: (f) => `msr ${registerName({ ...f, op0: 2 + f.o0 })}, ${reg(1, f.Rt)}`,
   unpredictable: () => true,
   emit(m, { slot, Rt }) {
-    if (slot) m.writeSystemRegister(Rt, (f, env) => env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2));
+    if (slot) m.writeSystemRegister(Rt, slot === 2, (f, env) => env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2));
     else m.system("msr");
   },
 });

@@ -104,8 +104,8 @@ const READS_SLOT: ReadonlySet<Hook | undefined> = new Set<Hook | undefined>([und
 
 /**
  * The register's byte of `state.FAST_ACCESS` under the present controls: bit EL
- * when a read goes straight to the slot, bit 4 + EL when a write may store all
- * 64 bits. To be computed anew for every register when one of
+ * when a read goes straight to the slot, bit 4 + EL when a write may store what
+ * its mask lets through. To be computed anew for every register when one of
  * {@linkcode trapControls} changes. `isStorable` and the register's existence
  * come from `RegisterFile`.
  */

@@ -66,9 +66,11 @@ Deno.test("writes keep RES0 and RES1, and a feature makes its bits writable", ()
   assertEquals(max.find(par)?.name, "PAN");
 });
 
-Deno.test("what MSR may store directly has no hook and no fixed bits", () => {
+Deno.test("what MSR may store directly has no hook, reads nothing as one and controls no trap", () => {
   const file = new RegisterFile(modelByName("max"));
   const storable = registers.filter((register) => file.storable[register.index]).map((register) => register.name);
-  for (const name of ["SP_EL0", "TPIDR_EL0", "TPIDR_EL1", "ELR_EL1", "FAR_EL1"]) assert(storable.includes(name), name);
-  for (const name of ["SCTLR_EL1", "VBAR_EL1", "CNTV_CVAL_EL0", "NZCV"]) assert(!storable.includes(name), name);
+  for (const name of ["SP_EL0", "TPIDR_EL0", "TPIDR_EL1", "ELR_EL1", "FAR_EL1", "SPSR_EL1"]) {
+    assert(storable.includes(name), name);
+  }
+  for (const name of ["SCTLR_EL1", "VBAR_EL1", "CNTKCTL_EL1", "HCR_EL2", "CNTV_CVAL_EL0", "NZCV"]) assert(!storable.includes(name), name);
 });

@@ -1,4 +1,5 @@
 /** The registers of one CPU model: which exist, what they reset to, and which bits a write changes. */
+import { trapControls } from "./access.ts";
 import { getLong, setLong, setPair, type StateBlock } from "./block.ts";
 import type { Feature } from "./features.ts";
 import type { CpuModel } from "./models.ts";
@@ -21,7 +22,7 @@ export class RegisterFile {
   readonly masks: Uint32Array = new Uint32Array(registers.length * 2);
   readonly ones: Uint32Array = new Uint32Array(registers.length * 2);
   private readonly present: Uint8Array = new Uint8Array(registers.length);
-  /** `1` where MSR may store all 64 bits without a hook or a mask. */
+  /** `1` where MSR may store 64 bits, or those of a mask within the lower word: no hook, nothing that reads as one, no control of traps. */
   readonly storable: Uint8Array = new Uint8Array(registers.length);
 
   constructor(readonly model: CpuModel) {
@@ -31,7 +32,10 @@ export class RegisterFile {
       setLong({ words: this.ones, base: register.index * 2 }, 0, ones);
       const isReplaced = register.without !== undefined && model.features.has(register.without);
       this.present[register.index] = !isReplaced && (!register.feature || model.features.has(register.feature)) ? 1 : 0;
-      this.storable[register.index] = !register.hook && mask === 2n ** 64n - 1n ? 1 : 0;
+      this.storable[register.index] = !register.hook && ones === 0n && (mask === 2n ** 64n - 1n || mask >> 32n === 0n) &&
+          !trapControls.has(register.name)
+        ? 1
+        : 0;
     }
   }
 

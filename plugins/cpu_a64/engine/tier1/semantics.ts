@@ -339,9 +339,13 @@ export class RegionSemantics extends Tier0 {
     else this.#sometimes(() => super.readSystemRegister(rt, index));
   }
 
-  override writeSystemRegister(rt: Register, index: (fields: Raw<string>, environment: DecodeEnvironment) => number): void {
+  override writeSystemRegister(
+    rt: Register,
+    isNarrow: boolean,
+    index: (fields: Raw<string>, environment: DecodeEnvironment) => number,
+  ): void {
     const { name } = registers[index(this.#fields, this.environment)];
-    if (!this.#inline.write(name, this.x.read(rt))) return this.#sometimes(() => super.writeSystemRegister(rt, index));
+    if (!this.#inline.write(name, this.x.read(rt))) return this.#sometimes(() => super.writeSystemRegister(rt, isNarrow, index));
     if (name === "FPCR") this.place.f.set(this.#fpcr, this.load32(at.FPCR));
     if (name === "FPSR") this.place.f.set(this.#fpsr, this.load32(at.FPSR));
   }

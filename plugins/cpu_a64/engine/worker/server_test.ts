@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Exit } from "../../../../core/mod.ts";
 import type { Cpu } from "../cpu.ts";
 import { FaultLoop } from "../fault_loop.ts";
+import { STATE_SIZE } from "../../state.ts";
 import { Control, exitKinds, type LogEntry, LogKind, OVERRUN, Own, Shared, State } from "./control.ts";
 import { Server } from "./server.ts";
 import { SharedNeighbours } from "./shared_neighbours.ts";
@@ -16,7 +17,7 @@ function server(run: (cpu: { lastRetired: number; counter: { writes: number } })
     lastRetired: 0,
     counter: { writes: 0 },
     occupancy: { adopt: (number: number, retired: number) => forgot.push(`adopts ${number}, ${retired}`) },
-    exceptions: { loop: new FaultLoop() },
+    exceptions: { loop: new FaultLoop({ words: new Uint32Array(STATE_SIZE / 4), base: 0 }) },
     retiredNow: () => cpu.lastRetired,
     run: () => {
       // One run, and it is over.

@@ -1,0 +1,218 @@
+/**
+ * System instructions that need no look at anything but the state block, as WebAssembly: SVC from EL0, ERET at EL1, PSTATE.DAIF, cache
+ * maintenance. What isn't this simple, or concerns EL2, interrupts or a debugger, goes on to TypeScript.
+ */
+import { call, type Callable, i32, type I64, i64, type Label, ModuleBuilder } from "../../wasm/mod.ts";
+import type { SystemOp } from "../../isa/dsl.ts";
+import * as at from "../../state.ts";
+import { registerOffset } from "../../sysregs/mod.ts";
+import { Status } from "../layout.ts";
+import { SPSR } from "../pstate.ts";
+import { EC } from "../syndrome.ts";
+import { BlockCode, type ExceptionRoutines } from "./exceptions.ts";
+import { limitsOf } from "./limits.ts";
+
+const HCR_EL2 = registerOffset("HCR_EL2"), MDSCR_EL1 = registerOffset("MDSCR_EL1"), SCTLR_EL1 = registerOffset("SCTLR_EL1");
+const ELR_EL1 = registerOffset("ELR_EL1"), SPSR_EL1 = registerOffset("SPSR_EL1"), DCZID_EL0 = registerOffset("DCZID_EL0");
+const TPCP = 1 << 23, TPU = 1 << 24, TGE = 1 << 27, TDZ = 1 << 28;
+const STEP = 1, DZE = 1 << 14;
+
+/** Instruction words without Xt or immediate. */
+const MRS_DAIF = 0xd53b_4220, MSR_DAIF = 0xd51b_4220, MRS_DCZID = 0xd53b_00e0;
+const DAIF_SET = 0xd503_40df, DAIF_CLEAR = 0xd503_40ff;
+const IC_IVAU = 0xd50b_7520, DC_CVAC = 0xd50b_7a20, DC_CVAU = 0xd50b_7b20, DC_CIVAC = 0xd50b_7e20;
+/** A page that no address is in: the next branch looks its page up. */
+const NO_PAGE = 1n;
+
+/** What the code calls. */
+export interface SystemCallees {
+  readonly exceptions: ExceptionRoutines;
+  /** (operation, word) → a Status: whatever isn't done here. */
+  readonly slow: (op: number, word: number) => number;
+  /** Makes TLB banks and FP_ENABLED true. */
+  readonly updateContext: () => void;
+}
+
+/** Makes the function: (operation, word) → a Status, `branch` included. `ops`: the operations by their numbers. */
+export function systemRoutine(
+  memory: WebAssembly.Memory,
+  base: number,
+  ops: readonly SystemOp[],
+  { exceptions, slow, updateContext }: SystemCallees,
+  /** Instruction caches may be stale on other threads. */
+  hasNeighbours: boolean,
+): (op: number, word: number) => number {
+  const module = new ModuleBuilder(limitsOf(memory));
+  const imported = {
+    slow: module.importFunction("env", "slow", ["i32", "i32"], "i32"),
+    update: module.importFunction("env", "update", []),
+    take: module.importFunction("env", "take1", ["i32", "i32", "i32"]),
+    returnTarget: module.importFunction("env", "returnTarget", [], "i32"),
+    exceptionReturn: module.importFunction("env", "exceptionReturn", ["i32"]),
+  };
+  module.function(["i32", "i32"], "i32", (f) => {
+    const code = new SystemCode(f, base, imported);
+    f.block((elsewhere) => {
+      const bodies: Partial<Record<SystemOp, () => void>> = {
+        svc: () => code.supervisorCall(elsewhere),
+        eret: () => code.exceptionReturn(elsewhere),
+        mrs: () => code.readRegister(elsewhere),
+        msr: () => code.writeRegister(elsewhere),
+        msrImmediate: () => code.writeImmediate(elsewhere),
+        sys: () => code.maintain(elsewhere, hasNeighbours),
+      };
+      ops.forEach((op, number) => {
+        const body = bodies[op];
+        if (body) f.if(i32.eq(f.params[0].value as typeof code.word, i32.const(number)), body);
+      });
+    });
+    f.return(call("i32", imported.slow, ...f.params.map(({ value }) => value)));
+  }, "system");
+  const { take1, returnTarget, exceptionReturn } = exceptions;
+  const env = { memory, slow, update: updateContext, take1, returnTarget, exceptionReturn };
+  return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env }).exports.system as (op: number, word: number) => number;
+}
+
+type Imported = Readonly<Record<"slow" | "update" | "take" | "returnTarget" | "exceptionReturn", Callable>>;
+
+/** The bodies. Each returns a Status, or leaves for `elsewhere` before it has changed anything. */
+class SystemCode extends BlockCode {
+  constructor(f: ConstructorParameters<typeof BlockCode>[0], base: number, readonly imported: Imported) {
+    super(f, base);
+  }
+
+  get word() {
+    return this.f.params[1].value as ReturnType<typeof i32.const>;
+  }
+
+  supervisorCall(elsewhere: Label): void {
+    const { f } = this;
+    f.brIf(elsewhere, this.get(at.EL));
+    f.brIf(elsewhere, i32.and(this.get(HCR_EL2), i32.const(TGE)));
+    this.#unlessStepping(elsewhere);
+    this.#syncPc();
+    this.set(at.SS, i32.const(0));
+    const immediate = i32.and(i32.shr_u(this.word, i32.const(5)), i32.const(0xffff));
+    const esr = f.let(i32.or(i32.const(EC.svc << 26 | 1 << 25), immediate));
+    f.call(this.imported.take, esr, i32.const(4), i32.const(0));
+    this.gotOn();
+    this.set(at.LOOP_ESR, esr);
+    this.set64(at.LOOP_ORIGIN, this.get64(ELR_EL1));
+    this.#goOn();
+  }
+
+  exceptionReturn(elsewhere: Label): void {
+    const { f } = this;
+    f.brIf(elsewhere, i32.ne(this.get(at.EL), i32.const(1)));
+    this.#unlessStepping(elsewhere);
+    const spsr = f.let(this.get(SPSR_EL1));
+    f.brIf(elsewhere, i32.and(spsr, i32.const(SPSR.IL)));
+    const masks = i32.const(SPSR.I | SPSR.F);
+    f.brIf(elsewhere, i32.and(i32.ne(this.get(at.INTERRUPTS), i32.const(0)), i32.ne(i32.and(spsr, masks), masks)));
+    f.brIf(elsewhere, i32.lt_s(call("i32", this.imported.returnTarget), i32.const(0)));
+    f.call(this.imported.exceptionReturn, i32.const(0));
+    this.#goOn();
+  }
+
+  readRegister(elsewhere: Label): void {
+    const { f } = this;
+    f.if(this.#isWord(MRS_DAIF, 31), () => {
+      f.brIf(elsewhere, i32.eqz(this.get(at.EL)));
+      this.#writeX(i64.extend_u(i32.shl(this.get(at.DAIF), i32.const(6))));
+      f.return(i32.const(Status.next));
+    });
+    f.if(this.#isWord(MRS_DCZID, 31), () => {
+      f.brIf(elsewhere, i32.and(this.get(HCR_EL2), i32.const(TDZ)));
+      f.brIf(elsewhere, i32.eqz(i32.and(this.get(SCTLR_EL1), i32.const(DZE))));
+      this.#writeX(this.get64(DCZID_EL0));
+      f.return(i32.const(Status.next));
+    });
+    f.br(elsewhere);
+  }
+
+  writeRegister(elsewhere: Label): void {
+    const { f } = this;
+    f.brIf(elsewhere, i32.eqz(this.#isWord(MSR_DAIF, 31)));
+    f.brIf(elsewhere, i32.eqz(this.get(at.EL)));
+    const x = f.let(i32.and(this.word, i32.const(31)));
+    // XZR has a slot that reads as zero.
+    const value = i32.load(i32.shl(x, i32.const(3)), this.base + at.X);
+    this.#setDaif(elsewhere, i32.and(i32.shr_u(value, i32.const(6)), i32.const(15)));
+  }
+
+  writeImmediate(elsewhere: Label): void {
+    const { f } = this;
+    f.brIf(elsewhere, i32.eqz(this.get(at.EL)));
+    const value = f.let(i32.and(i32.shr_u(this.word, i32.const(8)), i32.const(15)));
+    const daif = this.get(at.DAIF);
+    f.if(this.#isWord(DAIF_SET, 0xf00), () => {
+      this.set(at.DAIF, i32.or(daif, value));
+      f.return(i32.const(Status.next));
+    });
+    f.if(this.#isWord(DAIF_CLEAR, 0xf00), () => this.#setDaif(elsewhere, i32.and(daif, i32.xor(value, i32.const(-1)))));
+    f.br(elsewhere);
+  }
+
+  /** Caches aren't modelled. */
+  maintain(elsewhere: Label, hasNeighbours: boolean): void {
+    const { f } = this;
+    f.brIf(elsewhere, i32.ne(this.get(at.EL), i32.const(1)));
+    f.brIf(elsewhere, i32.and(this.get(HCR_EL2), i32.const(TPCP | TPU)));
+    for (const word of [...hasNeighbours ? [] : [IC_IVAU], DC_CVAU, DC_CIVAC, DC_CVAC]) {
+      f.if(this.#isWord(word, 31), () => f.return(i32.const(Status.next)));
+    }
+    f.br(elsewhere);
+  }
+
+  #isWord(word: number, operands: number) {
+    return i32.eq(i32.and(this.word, i32.const(~operands)), i32.const(word & ~operands));
+  }
+
+  #writeX(value: I64): void {
+    const { f } = this;
+    const x = f.let(i32.and(this.word, i32.const(31)));
+    f.if(i32.ne(x, i32.const(31)), () => f.store("i64", i32.shl(x, i32.const(3)), value, this.base + at.X));
+  }
+
+  /** What was masked may be taken: then somebody has to look. */
+  #setDaif(elsewhere: Label, value: ReturnType<typeof i32.const>): void {
+    const { f } = this;
+    const next = f.let(value);
+    const unmasked = i32.and(this.get(at.DAIF), i32.xor(next, i32.const(-1)));
+    const waiting = i32.or(this.get(at.INTERRUPTS), i32.and(this.get(MDSCR_EL1), i32.const(STEP)));
+    f.brIf(elsewhere, i32.and(i32.ne(unmasked, i32.const(0)), i32.ne(waiting, i32.const(0))));
+    this.set(at.DAIF, next);
+    f.return(i32.const(Status.next));
+  }
+
+  #unlessStepping(elsewhere: Label): void {
+    this.f.brIf(elsewhere, i32.and(this.get(MDSCR_EL1), i32.const(STEP)));
+  }
+
+  #syncPc(): void {
+    const within = i32.shr_u(i32.sub(this.get(at.IP), this.get(at.RECORDS)), i32.const(2));
+    this.set64(at.PC, i64.add(this.get64(at.PAGE_VA), i64.extend_u(within)));
+  }
+
+  /** At PC, at another Exception level: the same page may not be executable there. */
+  #goOn(): void {
+    const { f } = this;
+    const el = f.let(this.get(at.EL)), bank = f.local("i32"), user = f.local("i32");
+    const bankOf = (n: ReturnType<typeof i32.const>) => i32.load(i32.shl(n, i32.const(2)), this.base + at.BANKS);
+    f.set(bank, bankOf(i32.add(el, i32.and(el, this.get(at.PAN)))));
+    f.set(user, bankOf(i32.const(0)));
+    f.if(i32.and(el, this.get(at.UAO)), () => f.set(user, bank.value));
+    f.if(
+      i32.or(i32.eqz(bank.value), i32.eqz(user.value)),
+      () => f.call(this.imported.update),
+      () => {
+        this.set(at.TLB, bank.value);
+        this.set(at.TLB_UNPRIVILEGED, user.value);
+        this.set(at.FP_ENABLED, i32.load(i32.shl(el, i32.const(2)), this.base + at.FP_ENABLED_AT));
+      },
+    );
+    this.set64(at.TARGET, this.get64(at.PC));
+    this.set64(at.PAGE_VA, i64.const(NO_PAGE));
+    f.return(i32.const(Status.branch));
+  }
+}
