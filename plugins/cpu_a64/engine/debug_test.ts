@@ -1,11 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { VcpuState } from "../../../core/mod.ts";
-import { Ram } from "../../../core/memory/ram.ts";
-import { modelByName } from "../sysregs/mod.ts";
-import { A64Engine } from "./engine.ts";
+import type { A64Engine } from "./engine.ts";
+import { BASE, programMachine } from "./tests/program_machine.ts";
 
 /** Programs run at EL1 with PSTATE.D clear; their vectors, and their ends, are HVCs. */
-const BASE = 0x4000_0000;
 const NEXT_PAGE = BASE + 0x1000;
 const VECTORS = BASE + 0x3000;
 const TABLE = BASE + 0x8_0000;
@@ -23,18 +21,7 @@ interface Registers {
 }
 
 function machine(words: readonly number[], registers: Registers = {}) {
-  const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
-  const engine = new A64Engine({
-    memory: ram,
-    bus: { claim() {}, find: () => undefined },
-    model: modelByName("max"),
-    counterFrequencyHz: 62_500_000,
-    smc: "trap",
-  });
-  const put = (at: number, code: readonly number[]) => ram.view(at, code.length * 4).set(new Uint8Array(new Uint32Array(code).buffer));
-  put(BASE, words);
-  put(NEXT_PAGE, [ADD_X0, ADD_X0, HVC]);
-  put(VECTORS + 0x200, [HVC]);
+  const { engine, ram } = programMachine({ [BASE]: words, [NEXT_PAGE]: [ADD_X0, ADD_X0, HVC], [VECTORS + 0x200]: [HVC] });
   ram.write64(TABLE + 8, 0x4000_0701n);
   ram.write64(TABLE + 16, 0x4000_0741n);
   const create = (number: number) => {

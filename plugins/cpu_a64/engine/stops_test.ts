@@ -1,12 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Stop, VcpuState } from "../../../core/mod.ts";
-import { Ram } from "../../../core/memory/ram.ts";
-import { modelByName } from "../sysregs/mod.ts";
-import { A64Engine } from "./engine.ts";
+import type { A64Engine } from "./engine.ts";
+import { BASE, programMachine } from "./tests/program_machine.ts";
 import type { Tier1Mode } from "./tier1/tier1.ts";
 
 /** Programs run at EL1 with the MMU off, and end with an HVC. */
-const BASE = 0x4000_0000;
 const NEXT_PAGE = BASE + 0x1000;
 const DATA = BASE + 0x5000;
 const HVC = 0xd4000002, ADD_X0 = 0x91000400, B_NEXT_PAGE = 0x14000400;
@@ -15,19 +13,7 @@ const STR_X0 = 0xf9000040, LDR_X3 = 0xf9400043, LDXR_X3 = 0xc85f7c43, STXR_W4 = 
 const MODES: readonly Tier1Mode[] = ["off", "on", "force"];
 
 function machine(words: readonly number[], tier1: Tier1Mode) {
-  const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
-  const engine = new A64Engine({
-    memory: ram,
-    bus: { claim() {}, find: () => undefined },
-    model: modelByName("max"),
-    counterFrequencyHz: 62_500_000,
-    smc: "trap",
-    tier1,
-  });
-  if (engine.cpu.tier1?.hotness) Object.assign(engine.cpu.tier1.hotness.tuning, { period: 50, firstThreshold: 1, leastInterpreted: 0 });
-  const put = (at: number, code: readonly number[]) => ram.view(at, code.length * 4).set(new Uint8Array(new Uint32Array(code).buffer));
-  put(BASE, words);
-  put(NEXT_PAGE, [ADD_X0, ADD_X0, HVC]);
+  const { engine, ram } = programMachine({ [BASE]: words, [NEXT_PAGE]: [ADD_X0, ADD_X0, HVC] }, tier1);
   const create = (number: number) => {
     const vcpu = engine.createVcpu({ mpidr: BigInt(number) });
     vcpu.write("HCR_EL2", 1n << 31n);
