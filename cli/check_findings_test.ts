@@ -137,3 +137,18 @@ Deno.test("check: images that go to one place, kernels that are none, and blobs 
   const blob = await check(board("        dtb: tour.bin\n      - use: pl011"));
   assertEquals([blob.code, blob.found.map(({ code }) => code), blob.found[0].spans[0].text.trim()], [2, ["M0702"], "dtb: tour.bin"]);
 });
+
+Deno.test("check: more MPU regions than the CPU has, with both places", async () => {
+  const devices = Array.from({ length: 12 }, (_, n) => ({ name: `d${n}`, at: 0xb000_0000 + n * 0x10_0000, size: 0x1000 }));
+  const settings = [
+    "--set",
+    `plugins.pmsa.devices=${JSON.stringify(devices)}`,
+    "--set",
+    "plugins.cpu_a64.mpu_regions={ el1: 16, el2: 16 }",
+  ];
+  const { code, stdout } = await plugboard("check", "--json", "boards/fvp-baser.yaml", ...settings);
+  const found: Found[] = JSON.parse(stdout).findings;
+  assertEquals([code, found.length, found[0]?.spans.length], [2, 1, 2], stdout);
+  assertEquals(found[0].spans[0].text.trim(), "- use: pmsa");
+  assertEquals(found[0].spans[1].text, "--set plugins.cpu_a64.mpu_regions={ el1: 16, el2: 16 }");
+});

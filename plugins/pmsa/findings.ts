@@ -25,7 +25,7 @@ export function findingsOf(plan: Plan, sections: unknown, board: Board, use: Pla
   const ram = board.domains.flatMap(({ name, memory }, index) =>
     memory.map((range, bank): GuestRam => ({ ...range, domain: name, place: { path: ["domains", index, "memory", bank] } }))
   );
-  return [...placement(image, board, use), ...direct(ram, board), ...disjoint(ram, image, use), ...budget(plan, use)];
+  return [...placement(image, board, use), ...direct(ram, board), ...disjoint(ram, image, use), ...budget(plan, board, use)];
 }
 
 function placement(image: Range, board: Board, use: Place): ResourceFinding[] {
@@ -69,10 +69,12 @@ function disjoint(ram: readonly GuestRam[], image: Range, use: Place): ResourceF
   return findings;
 }
 
-function budget(plan: Plan, use: Place): ResourceFinding[] {
+function budget(plan: Plan, board: Board, use: Place): ResourceFinding[] {
   const needs = needed(plan);
   if (needs <= plan.count) return [];
   const hints = mergeable(plan);
+  // Whoever's option it is that counts them.
+  const cpu = board.plugins.find(({ plugin }) => Object.hasOwn(plugin.options, "mpu_regions"));
   const widest = plan.domains.toSorted((a, b) => b.regions.length - a.regions.length)[0];
   const parts = plan.boot.length === needs
     ? `the boot-time map takes ${plan.boot.length}`
@@ -82,7 +84,7 @@ function budget(plan: Plan, use: Place): ResourceFinding[] {
     found: String(needs),
     wanted: `at most ${plan.count}`,
     help: hints.length > 0 ? hints.join("; ") : "map less, or place alike memory side by side",
-    places: [use],
+    places: [{ ...use, note: `${needs} regions` }, ...cpu ? [{ path: [...cpu.path, "mpu_regions"], note: `${plan.count} regions` }] : []],
   }];
 }
 
