@@ -1,0 +1,61 @@
+import { assert, assertEquals } from "@std/assert";
+import { Ram } from "../../../core/memory/ram.ts";
+import { Block } from "./block.ts";
+import { BANK_SIZE } from "./layout.ts";
+import { Tlb } from "./tlb.ts";
+
+const GLOBAL = 0x1000, OWN = 0x2000, HOST = 0x5000;
+
+/** An address space with a global page and one of its own, for data and code. */
+function filled(inherits?: boolean) {
+  const ram = new Ram([{ at: 0, size: 0x1_0000 }]);
+  const tlb = new Tlb(new Block(ram.wasm, ram.reserve(4096)), ram.reserve(3 * BANK_SIZE), 3, inherits);
+  const bank = tlb.select(0, 1, 1, 1);
+  for (const [va, global] of [[GLOBAL, true], [OWN, false]] as const) {
+    tlb.fillData(bank, 0, va, HOST, HOST >>> 12, true, true, global);
+    tlb.fillFetch(bank, 0, va, 0x9000, global);
+  }
+  const found = (asid: number, mode = 1) => {
+    const other = tlb.select(0, 1, asid, mode);
+    return [GLOBAL, OWN].map((va) => [tlb.findData(other, 0, va + 8, true), tlb.findFetch(other, 0, va)]);
+  };
+  return { tlb, bank, found };
+}
+
+const NOTHING = [0, 0], PAGE = [HOST + 8, 0x9000];
+
+Deno.test("a new address space has what is global in the one before, in the same mode", () => {
+  const { found } = filled();
+  assertEquals(found(1), [PAGE, PAGE]);
+  assertEquals(found(2), [PAGE, NOTHING]);
+  assertEquals(found(1, 0), [NOTHING, NOTHING]);
+});
+
+Deno.test("where each address space must walk for itself it has nothing", () => {
+  assertEquals(filled(false).found(2), [NOTHING, NOTHING]);
+});
+
+Deno.test("what was inherited goes by TLBI of its address, with the rest of its block", () => {
+  const { tlb, bank, found } = filled();
+  tlb.noteBlock(bank, 0, GLOBAL, 21);
+  const heir = tlb.select(0, 1, 2, 1);
+  tlb.invalidateVa(heir, 0, 0x8000, true);
+  assertEquals(found(2), [NOTHING, NOTHING]);
+});
+
+Deno.test("a bank is found by its address while it lives", () => {
+  const { tlb, bank } = filled();
+  assertEquals(tlb.at(bank.address), bank);
+  tlb.forget(({ asid }) => asid === 1);
+  assertEquals(tlb.at(bank.address), undefined);
+});
+
+Deno.test("no bank lets anybody write to a page of code, and records that are gone are found in none", () => {
+  const { tlb, bank, found } = filled();
+  found(2);
+  tlb.protectFrame(HOST >>> 12);
+  assertEquals(tlb.findData(bank, 0, GLOBAL, true), 0);
+  assert(tlb.findData(bank, 0, GLOBAL, false) !== 0);
+  tlb.dropRecords(0x9000);
+  assertEquals(found(2).map(([, records]) => records), [0, 0]);
+});
