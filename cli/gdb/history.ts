@@ -10,14 +10,15 @@ import type { Domain, DomainStop, Halt, Snapshot, Vcpu } from "../../core/mod.ts
 const LEAST_BETWEEN = 5_000_000;
 /** Taking snapshots costs this part of the time at most. */
 const COST = 1 / 20;
-/** Snapshots that are kept. When there are more, every second one of the older half goes. */
-const MOST_KEPT = 12;
+/** Snapshots that are kept, and bytes of all of them. When there are more, those that are close together go first. */
+const MOST_KEPT = 12, MOST_BYTES = 2 ** 30;
 /** A run is looked at again after so many milliseconds. */
 const SLICE_MS = 50;
 
 interface Moment {
   readonly snapshot: Snapshot;
   readonly position: number;
+  readonly bytes: number;
   /** Bytes that each serial port had put out. */
   readonly output: ReadonlyMap<string, number>;
 }
@@ -96,14 +97,33 @@ export class History {
     if (!isDue || this.#refusal !== undefined || this.#machine.debugger.isWithinRound) return;
     const began = performance.now();
     try {
-      this.#moments.push({ snapshot: this.#machine.save(), position: this.#position, output: new Map(this.#output) });
+      const snapshot = this.#machine.save();
+      let bytes = snapshot.state.length;
+      for (const piece of snapshot.pages.pieces()) bytes += piece.bytes.length;
+      this.#moments.push({ snapshot, position: this.#position, bytes, output: new Map(this.#output) });
     } catch (error) {
       this.#refusal = (error as Error).message;
       return;
     }
     const ended = performance.now();
     this.#nextAtMs = ended + (ended - began) / COST;
-    if (this.#moments.length > MOST_KEPT) this.#moments = this.#moments.filter((_, n) => n === 0 || n % 2 === 1 || n > MOST_KEPT / 2);
+    while (this.#moments.length > MOST_KEPT || this.#moments.length > 2 && this.#bytes > MOST_BYTES) this.#thin();
+  }
+
+  get #bytes(): number {
+    return this.#moments.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Drops the one whose neighbours are closest together, for how long ago it was; the first and the last stay. */
+  #thin(): void {
+    const moments = this.#moments;
+    const end = moments[moments.length - 1].position;
+    let least = 1, worth = Infinity;
+    for (let n = 1; n < moments.length - 1; n++) {
+      const own = (moments[n + 1].position - moments[n - 1].position) / (end - moments[n].position + 1);
+      if (own < worth) [least, worth] = [n, own];
+    }
+    moments.splice(least, 1);
   }
 
   /** Somebody types. What was known to come after is no more. */
