@@ -102,6 +102,9 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
   if (options.profile) overrides.push(profileOverride);
   // A debugger halts a run between two instructions: only one of which each repeats has such a place.
   if (options.gdb || options.gdbWait) overrides.push({ flag: "--gdb", path: "parallel", value: "false" });
+  // Who watches from within sees one thread.
+  const watching = (["trace", "tarmac", "flame", "profile"] as const).find((name) => options[name]);
+  if (watching) overrides.push({ flag: `--${watching}`, path: "parallel", value: "false" });
   const tables = await symbolFiles(options.symbols ?? []);
   const symbols = new GuestSymbols(tables, () => machine?.domains ?? []);
   // Somebody sits at a terminal: an idle guest must not race through virtual time while they think.
