@@ -3,7 +3,8 @@
  * memory. Where it halts is exact to the instruction, in the middle of a turn of the scheduler as well, and what the guest does is the same
  * with it and without. Whoever writes to a guest changes it, of course, and a replay won't know.
  */
-import type { CpuEngine, VisibleRegister } from "../arch/cpu_engine.ts";
+import type { VisibleRegister } from "../arch/cpu_engine.ts";
+import type { MaybeParallel } from "../arch/parallel_cpus.ts";
 import type { Stop, Stopped } from "../arch/stops.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { RunControl } from "../schedule/run_control.ts";
@@ -41,7 +42,7 @@ export interface Resume {
 /** What it works on. */
 export interface DebuggerEnvironment {
   /** Where the stops are. */
-  readonly engine: Pick<CpuEngine, "setStops" | "translate" | "visibleRegisters" | "memoryWritten">;
+  readonly engine: Pick<MaybeParallel, "parallel" | "setStops" | "translate" | "visibleRegisters" | "memoryWritten">;
   /** What it halts. */
   readonly scheduler: {
     /** Asked while vCPUs run. */
@@ -80,6 +81,7 @@ export class Debugger implements RunControl {
     /** What it works on. */
     readonly environment: DebuggerEnvironment,
   ) {
+    if (environment.engine.parallel) throw new Error("there is no debugger with `parallel: true`: set it to false, which is the default");
     environment.scheduler.control = this;
   }
 

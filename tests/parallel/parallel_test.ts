@@ -2,7 +2,7 @@
  * `parallel: true`: the same guests on CPUs that are threads. What a guest may see of another CPU's accesses is asked by one that counts
  * (examples/guests/litmus); PLUGBOARD_LITMUS says how many times it runs.
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { checkBoard } from "../../core/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
 import { changed } from "../guests/debian_images.ts";
@@ -67,6 +67,7 @@ Deno.test("a machine that is disposed of while its guests run leaves no thread b
     using guest = await start("litmus/litmus", { parallel: "true", "domains.tour.vcpus": "2" });
     guest.until("exclusives");
     assertEquals(workerThreads(), before + 2);
+    assertThrows(() => guest.machine.debugger, Error, "no debugger");
   }
   await noThreads();
 });

@@ -12,10 +12,6 @@ static struct {
 
 static uint32_t started;
 
-void interrupt(void)
-{
-}
-
 /* Loads, stores and arithmetic, with what was computed before: some ten instructions a word. */
 static void compute(unsigned me)
 {
@@ -32,20 +28,14 @@ static void compute(unsigned me)
 	STORE_RELEASE(&work[me].is_done, 1);
 }
 
-void __attribute__((noreturn)) secondary_main(void)
+void second(void)
 {
-	mmu_on();
 	compute(1);
-	for (;;)
-		__asm__ volatile("wfi");
 }
 
 void __attribute__((noreturn)) main(uint64_t device_tree)
 {
-	if (!read_device_tree(device_tree) || machine.cpus < 2)
-		power_off();
-	mmu_on();
-	psci(PSCI_CPU_ON, machine.mpidr[1], (uint64_t)secondary, 1);
+	start_second(device_tree);
 	print("busy\n");
 	compute(0);
 	while (!LOAD_ACQUIRE(&work[1].is_done))

@@ -275,26 +275,16 @@ static void all(unsigned me)
 
 static unsigned awake;
 
-void interrupt(void)
+void second(void)
 {
-}
-
-void __attribute__((noreturn)) secondary_main(void)
-{
-	mmu_on();
 	STORE_RELEASE(&awake, 1);
 	__asm__ volatile("sev");
 	all(1);
-	for (;;)
-		__asm__ volatile("wfi");
 }
 
 void __attribute__((noreturn)) main(uint64_t device_tree)
 {
-	if (!read_device_tree(device_tree) || machine.cpus < 2)
-		power_off();
-	mmu_on();
-	psci(PSCI_CPU_ON, machine.mpidr[1], (uint64_t)secondary, 1);
+	start_second(device_tree);
 	while (!LOAD_ACQUIRE(&awake))
 		__asm__ volatile("wfe");
 	all(0);

@@ -45,3 +45,23 @@ void code_written(const void *code, unsigned size)
 		__asm__ volatile("ic ivau, %0" : : "r"(at) : "memory");
 	__asm__ volatile("dsb ish\n isb" : : : "memory");
 }
+
+void __attribute__((noreturn)) secondary_main(void)
+{
+	mmu_on();
+	second();
+	for (;;)
+		__asm__ volatile("wfi");
+}
+
+void start_second(uint64_t device_tree)
+{
+	if (!read_device_tree(device_tree) || machine.cpus < 2)
+		power_off();
+	mmu_on();
+	psci(PSCI_CPU_ON, machine.mpidr[1], (uint64_t)secondary, 1);
+}
+
+void interrupt(void)
+{
+}

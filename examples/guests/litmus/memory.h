@@ -7,6 +7,10 @@
 
 /* Each CPU turns its MMU on: RAM is Normal, Inner Shareable, executable, where it always was. */
 void mmu_on(void);
+/* Switches the machine off when it has one CPU alone; else both turn their MMUs on, and the second one works. */
+void start_second(uint64_t device_tree);
+/* What the second CPU does. */
+void second(void);
 /* Maps the page at WINDOW elsewhere, for all CPUs, by break-before-make. */
 void remap(const void *page);
 /* What was written to [code, code + size) is what every CPU executes after an ISB. */
