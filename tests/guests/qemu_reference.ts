@@ -7,6 +7,8 @@ export interface QemuGuest {
   readonly append?: string;
   /** Blob to use in place of QEMU's own tree; QEMU adds the initrd and the command line. */
   readonly deviceTree?: Uint8Array;
+  /** A raw image, which the guest can't write: its only virtio disk. */
+  readonly disk?: string;
   readonly cpu?: string;
   readonly cpus: number;
   readonly memoryMiB: number;
@@ -36,6 +38,9 @@ export async function runOnQemu(guest: QemuGuest): Promise<QemuRun> {
     if (guest.initrd) args.push("-initrd", await file("initrd", guest.initrd));
     if (guest.append) args.push("-append", guest.append);
     if (guest.deviceTree) args.push("-dtb", await file("dtb", guest.deviceTree));
+    if (guest.disk) {
+      args.push("-drive", `if=none,id=disk,format=raw,readonly=on,file=${guest.disk}`, "-device", "virtio-blk-device,drive=disk");
+    }
     return await converse(args, guest);
   } finally {
     await Deno.remove(directory, { recursive: true });
