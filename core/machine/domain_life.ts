@@ -263,7 +263,12 @@ export class DomainLife {
     const ended = this.#ended.indexOf(guest);
     if (ended >= 0) this.#ended.splice(ended, 1);
     this.#destroyed = guest.name;
-    guest.destroy();
+    try {
+      guest.destroy();
+    } catch (error) {
+      // Of a snapshot that lied about who owns what.
+      this.environment.tracer.trace("plugin failure", () => new PluginError(guest.name, "destroy", error).message);
+    }
   }
 
   /** A plugin threw: the domain crashes, or without one all do. */

@@ -7,6 +7,7 @@
 import { hex, PAGE_SIZE } from "./address.ts";
 import type { Board } from "../board/board.ts";
 import { Buddy, MAX_ORDER } from "./buddy.ts";
+import type { SavedRam } from "./saved_ram.ts";
 import { colourOf } from "./cache_colours.ts";
 import type { CacheColours } from "./cache_colours.ts";
 import { checkRange, rangeText, WindowTable } from "./mmio.ts";
@@ -49,17 +50,6 @@ interface Bank extends RamBank {
   readonly dirty: Uint8Array;
 }
 
-/** Who owns RAM, in a snapshot; what is in it comes by itself. */
-export interface SavedRam {
-  readonly names: string[];
-  readonly banks: {
-    readonly owner: Uint16Array;
-    readonly references: Uint32Array;
-    readonly dirty: Uint8Array;
-    readonly free: Int32Array[];
-  }[];
-}
-
 /** Physical memory that a board's plugins bring beside its RAM. */
 export function memoryBeside(board: Board): { readonly at: number; readonly size: number }[] {
   return board.plugins.flatMap(({ plugin, options }) => plugin.resources?.(options, { board }).memory ?? []);
@@ -76,6 +66,9 @@ export class Ram implements PhysicalMemory {
   readonly #ownerNumbers = new Map<string, number>();
   readonly #ownerNames: string[] = [""];
   readonly #held: number[] = [0];
+  readonly #allocated = new Map<string, Set<number>>();
+  /** While domains are built for a snapshot: who asks for frames gets those that he got then. */
+  #given: Map<string, number[]> | undefined;
   /** One for each 4 KiB of the shared memory: it may hold something else than zeroes. Whoever writes past {@linkcode view} says so here. */
   readonly touched: Uint8Array;
   lazy?: LazyPages;
@@ -130,11 +123,25 @@ export class Ram implements PhysicalMemory {
       dirty: dirty.slice(),
       free: buddy.save(),
     }));
-    return { names: [...this.#ownerNames], banks };
+    return { names: [...this.#ownerNames], allocated: new Map([...this.#allocated].map(([owner, all]) => [owner, [...all]])), banks };
+  }
+
+  /**
+   * Until {@linkcode load}: whoever allocates gets what he got before the snapshot, because he keeps the address; nothing is taken, given back
+   * or scrubbed by that. Throws a `RangeError` for nonsense.
+   */
+  beginRestore(saved: SavedRam): void {
+    this.load(saved);
+    for (const pa of [...saved.allocated.values()].flat()) this.#offset(pa, PAGE_SIZE);
+    this.#given = new Map([...saved.allocated].map(([owner, addresses]) => [owner, [...addresses]]));
   }
 
   /** The counterpart of {@linkcode save}: what was owned up to now is scrubbed before it is owned again. Throws a `RangeError` for nonsense. */
-  load({ names, banks }: SavedRam): void {
+  load({ names, allocated, banks }: SavedRam): void {
+    if (!names.every((name) => typeof name === "string")) throw new RangeError("an owner's name is no text");
+    this.#given = undefined;
+    this.#allocated.clear();
+    for (const [owner, addresses] of allocated) this.#allocated.set(owner, new Set(addresses));
     this.#ownerNames.splice(0, this.#ownerNames.length, ...names);
     this.#ownerNumbers.clear();
     names.forEach((name, number) => number > 0 && this.#ownerNumbers.set(name, number));
@@ -222,13 +229,17 @@ export class Ram implements PhysicalMemory {
   }
 
   allocate(owner: string, order: number): number {
+    const given = this.#given?.get(owner)?.shift();
+    if (given !== undefined) return given;
     for (const { value: bank } of this.#banks.all) {
       if (bank.isBeside) continue;
       const index = bank.buddy.allocate(order);
       if (index === undefined) continue;
       const frame = index - bank.buddy.first;
       this.#take(bank, frame, 2 ** order, owner);
-      return bank.base + frame * PAGE_SIZE;
+      const pa = bank.base + frame * PAGE_SIZE;
+      this.#allocated.set(owner, (this.#allocated.get(owner) ?? new Set()).add(pa));
+      return pa;
     }
     throw new OutOfFramesError(owner, order, this.freeFrames);
   }
@@ -251,6 +262,7 @@ export class Ram implements PhysicalMemory {
   }
 
   allocateAt(owner: string, pa: number, size: number): void {
+    if (this.#given) return;
     const { bank, first, count } = this.#frames(pa, size, owner);
     if (!bank.buddy.allocateRange(bank.buddy.first + first, count)) {
       let taken = first;
@@ -262,11 +274,13 @@ export class Ram implements PhysicalMemory {
   }
 
   reference(owner: string, pa: number, size: number = PAGE_SIZE): void {
+    if (this.#given) return;
     const { bank, first, count } = this.#owned(owner, pa, size, "reference");
     for (let frame = first; frame < first + count; frame++) bank.references[frame]++;
   }
 
   release(owner: string, pa: number, size: number = PAGE_SIZE): void {
+    if (this.#given) return;
     const { bank, first, count } = this.#owned(owner, pa, size, "release");
     const number = this.#ownerNumbers.get(owner)!;
     // Neighbours go together: frames one by one would be merged one by one.
@@ -282,6 +296,9 @@ export class Ram implements PhysicalMemory {
         gone = 0;
       }
     }
+    const allocated = this.#allocated.get(owner);
+    for (const at of allocated ?? []) if (at >= pa && at < pa + size && this.ownerOf(at) === undefined) allocated!.delete(at);
+    if (allocated?.size === 0) this.#allocated.delete(owner);
   }
 
   ownerOf(pa: number): { readonly owner: string; readonly references: number } | undefined {

@@ -39,6 +39,7 @@ export async function restoreSnapshot(board: Board, parts: MachineParts, snapsho
     return spec;
   };
   try {
+    parts.memory.beginRestore(state.memory);
     for (const { name, vcpus } of state.life.domains) await life.build(specOf(name), new Map(), vcpus.map(({ id }) => id));
     finishBoot();
     loadState(parts, state, snapshot.pages, snapshot.isOurs);
