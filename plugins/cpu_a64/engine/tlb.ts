@@ -39,6 +39,8 @@ export interface Bank extends Context {
   /** VA >> 21 and VA >> 30 of blocks of which 4 KiB parts are cached: TLBI by VA must drop all of them. */
   readonly blocks21: Set<number>;
   readonly blocks30: Set<number>;
+  /** It may hold global translations of the lower half of addresses, where hardly anybody has any. */
+  hasLowGlobals: boolean;
 }
 
 const ENTRY_WORDS = 1 << (DTLB_ENTRY_SHIFT - 2);
@@ -111,7 +113,18 @@ export class Tlb {
     if (from && from.address !== address) this.#routines.inherit(address, from.address);
     else this.#routines.clear(address);
     const blocks21 = new Set(from?.blocks21), blocks30 = new Set(from?.blocks30);
-    const bank: Bank = { vcpu, vmid, asid, mode, address, key, used: ++this.#clock, blocks21, blocks30 };
+    const bank: Bank = {
+      vcpu,
+      vmid,
+      asid,
+      mode,
+      address,
+      key,
+      used: ++this.#clock,
+      blocks21,
+      blocks30,
+      hasLowGlobals: from?.hasLowGlobals ?? false,
+    };
     this.#banks.set(key, bank);
     this.#at.set(address, bank);
     return bank;
@@ -168,6 +181,7 @@ export class Tlb {
     words[entry + DTLB_ADDEND / 4] = addend;
     words[entry + DTLB_FRAME / 4] = frame;
     words[entry + DTLB_FLAGS / 4] = global ? 1 : 0;
+    if (global && isLow(vaHi)) bank.hasLowGlobals = true;
   }
 
   /** Host address for an access that needs no walk; 0: there is no such entry. */
@@ -201,6 +215,7 @@ export class Tlb {
     words[entry + ITLB_TAG / 4 + 1] = vaHi;
     words[entry + ITLB_RECORDS / 4] = records;
     words[entry + ITLB_FLAGS / 4] = global ? 1 : 0;
+    if (global && isLow(vaHi)) bank.hasLowGlobals = true;
   }
 
   /** The records of a page, if they are cached; else 0. */
@@ -235,6 +250,7 @@ export class Tlb {
   #clear(bank: Bank): void {
     this.generation++;
     this.#routines.clear(bank.address);
+    bank.hasLowGlobals = false;
     bank.blocks21.clear();
     bank.blocks30.clear();
   }
@@ -245,8 +261,10 @@ export class Tlb {
    * @param globalOnly entries of other ASIDs: only global ones go
    */
   invalidateVa(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
-    if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
     this.generation++;
+    // A look at an entry of every address space is a miss of the host's caches each.
+    if (globalOnly && isLow(vaHi) && !bank.hasLowGlobals) return;
+    if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const offset = dataEntry(vaLo);
@@ -276,6 +294,11 @@ export class Tlb {
 /** Whether the low word of a tag is that of a page. */
 function isValid(tag: number): boolean {
   return (tag & 0xfff) === 0;
+}
+
+/** Whether TTBR0_EL1 translates an address: bit 55 says it, whatever a tag is. */
+function isLow(vaHi: number): boolean {
+  return (vaHi & (1 << 23)) === 0;
 }
 
 /** The number of the block of `1 << bits` bytes that holds a VA; a tag in the top byte doesn't count. */

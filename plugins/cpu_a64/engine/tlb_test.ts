@@ -43,6 +43,23 @@ Deno.test("what was inherited goes by TLBI of its address, with the rest of its 
   assertEquals(found(2), [NOTHING, NOTHING]);
 });
 
+Deno.test("TLBI for another address space takes global pages alone, in either half of addresses", () => {
+  for (const hi of [0, 0xffff_8000]) {
+    const { tlb } = filled();
+    const bank = tlb.select(0, 1, 3, 1);
+    tlb.invalidate(() => true);
+    for (const [va, global] of [[GLOBAL, true], [OWN, false]] as const) {
+      tlb.fillData(bank, hi, va, HOST, HOST >>> 12, true, true, global);
+      tlb.fillFetch(bank, hi, va, 0x9000, global);
+    }
+    const found = (va: number) => [tlb.findData(bank, hi, va + 8, true), tlb.findFetch(bank, hi, va)];
+    for (const va of [GLOBAL, OWN]) tlb.invalidateVa(bank, hi, va, true);
+    assertEquals([found(GLOBAL), found(OWN)], [NOTHING, PAGE]);
+    tlb.invalidateVa(bank, hi, OWN, false);
+    assertEquals(found(OWN), NOTHING);
+  }
+});
+
 Deno.test("a bank is found by its address while it lives", () => {
   const { tlb, bank } = filled();
   assertEquals(tlb.at(bank.address), bank);
