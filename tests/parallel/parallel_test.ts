@@ -84,6 +84,22 @@ Deno.test("a domain is destroyed in the middle of its run, and another one takes
   assertEquals(machine.memory.usage().get("tour"), undefined);
 });
 
+Deno.test("a fork goes on from where its machine was, with threads of its own", async () => {
+  using guest = await start("tour/tour", { parallel: "true" });
+  guest.machine.runFor(25e6, Infinity);
+  let text = "";
+  const fork = await guest.machine.fork({ onSerial: (_, bytes) => void (text += new TextDecoder().decode(bytes)) });
+  try {
+    let reason;
+    while (reason === undefined && fork.nowNs < 60e9) reason = fork.runFor(1e6, Infinity);
+    assertEquals(reason?.kind, "power-off");
+    assertStringIncludes(text, "Tour complete: 4 CPUs, 20 ticks");
+  } finally {
+    fork.dispose();
+  }
+  assertEquals(guest.finish(60e9).kind, "power-off");
+});
+
 Deno.test("what doesn't go with parallel CPUs is found before anything starts", async () => {
   const findings = async (set: Readonly<Record<string, string>>) => {
     const overrides = Object.entries({ parallel: "true", ...set }).map(([path, value]) => ({ flag: "--set", path, value }));
