@@ -31,6 +31,8 @@ export interface HotnessListener {
 interface Granule {
   samples: number;
   threshold: number;
+  /** Which sample was its latest. */
+  latest: number;
 }
 
 /** Samples and traces of one physical CPU. */
@@ -45,6 +47,11 @@ export class Hotness {
     period: 20_000,
     /** Samples in a granule before its first trace; twice as many before each further one. */
     firstThreshold: 8,
+    /**
+     * Samples, of all, after which one counts half: code that is executed often, but a little of very much, isn't worth its room in the
+     * host's caches.
+     */
+    halfLife: 1000,
     /** A sample in code of no region counts after so many instructions in the interpreter: near the end of a budget regions leave. */
     leastInterpreted: 32,
     /** Any sample counts when the interpreter executed so much of what came before: it is ten times as slow, or more. */
@@ -93,7 +100,11 @@ export class Hotness {
     }
     const key = record >>> GRANULE_BITS;
     let granule = this.#granules.get(key);
-    if (granule === undefined) this.#granules.set(key, granule = { samples: 0, threshold: this.tuning.firstThreshold });
+    if (granule === undefined) {
+      this.#granules.set(key, granule = { samples: 0, threshold: this.tuning.firstThreshold, latest: this.stats.samples });
+    }
+    granule.samples *= 2 ** ((granule.latest - this.stats.samples) / this.tuning.halfLife);
+    granule.latest = this.stats.samples;
     granule.samples += isNew ? 1 : Math.min(1, share * SHARE_WEIGHT);
     if (granule.samples < granule.threshold) return;
     granule.samples = 0;
