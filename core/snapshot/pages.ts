@@ -99,22 +99,23 @@ function lend(memory: Ram, pages: Pages, places: Uint32Array): Changed {
   const { touched } = memory;
   const changed: { pa: number; size: number }[] = [];
   const absent = new Uint8Array(touched.length);
+  const bring = (page: number) => {
+    absent[page] = 0;
+    const place = places[page] - 1;
+    const from = (place % PAGES_PER_PIECE) * PAGE_SIZE;
+    all.set(pieces[Math.floor(place / PAGES_PER_PIECE)].bytes.subarray(from, from + PAGE_SIZE), page * PAGE_SIZE);
+  };
+  for (const { numbers } of pieces) for (const page of numbers) absent[page] = 1;
   for (let page = touched.indexOf(1); page >= 0; page = touched.indexOf(1, page + 1)) {
     const pa = memory.addressOf(page);
     if (pa === undefined) continue;
     changed.push({ pa, size: PAGE_SIZE });
+    // Somebody may have a view of it, and write without asking.
     if (places[page] === 0) all.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+    else bring(page);
   }
-  for (const { numbers } of pieces) for (const page of numbers) absent[page] = touched[page] = 1;
-  memory.lazy = {
-    absent,
-    bring(page) {
-      absent[page] = 0;
-      const place = places[page] - 1;
-      const from = (place % PAGES_PER_PIECE) * PAGE_SIZE;
-      all.set(pieces[Math.floor(place / PAGES_PER_PIECE)].bytes.subarray(from, from + PAGE_SIZE), page * PAGE_SIZE);
-    },
-  };
+  for (const { numbers } of pieces) for (const page of numbers) touched[page] = 1;
+  memory.lazy = { absent, bring };
   return changed;
 }
 

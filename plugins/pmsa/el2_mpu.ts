@@ -149,6 +149,12 @@ export class El2Mpu {
     this.engine.invalidateTlb();
   }
 
+  /** The state is that of a snapshot, and so are the vCPUs' registers: what they hold is known again. */
+  restored(): void {
+    this.#ownSlots = this.#slotsOfOwn();
+    for (const installed of this.#vcpus.values()) installed.slots = this.slotsOf(this.#space(installed.space));
+  }
+
   /** A domain is gone, and its vCPUs with it. */
   forget(space: string): void {
     const { vmid } = this.#space(space);

@@ -90,7 +90,7 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
     return { findings: [...coloured, ...findingsOf(plan, options.sections, board, place)], report: planTable(plan) };
   },
   state: newState,
-  setup({ options, state, board, memory, get, provide, onStop, fail }) {
+  setup({ options, state, board, memory, get, provide, onStop, onSnapshot, fail }) {
     const engine = get(CpuEngine);
     const sections = sectionsOf(options.sections);
     const cpu = engine.createVcpu({ mpidr: 0x8000_0000n });
@@ -107,6 +107,7 @@ export const pmsa: Plugin<PmsaOptions, PmsaState> = definePlugin<PmsaOptions, Pm
       state.mapped.push({ at, size, attributes, references: 1 });
     }
     const mpu = new El2Mpu(state, engine, cpu, own, Math.min(options.regions ?? 255, hardware), hardware);
+    onSnapshot({ restored: () => mpu.restored() });
     const excess = mpu.excess(state.mapped);
     if (excess > 0) fail("sections", `the hypervisor alone needs ${mpu.count + excess} MPU regions, and MPUIR_EL2 has ${mpu.count}`);
     const spaces = new WeakSet<object>();

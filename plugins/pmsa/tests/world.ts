@@ -61,6 +61,7 @@ export class World {
       bus: this.bus,
       get: <T>() => this.engine as T,
       onStop: () => {},
+      onSnapshot: () => {},
       provide: (key, value) => void this.#provided.set(key.name, value),
       fail: (option, message) => {
         throw new OptionError(option, message);
