@@ -2,7 +2,7 @@
  * References to the RAM that a stage 2 maps: one for each mapping of a frame, taken before the mapping is there and dropped when no
  * CPU can use it any more. So a frame that its owner gives back stays his until the last mapping has gone.
  */
-import { hex, PAGE_SIZE } from "../../core/mod.ts";
+import { hex } from "../../core/mod.ts";
 import type { PhysicalMemory } from "../../core/mod.ts";
 import { IMAGE_OWNER } from "./el2/image.ts";
 import { TABLE_OWNER } from "./el2/bring_up.ts";
