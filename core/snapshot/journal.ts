@@ -54,7 +54,11 @@ export interface JournalEnvironment {
 export class Journal {
   #done = 0;
 
-  constructor(readonly environment: JournalEnvironment) {}
+  /** A machine makes its own. */
+  constructor(
+    /** What it works with. */
+    readonly environment: JournalEnvironment,
+  ) {}
 
   /** Where the run is, between two calls of `Machine.runFor`. */
   get place(): RunPlace {

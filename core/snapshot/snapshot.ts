@@ -70,17 +70,26 @@ export class Snapshot {
     private readonly origin: SnapshotOrigin = {},
   ) {}
 
-  /** True when it was made in this process. @internal */
+  /**
+   * True when it was made in this process.
+   * @internal
+   */
   get isOurs(): boolean {
     return this.origin.isOurs ?? false;
   }
 
-  /** Specifications of its domains where the manifest may not have them. @internal */
+  /**
+   * Specifications of its domains where the manifest may not have them.
+   * @internal
+   */
   get specs(): readonly DomainSpec[] {
     return this.origin.specs ?? [];
   }
 
-  /** The board's images, which its file doesn't hold but by their hashes. @internal */
+  /**
+   * The board's images, which its file doesn't hold but by their hashes.
+   * @internal
+   */
   get images(): ReadonlyMap<string, Uint8Array> {
     return this.origin.images ?? new Map();
   }
@@ -95,7 +104,10 @@ export class Snapshot {
     this.close();
   }
 
-  /** Decodes the state. Throws a {@linkcode SnapshotError}. @internal */
+  /**
+   * Decodes the state. Throws a {@linkcode SnapshotError}.
+   * @internal
+   */
   decode(): MachineState {
     try {
       return decode(this.state) as MachineState;
@@ -104,7 +116,10 @@ export class Snapshot {
     }
   }
 
-  /** Throws a {@linkcode SnapshotError} that says why a machine of this board can't be made of it. @internal */
+  /**
+   * Throws a {@linkcode SnapshotError} that says why a machine of this board can't be made of it.
+   * @internal
+   */
   checkBoard(board: Board, layout: string): void {
     if (this.about.boardHash !== boardHash(board)) {
       throw new SnapshotError(
