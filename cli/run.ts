@@ -169,7 +169,8 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       onTrace(kind, detail) {
         traces.event(kind, detail);
         if (options.log) console.error(`[${kind}] ${detail}\r`);
-        else if (kind === PROFILE) console.error(withSymbols(detail, symbols.anyNameOf));
+        if (kind === "domain ended") tellOfCrash(machine, detail);
+        else if (kind === PROFILE && !options.log) console.error(withSymbols(detail, symbols.anyNameOf));
       },
     });
   } catch (error) {
@@ -257,6 +258,14 @@ async function runAndReport(
     reboots,
     report,
   };
+}
+
+/** A domain that crashes while others go on: the run doesn't end with it, so nobody else would say so. */
+function tellOfCrash(machine: Machine | undefined, detail: string): void {
+  if (machine === undefined || !machine.domains.some(({ outcome }) => outcome === undefined)) return;
+  const domain = machine.domains.find(({ name }) => detail.startsWith(`${name}: `));
+  if (domain?.outcome?.kind !== "crash") return;
+  console.error(`\nerror: ${domain.name} crashed; the others go on\n${domain.outcome.report}`);
 }
 
 /** What the vCPUs were doing, when the end was none that the guest wanted. */

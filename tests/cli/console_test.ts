@@ -146,6 +146,21 @@ Deno.test("two guests, no terminal: each line behind its console's name; input g
     assertEquals(await run("abc", "--port", "right", "--all"), "[left] *\n[right] *abc\n");
   }, twoGuests));
 
+Deno.test("a guest that crashes while another goes on is told of, with what it did; the other's console goes on", () =>
+  withProgram(PROMPT_AND_ECHO, async (board, folder) => {
+    // brk #0, with nothing at VBAR_EL1 but itself
+    await Deno.writeFile(`${folder}/broken.bin`, new Uint8Array(Uint32Array.of(0xd420_0000).buffer));
+    const run = await converse(plugboard(board, "--expect", "abc", "--port", "left"), [{ after: "*", text: "abc" }], { open: true });
+    assertEquals(run.code, 0, run.stderr);
+    assertStringIncludes(run.stderr, "error: right crashed; the others go on");
+    assertStringIncludes(run.stderr, "right, vCPU 0: the exception vector at 0x200 faults on itself");
+    assertStringIncludes(run.text, "*abc");
+  }, (manifest) => {
+    const two = twoGuests(manifest);
+    const at = two.lastIndexOf("program.bin");
+    return `${two.slice(0, at)}broken.bin${two.slice(at + "program.bin".length)}`;
+  }));
+
 Deno.test("--console: a port's bytes go to a file; mistakes are told before anything runs", () =>
   withProgram(PROMPT_AND_ECHO, async (board, folder) => {
     const run = (...args: string[]) =>
