@@ -7,6 +7,7 @@ import { debianBoard } from "./debian_images.ts";
 interface Row {
   readonly name: string;
   readonly program: readonly number[];
+  readonly args?: readonly string[];
   readonly code: number;
   readonly says: readonly RegExp[];
 }
@@ -44,6 +45,20 @@ const rows: Row[] = [
     ],
   },
   {
+    name: "counts for longer than it may, in virtual time",
+    program: [0x9100_0400, 0x17ff_ffff], // add x0, x0, #1; b .-4
+    args: ["--timeout", "5ms"],
+    code: 4,
+    says: [/when the time was over:\n +vCPU 0 of guest: runnable, PC 0x4008_000/, /error: timeout: 5ms of virtual time passed/],
+  },
+  {
+    name: "counts for longer than it may, by the host's clock",
+    program: [0x9100_0400, 0x17ff_ffff],
+    args: ["--wall-timeout", "300ms"],
+    code: 4,
+    says: [/vCPU 0 of guest: runnable/, /error: timeout: 300ms of wall time passed/],
+  },
+  {
     name: "sets its timer, masks it there, and waits for it",
     // CNTV_CTL_EL0 = 3; CNTV_TVAL_EL0 = 1 << 30
     program: [0xd280_0060, 0xd51b_e320, 0xd2a8_0000, 0xd51b_e300, ...WAIT],
@@ -61,9 +76,9 @@ const rows: Row[] = [
   },
 ];
 
-for (const { name, program, code, says } of rows) {
+for (const { name, program, args, code, says } of rows) {
   Deno.test(`reports: a guest that ${name}`, async () => {
-    const outcome = await runProgram(program);
+    const outcome = await runProgram(program, args);
     assertEquals(outcome.code, code, outcome.stderr);
     for (const text of says) assertMatch(outcome.stderr, text);
   });
