@@ -205,7 +205,7 @@ Deno.test({
     const one = (text: string) => changed(text, [["vcpus: 2", "vcpus: 1"]]);
     const manifest = changed(head, [
       ["pcpus: 4", "pcpus: 2"],
-      ["size: 384MiB", "size: 640MiB"],
+      ["size: 384MiB", "size: 768MiB"],
       ['scheduler_null\n    affinity: { linux: "0-1", pinned: 3 }', "scheduler_credit2"],
     ]) + one(linux) + one(second) + alone.replace(/^ {2}- name: pinned[^]*/m, "");
     using session = await Session.start(manifest, { images: debian.images, console: "console", checksTables: false });

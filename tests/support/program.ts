@@ -52,7 +52,8 @@ export async function runProgram(
       program instanceof Uint8Array ? program : new Uint8Array(new Uint32Array(program).buffer),
     );
     await Deno.writeTextFile(`${directory}/board.yaml`, edit(BOARD));
-    return await runCli([`${directory}/board.yaml`, "--wall-timeout", "60s", ...args]);
+    const limit = args.includes("--wall-timeout") ? [] : ["--wall-timeout", "60s"];
+    return await runCli([`${directory}/board.yaml`, ...limit, ...args]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
