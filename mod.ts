@@ -12,8 +12,8 @@
  *
  * @module
  */
-import { checkBoard, Machine, ManifestError, parseOverride, readManifest } from "./core/mod.ts";
-import type { MachineEnvironment, Plugin } from "./core/mod.ts";
+import { checkBoard, Guest, Machine, ManifestError, parseOverride, readManifest } from "./core/mod.ts";
+import type { Board, MachineEnvironment, Override, Plugin } from "./core/mod.ts";
 import { plugins } from "./plugins/mod.ts";
 
 export * from "./core/mod.ts";
@@ -30,6 +30,12 @@ export interface BootOptions extends Partial<MachineEnvironment> {
   onProgress?(line: string): void;
 }
 
+/** What {@linkcode bootForTest} may be told. */
+export interface TestBootOptions extends Omit<BootOptions, "replay" | "expectsInput"> {
+  /** A folder in which a failure leaves a bundle: manifest, hashes of images, inputs, snapshot. `plugboard replay` does it again. */
+  readonly bundle?: string;
+}
+
 /**
  * Builds a board, ready to run: `board` is the path of a manifest, or its text
  * (which has more than one line). Throws a {@linkcode ManifestError} with every
@@ -37,28 +43,67 @@ export interface BootOptions extends Partial<MachineEnvironment> {
  * can't be had; then nothing was started.
  */
 export async function boot(board: string, options: BootOptions = {}): Promise<Machine> {
+  const { checked, environment } = await prepare(board, options);
+  return await Machine.create(checked, environment);
+}
+
+/**
+ * The same for a test: a {@linkcode Guest}, whose virtual time stands still while
+ * the test doesn't await it. Boot once, and give each test a fork.
+ *
+ * ```ts ignore
+ * import { bootForTest } from "@plugboard/hypervisor";
+ *
+ * const booted = await bootForTest("board.yaml", { bundle: "failures" });
+ * await booted.console().expect("login:");
+ *
+ * Deno.test("root may log in", () =>
+ *   booted.test(async (guest) => {
+ *     guest.console().send("root\n");
+ *     await guest.console().expect(/# $/, { within: "5s" });
+ *   }));
+ * ```
+ */
+export async function bootForTest(board: string, options: TestBootOptions = {}): Promise<Guest> {
+  const { checked, manifest, overrides, environment } = await prepare(board, options);
+  return await Guest.start({
+    board: checked,
+    manifest,
+    overrides,
+    environment,
+    given: options.images ?? new Map(),
+    bundle: options.bundle,
+  });
+}
+
+async function prepare(
+  board: string,
+  options: BootOptions,
+): Promise<{ checked: Board; manifest: string; overrides: Override[]; environment: MachineEnvironment }> {
   const isText = board.includes("\n");
   const file = isText ? "board.yaml" : board;
   const directory = file.replace(/[^/\\]*$/, "") || ".";
   const given = options.images ?? new Map<string, Uint8Array>();
-  const checked = await checkBoard(isText ? board : await readManifest(file), file, {
+  const manifest = isText ? board : await readManifest(file);
+  const overrides = Object.entries(options.set ?? {}).map(([path, value]) => parseOverride("set", `${path}=${value}`));
+  const checked = await checkBoard(manifest, file, {
     plugins: [...plugins, ...options.plugins ?? []],
     readPlatform: async (reference) => {
       const { readPlatform } = await import("./plugins/platform/mod.ts");
       return readPlatform(given.get(reference) ?? await image(reference, directory, options));
     },
-    overrides: Object.entries(options.set ?? {}).map(([path, value]) => parseOverride("set", `${path}=${value}`)),
+    overrides,
   });
   if (!checked.board) throw new ManifestError(file, checked.findings);
   const { imageUses, resolveImages } = await import("./plugins/images/mod.ts");
   const references = imageUses(checked.board).map(({ reference }) => reference).filter((reference) => !given.has(reference));
   const images = new Map([...given, ...await resolveImages(references, directory, options.onProgress)]);
-  return await Machine.create(checked.board, {
-    onSerial: () => {},
-    bootTimeSeconds: checked.board.bootTimeSeconds,
-    ...options,
-    images,
-  });
+  return {
+    checked: checked.board,
+    manifest,
+    overrides,
+    environment: { onSerial: () => {}, bootTimeSeconds: checked.board.bootTimeSeconds, ...options, images },
+  };
 }
 
 async function image(reference: string, directory: string, { onProgress }: BootOptions): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 /** Watches the guest's consoles for texts that must come, and texts that must not; and types when it is time. */
+import { ConsoleText } from "../core/mod.ts";
 import type { Ending } from "./exit_codes.ts";
 import type { Match, Pattern } from "./patterns.ts";
 
@@ -10,12 +11,6 @@ const PANICS = /Kernel panic - not syncing.*/;
 const KEEP = 8192;
 /** Virtual time without output after which what is there is complete: a prompt has come, and not the beginning of a line. */
 const QUIET_NS = 50_000_000;
-
-// deno-lint-ignore no-control-regex -- colours and questions to the terminal are no part of what a guest says
-const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-Z\\^-~])/g;
-/** One that has begun. */
-// deno-lint-ignore no-control-regex -- likewise
-const BEGUN = /\x1b(?:\[[0-?]{0,32}[ -/]{0,32}|[ -/]{0,32})$/;
 
 /** What a script does: it waits for something, or types something. */
 export type Step = { readonly expect: Pattern } | { readonly send: string };
@@ -29,9 +24,7 @@ export interface Expectations {
 }
 
 interface Port {
-  readonly decoder: TextDecoder;
-  /** A control sequence that has begun. */
-  begun: string;
+  readonly decoder: ConsoleText;
   text: string;
   /** Where the next match may begin. */
   from: number;
@@ -82,10 +75,8 @@ export class Watcher {
   see(name: string, bytes: Uint8Array): void {
     if (this.ending) return;
     let port = this.#ports.get(name);
-    if (!port) this.#ports.set(name, port = { decoder: new TextDecoder(), begun: "", text: "", from: 0 });
-    const output = port.begun + port.decoder.decode(bytes, { stream: true });
-    port.begun = BEGUN.exec(output)?.[0] ?? "";
-    port.text += output.slice(0, output.length - port.begun.length).replace(CONTROLS, "");
+    if (!port) this.#ports.set(name, port = { decoder: new ConsoleText(), text: "", from: 0 });
+    port.text += port.decoder.take(bytes);
     this.#quietSinceNs = undefined;
     this.#judge(port, false);
     const cut = Math.max(0, port.text.length - KEEP);

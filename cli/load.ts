@@ -16,15 +16,22 @@ export interface LoadedBoard {
   locateAll(finding: Omit<Finding, "spans">): Promise<Finding>;
 }
 
-/** Loads and checks. Never throws for what the manifest says. */
-export async function load(file: string, overrides: readonly Override[], text?: string): Promise<LoadedBoard> {
+/** Loads and checks. Never throws for what the manifest says. `given`: images that needn't be where they are said to be. */
+export async function load(
+  file: string,
+  overrides: readonly Override[],
+  text?: string,
+  given: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<LoadedBoard> {
   let checked: CheckedBoard;
   try {
     checked = await checkBoard(text ?? await readManifest(file), file, {
       plugins,
       overrides,
       readPlatform: async (reference) =>
-        readPlatform((await resolveImages([reference], dirname(file), (line) => console.error(line))).get(reference)!),
+        readPlatform(
+          given.get(reference) ?? (await resolveImages([reference], dirname(file), (line) => console.error(line))).get(reference)!,
+        ),
     });
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
@@ -35,15 +42,16 @@ export async function load(file: string, overrides: readonly Override[], text?: 
     checked.locate({ severity: "error", code, title, places: [{ path }] });
   const { locate: locateAll } = checked;
   if (!checked.board) return { findings: checked.findings, locate, locateAll };
-  const images = await checkImages(checked.board, locate);
+  const images = await checkImages(checked.board, locate, given);
   return { board: images.length ? undefined : checked.board, findings: [...checked.findings, ...images], locate, locateAll };
 }
 
 /** References that can't be right, without fetching anything. */
-async function checkImages(board: Board, locate: LoadedBoard["locate"]): Promise<Finding[]> {
+async function checkImages(board: Board, locate: LoadedBoard["locate"], given: ReadonlyMap<string, unknown>): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { reference, path } of imageUses(board)) {
     try {
+      if (given.has(reference)) continue;
       const parsed = parseReference(reference);
       if (parsed.kind !== "path") continue;
       const file = isAbsolute(parsed.path) ? parsed.path : join(dirname(board.file), parsed.path);

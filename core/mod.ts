@@ -40,15 +40,26 @@ export { openHostFolder } from "./host/host_folder.ts";
 export { callers } from "./machine/backtrace.ts";
 export type { FrameSources } from "./machine/backtrace.ts";
 export type { Instrument } from "./machine/instrument.ts";
+export type { ExitKind } from "./machine/dispatch.ts";
 export { Machine } from "./machine/machine.ts";
 export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./machine/debugger.ts";
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";
 export { ReplayError } from "./snapshot/journal.ts";
 export type { Journal, JournalEntry, JournalEnvironment, OutsideInput, RunPlace } from "./snapshot/journal.ts";
+export {
+  OutputHashes,
+  readRecording,
+  recordedSockets,
+  Recorder,
+  RECORDING_VERSION,
+  recordingHead,
+  recordingLine,
+} from "./snapshot/recording.ts";
+export type { Recording, RecordingEnd, RecordingHead } from "./snapshot/recording.ts";
 export { imageHashes, readSnapshot, writeSnapshot } from "./snapshot/file.ts";
 export { boardHash, Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
 export type { DiskIdentity, SnapshotAbout, SnapshotOrigin } from "./snapshot/snapshot.ts";
-export type { Holdings } from "./machine/inventory.ts";
+export type { Holdings, PluginInUse } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine/machine.ts";
 export type { RunControl } from "./schedule/run_control.ts";
 export type { Scheduling } from "./schedule/scheduler.ts";
@@ -57,8 +68,18 @@ export { replaySockets } from "./host/replay_sockets.ts";
 export { PluginError } from "./plugin/plugin_errors.ts";
 export { OverlapError } from "./memory/mmio.ts";
 export { OutOfFramesError } from "./memory/ram.ts";
+export { readRegister, writeRegister } from "./arch/register_names.ts";
 export * from "./arch/registers.ts";
 export * from "./arch/syndrome.ts";
+
+// Testing guests.
+export { BUNDLE_RECORDING } from "./testing/guest_bundle.ts";
+export { ConsoleText } from "./testing/console_text.ts";
+export { GuestConsole } from "./testing/guest_console.ts";
+export type { Duration, Patience, Seen } from "./testing/guest_console.ts";
+export { GuestCpu, GuestMemory } from "./testing/guest_parts.ts";
+export { Guest, GuestError } from "./testing/guest.ts";
+export type { ExitBudget, GuestOrigin, Reached } from "./testing/guest.ts";
 
 // Manifests.
 export { checkBoard, loadBoard, readManifest } from "./board/manifest.ts";

@@ -1,10 +1,9 @@
 /** `run --from FILE`, `--save FILE`, `--warm TEXT`, `--record FILE`: where a run begins, and what is kept of it. */
 import { ValidationError } from "@cliffy/command";
 import type { Command } from "@cliffy/command";
-import { boardHash, imageHashes, Machine, readSnapshot, SnapshotError, writeSnapshot } from "../../core/mod.ts";
+import { boardHash, imageHashes, Machine, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
 import type { Board, MachineEnvironment, Override } from "../../core/mod.ts";
 import { cacheDirectory } from "../../plugins/images/mod.ts";
-import { Recorder } from "./recording.ts";
 import version from "../../deno.json" with { type: "json" };
 
 /** As the command line gives them. */

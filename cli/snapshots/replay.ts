@@ -1,13 +1,21 @@
 /** `replay`: does a recorded run again, and says whether it is the same. */
 import { Command } from "@cliffy/command";
-import { dirname } from "@std/path";
-import { boardHash, imageHashes, Machine, ReplayError, replaySockets } from "../../core/mod.ts";
+import { dirname, join } from "@std/path";
+import {
+  boardHash,
+  BUNDLE_RECORDING,
+  imageHashes,
+  Machine,
+  OutputHashes,
+  readRecording,
+  ReplayError,
+  replaySockets,
+} from "../../core/mod.ts";
+import type { Recording } from "../../core/mod.ts";
 import { imageUses, resolveImages } from "../../plugins/images/mod.ts";
 import { EXIT } from "../exit_codes.ts";
 import { load, printFindings } from "../load.ts";
 import type { Done } from "../verb.ts";
-import { OutputHashes, readRecording } from "./recording.ts";
-import type { Recording } from "./recording.ts";
 
 /** Wall-clock time after which signals get a turn, in milliseconds. */
 const SLICE_MS = 100;
@@ -20,7 +28,7 @@ interface ReplayOptions {
 export function command(done: Done): Command {
   return new Command()
     .description(
-      "Do a run again that `run --record` recorded: the same console, to the byte, and the same instructions. Ends with 0 when it is the same, with 1 when not.",
+      "Do a run again that `run --record` recorded: the same console, to the byte, and the same instructions. Ends with 0 when it is the same, with 1 when not. A folder that a failed test left is one too.",
     )
     .arguments("<recording:file>")
     .option("-q, --quiet", "Print nothing but the guest's console, and errors.")
@@ -31,22 +39,20 @@ async function replay({ quiet }: ReplayOptions, file: string): Promise<number> {
   const say = quiet ? () => {} : (line: string) => console.error(line);
   let recording: Recording;
   try {
-    recording = await readRecording(file);
+    recording = await readRecording(await isFolder(file) ? join(file, BUNDLE_RECORDING) : file);
   } catch (error) {
     console.error(`error: ${(error as Error).message}`);
     return EXIT.usage;
   }
   const { head, entries, end } = recording;
-  const { board, findings } = await load(head.file, head.overrides, head.manifest);
+  const bundled = await bundledImages(file, head.images);
+  const { board, findings } = await load(head.file, head.overrides, head.manifest, bundled);
   if (!board) {
     printFindings(findings);
     return EXIT.usage;
   }
-  const images = await resolveImages(
-    imageUses(board).map(({ reference }) => reference),
-    dirname(head.file),
-    (line) => say(`image  ${line}`),
-  );
+  const missing = imageUses(board).map(({ reference }) => reference).filter((reference) => !bundled.has(reference));
+  const images = new Map([...bundled, ...await resolveImages(missing, dirname(head.file), (line) => say(`image  ${line}`))]);
   const changed = Object.entries(imageHashes(images)).find(([reference, hash]) => head.images[reference] !== hash);
   if (changed !== undefined || boardHash(board) !== head.boardHash) {
     console.error(`error: ${changed ? `the image ${changed[0]}` : "what plugins make of the manifest"} has changed since the recording`);
@@ -90,6 +96,22 @@ async function replay({ quiet }: ReplayOptions, file: string): Promise<number> {
   } finally {
     machine.dispose();
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await Deno.stat(path).catch(() => undefined))?.isDirectory ?? false;
+}
+
+/** Those that the test brought which left the bundle; a file's name is its hash. */
+async function bundledImages(bundle: string, hashes: Readonly<Record<string, string>>): Promise<Map<string, Uint8Array>> {
+  const images = new Map<string, Uint8Array>();
+  if (!await isFolder(join(bundle, "images"))) return images;
+  for (const [reference, hash] of Object.entries(hashes)) {
+    if (!/^[0-9a-f]{64}$/.test(hash)) continue;
+    const bytes = await Deno.readFile(join(bundle, "images", hash)).catch(() => undefined);
+    if (bytes) images.set(reference, bytes);
+  }
+  return images;
 }
 
 /** As the program did that recorded it: domains that ask for a reboot get it, but at the very end. */

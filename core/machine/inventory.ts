@@ -75,3 +75,27 @@ function bitsOf({ buffer, byteOffset, byteLength }: ArrayBufferView): number {
   for (let byte of new Uint8Array(buffer, byteOffset, byteLength)) for (; byte !== 0; byte &= byte - 1) bits++;
   return bits;
 }
+
+/** A plugin in use. */
+export interface PluginInUse {
+  /** `gicv3` of the board, `linux/pl011` of a domain; a second one is `linux/pl011#2`. */
+  readonly owner: string;
+  /** The plugin's name. */
+  readonly plugin: string;
+  /** As the manifest gives them, with what it leaves to the plugin. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Plain data. */
+  readonly state: unknown;
+}
+
+/** Those of the scopes. */
+export function devicesOf(scopes: readonly Scope[]): PluginInUse[] {
+  return scopes.flatMap(({ instances }) =>
+    instances.map(({ owner, use: { plugin, options }, state }) => ({
+      owner,
+      plugin: plugin.name,
+      options: options as Readonly<Record<string, unknown>>,
+      state,
+    }))
+  );
+}

@@ -12,7 +12,7 @@ import { Debugger } from "./debugger.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
-import { type Holdings, takeInventory } from "./inventory.ts";
+import { devicesOf, type Holdings, type PluginInUse, takeInventory } from "./inventory.ts";
 import { FIXED_BOOT_TIME } from "./machine_types.ts";
 import type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine_types.ts";
 import { watched } from "./instrument.ts";
@@ -185,17 +185,14 @@ export class Machine {
 
   /** Everything that it holds, as numbers by name: what differs between two equal moments is a leak. For tests; takes a while. */
   holdings(): Holdings {
-    return takeInventory({
-      memory: this.#ram,
-      clock: this.#clock,
-      serial: this.#serial,
-      sockets: this.#sockets,
-      bus: this.#bus,
-      files: this.#host.files,
-      scheduler: this.#scheduler,
-      board: this.#host.board,
-      domains: this.domains.map((domain) => ({ domain, scope: this.#life.scope(domain)! })),
-    });
+    const domains = this.domains.map((domain) => ({ domain, scope: this.#life.scope(domain)! }));
+    const { files, board } = this.#host;
+    return takeInventory({ ...this.#parts(), sockets: this.#sockets, bus: this.#bus, files, board, domains });
+  }
+
+  /** Plugins in use with their state, which is their own: look, don't touch. */
+  get devices(): readonly PluginInUse[] {
+    return devicesOf([this.#host.board, ...this.domains.map((domain) => this.#life.scope(domain)!)]);
   }
 
   /** For people: what each vCPU does and what it waits for. */

@@ -3,6 +3,7 @@ import type { SerialHub } from "../host/serial_hub.ts";
 import type { SocketHub } from "../host/socket_hub.ts";
 import { Journal } from "../snapshot/journal.ts";
 import type { OutsideInput } from "../snapshot/journal.ts";
+import { writeRegister } from "../arch/register_names.ts";
 import type { DomainLife } from "./domain_life.ts";
 import type { MachineEnvironment } from "./machine_types.ts";
 import type { RunLoop } from "./run_loop.ts";
@@ -32,6 +33,8 @@ function give(input: OutsideInput, { serial, sockets, life }: Inlets): void {
   if (input.kind === "serial") return serial.input(input.port, input.bytes);
   if (input.kind === "socket") return sockets.inject(input.event);
   const domain = life.named(input.domain);
+  if (input.kind === "memory") return domain.writeMemory(input.ipa, input.bytes);
+  if (input.kind === "register") return writeRegister(domain.vcpus[input.vcpu].state, input.register, BigInt(input.value));
   if (input.operation === "pause") life.pause(domain);
   else if (input.operation === "unpause") life.unpause(domain);
   else if (input.operation === "destroy") life.destroy(domain);

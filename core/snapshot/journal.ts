@@ -22,7 +22,11 @@ export interface RunPlace {
 export type OutsideInput =
   | { readonly kind: "serial"; readonly port: string; readonly bytes: Uint8Array }
   | { readonly kind: "socket"; readonly event: SocketEvent }
-  | { readonly kind: "operation"; readonly operation: "create" | "pause" | "unpause" | "reboot" | "destroy"; readonly domain: string };
+  | { readonly kind: "operation"; readonly operation: "create" | "pause" | "unpause" | "reboot" | "destroy"; readonly domain: string }
+  /** Somebody wrote to guest RAM. */
+  | { readonly kind: "memory"; readonly domain: string; readonly ipa: number; readonly bytes: Uint8Array }
+  /** Somebody wrote a register of a vCPU, which may have any name of `writeRegister`. `value`: hexadecimal. */
+  | { readonly kind: "register"; readonly domain: string; readonly vcpu: number; readonly register: string; readonly value: string };
 
 /** With its place. */
 export interface JournalEntry {

@@ -5,26 +5,39 @@
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import { resolve } from "@std/path";
-import { boardHash, denoSockets, imageHashes } from "../../core/mod.ts";
-import type { Board, JournalEntry, Machine, MachineEnvironment, Override, RunPlace } from "../../core/mod.ts";
+import type { Board } from "../board/board.ts";
+import type { Override } from "../board/manifest_overrides.ts";
+import { denoSockets } from "../host/deno_sockets.ts";
+import type { SocketDriver } from "../host/host_sockets.ts";
+import type { MachineEnvironment } from "../machine/machine_types.ts";
+import { imageHashes } from "./file.ts";
+import type { Journal, JournalEntry, RunPlace } from "./journal.ts";
+import { boardHash } from "./snapshot.ts";
 
 /** Grows with every change that others can't read. */
 export const RECORDING_VERSION = 1;
 
 /** The first line. */
 export interface RecordingHead {
+  /** {@linkcode RECORDING_VERSION}. */
   readonly recording: number;
-  /** The manifest's path, for what is relative to it, and its text. */
+  /** The manifest's path, for what is relative to it. */
   readonly file: string;
+  /** The text. */
   readonly manifest: string;
+  /** Values over the manifest's. */
   readonly overrides: readonly Override[];
+  /** Of the board that came of both. */
   readonly boardHash: string;
+  /** SHA-256 by reference. */
   readonly images: Readonly<Record<string, string>>;
+  /** Where the guests' calendar begins, in Unix seconds. */
   readonly bootTimeSeconds?: number;
 }
 
 /** The last line. */
 export interface RecordingEnd {
+  /** Where the run was. */
   readonly place: RunPlace;
   /** SHA-256 of what each serial port put out. */
   readonly output: Readonly<Record<string, string>>;
@@ -36,14 +49,68 @@ export interface RecordingEnd {
 export class OutputHashes {
   readonly #hashes = new Map<string, Hash>();
 
+  /** A port put this out. */
   add(port: string, bytes: Uint8Array): void {
     if (!this.#hashes.has(port)) this.#hashes.set(port, createHash("sha256"));
     this.#hashes.get(port)!.update(bytes);
   }
 
+  /** SHA-256 by port. */
   get hex(): Record<string, string> {
     return Object.fromEntries([...this.#hashes].map(([port, hash]) => [port, hash.copy().digest("hex")]));
   }
+
+  /** One that goes on by itself. */
+  copy(): OutputHashes {
+    const copy = new OutputHashes();
+    for (const [port, hash] of this.#hashes) copy.#hashes.set(port, hash.copy());
+    return copy;
+  }
+}
+
+/** The first line of a recording. `manifest`: the text of `board.file`. */
+export function recordingHead(
+  board: Board,
+  manifest: string,
+  images: ReadonlyMap<string, Uint8Array>,
+  overrides: readonly Override[],
+): RecordingHead {
+  return {
+    recording: RECORDING_VERSION,
+    file: resolve(board.file),
+    manifest,
+    // How time is paced is no part of the run.
+    overrides: overrides.filter((override) => !("path" in override && override.path === "time")),
+    boardHash: boardHash(board),
+    images: imageHashes(images),
+    bootTimeSeconds: board.bootTimeSeconds,
+  };
+}
+
+/** The host's sockets; what ports it gave goes to `ports`. */
+export function recordedSockets(ports: number[]): SocketDriver {
+  return {
+    live: denoSockets.live,
+    open: (post) => {
+      const service = denoSockets.open(post);
+      const listen = (...given: Parameters<typeof service.listen>) => {
+        const port = service.listen(...given);
+        ports.push(port);
+        return port;
+      };
+      return {
+        do: (command) => service.do(command),
+        datagrams: (id, at) => service.datagrams(id, at),
+        close: () => service.close(),
+        listen,
+      };
+    },
+  };
+}
+
+/** A line of a recording. */
+export function recordingLine(value: RecordingHead | JournalEntry | { readonly end: RecordingEnd }): string {
+  return `${JSON.stringify(value, replacer)}\n`;
 }
 
 /** Writes one. */
@@ -57,59 +124,33 @@ export class Recorder {
   /** Throws what the host throws. */
   constructor(path: string, board: Board, images: ReadonlyMap<string, Uint8Array>, overrides: readonly Override[]) {
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
-    const head: RecordingHead = {
-      recording: RECORDING_VERSION,
-      file: resolve(board.file),
-      manifest: Deno.readTextFileSync(board.file),
-      // How time is paced is no part of the run.
-      overrides: overrides.filter((override) => !("path" in override && override.path === "time")),
-      boardHash: boardHash(board),
-      images: imageHashes(images),
-      bootTimeSeconds: board.bootTimeSeconds,
-    };
-    this.#line(head);
-    this.environment = {
-      onInput: (entry) => this.#line(entry),
-      sockets: {
-        live: denoSockets.live,
-        open: (post) => {
-          const service = denoSockets.open(post);
-          const listen = (...given: Parameters<typeof service.listen>) => {
-            const port = service.listen(...given);
-            this.#ports.push(port);
-            return port;
-          };
-          return {
-            do: (command) => service.do(command),
-            datagrams: (id, at) => service.datagrams(id, at),
-            close: () => service.close(),
-            listen,
-          };
-        },
-      },
-    };
+    this.#line(recordingHead(board, Deno.readTextFileSync(board.file), images, overrides));
+    this.environment = { onInput: (entry) => this.#line(entry), sockets: recordedSockets(this.#ports) };
   }
 
+  /** A port put this out. */
   output(port: string, bytes: Uint8Array): void {
     this.#output.add(port, bytes);
   }
 
   /** The last line, and no more. */
-  end(machine: Machine): void {
+  end(machine: { readonly journal: Journal }): void {
     const end: RecordingEnd = { place: machine.journal.place, output: this.#output.hex, ports: this.#ports };
     this.#line({ end });
     this.#file.close();
   }
 
-  #line(value: unknown): void {
-    const bytes = new TextEncoder().encode(`${JSON.stringify(value, replacer)}\n`);
+  #line(value: Parameters<typeof recordingLine>[0]): void {
+    const bytes = new TextEncoder().encode(recordingLine(value));
     for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
   }
 }
 
 /** A recording that was read. */
 export interface Recording {
+  /** Of what it is. */
   readonly head: RecordingHead;
+  /** What came from outside. */
   readonly entries: readonly JournalEntry[];
   /** Absent when the program that wrote it was killed. */
   readonly end: RecordingEnd | undefined;
@@ -159,6 +200,11 @@ function isEntry(value: unknown): value is JournalEntry {
       return typeof input.event?.kind === "string" && Number.isSafeInteger(input.event.id);
     case "operation":
       return typeof input.operation === "string" && typeof input.domain === "string";
+    case "memory":
+      return typeof input.domain === "string" && Number.isSafeInteger(input.ipa) && input.bytes instanceof Uint8Array;
+    case "register":
+      return typeof input.domain === "string" && Number.isSafeInteger(input.vcpu) && typeof input.register === "string" &&
+        /^0x[0-9a-f]{1,32}$/.test(input.value);
   }
   return false;
 }
