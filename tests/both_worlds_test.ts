@@ -256,7 +256,7 @@ Deno.test("each refusal of the plugins, with its message, on the world where it 
         "EL2 can't map the guest's memory: 0x40c0_0000..0x40c1_1fff as rw- normal-wb: 16 MPU regions would be needed, and MPUIR_EL2 has 15",
       ],
     ],
-    [{ regions: 14 }, ["runs"], ["4: the board needs 15 MPU regions and the CPU has 14: the hypervisor takes 5, domain probe 10"]],
+    [{ regions: 14 }, ["runs"], ["4 5: the board needs 15 MPU regions and the CPU has 14: the hypervisor takes 5, domain probe 10"]],
   ];
   for (const [variant, ...wanted] of rows) {
     for (const [n, world] of worlds.entries()) {
