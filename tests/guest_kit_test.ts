@@ -168,3 +168,30 @@ Deno.test("a failure leaves a bundle, and replay ends where the test did", async
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a failure at a breakpoint, of four vCPUs on two CPUs: the bundle's end comes again", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    using booted = await bootForTest(`${root}boards/tour.yaml`, { bundle: folder, set: { seed: "7" } });
+    await booted.console().expect("CPUs       4");
+    const error = await failure(() =>
+      booted.test(async (guest) => {
+        await guest.runFor("1ms");
+        // Wherever the first one is: somebody comes by again.
+        const { vcpu } = await guest.until(guest.breakpoint(guest.vcpu(0).register("PC")), { within: "1s" });
+        assert(vcpu.index > 8, `vCPU ${vcpu.index} came`);
+      })
+    );
+    assertMatch(error.message, /^vCPU \d came/);
+    for (let n = 0; n < 4; n++) assertStringIncludes(error.message, `vCPU ${n} of tour`);
+    const { code, stderr } = await replay(error.bundle);
+    assertEquals(code, 0, stderr);
+    const from = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", `${root}mod.ts`, `${root}boards/tour.yaml`, "--seed", "7", "--from", `${error.bundle}/end.snap`],
+      stdin: "null",
+    }).output();
+    assertStringIncludes(new TextDecoder().decode(from.stdout), "Tour complete");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
