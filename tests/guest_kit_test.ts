@@ -144,6 +144,15 @@ Deno.test("a failure leaves a bundle, and replay ends where the test did", async
     assertEquals([again.code, again.stdout], [0, "> A\n> B\n> "], again.stderr);
     assertMatch(again.stderr, /, 4 inputs/);
     const lock = JSON.parse(await Deno.readTextFile(`${expected.bundle}/lock.json`));
+    // A place that the board hasn't is no reason to crash.
+    const file = `${expected.bundle}/run.recording`;
+    const recorded = await Deno.readTextFile(file);
+    for (const [from, to] of [[`"ipa":${LETTERS}`, `"ipa":64`], [`"vcpu":0`, `"vcpu":9`], [`"register":"x3"`, `"register":"x77"`]]) {
+      await Deno.writeTextFile(file, recorded.replace(from, to));
+      const wrong = await replay(expected.bundle);
+      assertEquals(wrong.code, 1, wrong.stderr);
+      assertMatch(wrong.stderr, /^error: the replay isn't the run: in domain guest, /m);
+    }
     assertMatch(lock.images["shout.bin"], /^[0-9a-f]{64}$/);
     assertEquals(await Deno.readTextFile(`${expected.bundle}/console-console.txt`), "> A\n> B\n> ");
 
