@@ -268,6 +268,7 @@ export class Machine {
       exits: this.#exits,
       host: this.#host,
       life: this.#life,
+      loop: this.#loop,
       engine: this.#engine,
       scheduler: this.#scheduler,
     };

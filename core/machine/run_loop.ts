@@ -38,7 +38,7 @@ export class RunLoop {
   /** Where `#pacer` is absent: while an answer from outside is on its way, idle time passes no faster than the host's. */
   #awaiting: Pacer | undefined;
   /** The last round found nobody who had anything to do. */
-  #idle = false;
+  isIdle = false;
 
   constructor(
     readonly environment: LoopEnvironment,
@@ -51,7 +51,7 @@ export class RunLoop {
   /** Where the run is; between rounds. */
   get place(): RunPlace {
     const { clock } = this.environment;
-    return { instructions: this.environment.scheduler().instructions, ns: clock.nowNs, parts: clock.parts, idle: this.#idle };
+    return { instructions: this.environment.scheduler().instructions, ns: clock.nowNs, parts: clock.parts, idle: this.isIdle };
   }
 
   /** Until virtual time or the host's has come, or something stops the board. */
@@ -73,13 +73,13 @@ export class RunLoop {
       if (early !== undefined && early > 0) return this.#wait(early);
       const what = scheduler.round(endNs);
       if (what === "ran") {
-        this.#idle = false;
+        this.isIdle = false;
         this.#pacer?.busy();
         continue;
       }
       if (life.stopReason()) continue;
       if (what === "halted") return this.#wait(undefined);
-      this.#idle = true;
+      this.isIdle = true;
       const untilNs = this.#idleUntil(scheduler.idleUntilNs, journal.next?.at);
       if (untilNs === undefined) {
         if (this.#mayBeWoken) return this.#wait(undefined);

@@ -12,7 +12,7 @@ import { Snapshot, SnapshotError } from "./snapshot.ts";
 import type { SnapshotAbout } from "./snapshot.ts";
 
 /** The format of the file, and of what is in it: grows with every change that older programs can't read, or newer ones can't any more. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 const MAGIC = "PLUGBOARD SNAP\r\n";
 const MAX_HEADER = 1 << 20;

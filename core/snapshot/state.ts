@@ -25,6 +25,7 @@ export interface MachineParts {
   readonly exits: Map<string, number>;
   readonly host: PluginHost;
   readonly life: DomainLife;
+  readonly loop: { isIdle: boolean };
   readonly engine: CpuEngine;
   readonly scheduler: Scheduler;
 }
@@ -32,6 +33,8 @@ export interface MachineParts {
 /** Plain data; parts of it are the machine's own, until they are encoded. */
 export interface MachineState {
   readonly clock: SavedClock;
+  /** Nobody had anything to do: it is part of the places of inputs. */
+  readonly idle: boolean;
   readonly scheduler: SavedScheduler;
   readonly serial: SavedSerial;
   readonly trace: SavedTrace;
@@ -42,7 +45,7 @@ export interface MachineState {
 }
 
 /** Between rounds; a `RangeError` says so elsewhere. Throws a `PluginError` for a plugin whose state is no plain data. */
-export function saveState({ memory, clock, serial, tracer, exits, host, life, engine, scheduler }: MachineParts): MachineState {
+export function saveState({ memory, clock, serial, tracer, exits, host, life, loop, engine, scheduler }: MachineParts): MachineState {
   if (scheduler.isWithinRound) {
     throw new RangeError("a machine that is halted in the middle of a turn can't be saved: let it come to the turn's end");
   }
@@ -53,6 +56,7 @@ export function saveState({ memory, clock, serial, tracer, exits, host, life, en
     board,
     life: life.save(),
     clock: clock.save(),
+    idle: loop.isIdle,
     scheduler: saveScheduler(scheduler),
     serial: serial.save(),
     trace: tracer.save(),
@@ -66,12 +70,13 @@ export function saveState({ memory, clock, serial, tracer, exits, host, life, en
  * machine is of no use then.
  */
 export function loadState(parts: MachineParts, state: MachineState, pages: Pages, isOurs: boolean): void {
-  const { memory, clock, serial, tracer, exits, host, life, engine, scheduler } = parts;
+  const { memory, clock, serial, tracer, exits, host, life, loop, engine, scheduler } = parts;
   if (!isOurs) checkShape(parts, state);
   memory.load(state.memory);
   // CPUs in threads of their own can't ask for a page.
   for (const { pa, size } of loadPages(memory, pages, scheduler.environment.engine.parallel === undefined)) engine.memoryWritten(pa, size);
   clock.load(state.clock);
+  loop.isIdle = state.idle;
   host.load(host.board, state.board);
   life.load(state.life);
   const vcpus = new Map(life.domains.flatMap((domain) => domain.vcpus).map((vcpu) => [vcpu.id, vcpu as GuestVcpu]));

@@ -86,10 +86,10 @@ Deno.test("a snapshot of another board, version or CPU is refused, and says why"
     const strange = new Snapshot(about, read.state, read.pages);
     await assertRejects(() => Machine.restore(machine.board, machine.environment, strange), SnapshotError, "another version of the CPU");
     const bytes = await Deno.readFile(file);
-    const at = new TextDecoder("latin1").decode(bytes).indexOf('"version":1');
+    const at = new TextDecoder("latin1").decode(bytes).indexOf('"version":2');
     bytes[at + '"version":'.length] = "9".charCodeAt(0);
     await Deno.writeFile(file, bytes);
-    assertThrows(() => readSnapshot(file), SnapshotError, "it is of version 9; this program reads 1");
+    assertThrows(() => readSnapshot(file), SnapshotError, "it is of version 9; this program reads 2");
   });
 });
 
