@@ -15,18 +15,6 @@ export interface LineStyle {
   readonly live: boolean;
 }
 
-/** Text whose characters are bytes, so that a byte that is no character stays what it is. */
-export function textOf(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
-}
-
-/** The bytes of such a text. */
-export function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
 /** What of a line one sees: a carriage return starts it over. */
 function visible(line: string): string {
   const text = line.replace(/\r+$/, "").replace(QUESTIONS, "");

@@ -1,5 +1,6 @@
 /** The consoles of a board's guests on one terminal: one at a time, or all of them line by line; some of them in files. */
-import { bytesOf, ConsoleLines, textOf } from "./console_lines.ts";
+import { bytesOf, textOf } from "./byte_text.ts";
+import { ConsoleLines } from "./console_lines.ts";
 import type { LineStyle } from "./console_lines.ts";
 
 /** What a console that isn't shown has said lately, shown when it is chosen. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { bytesOf, ConsoleLines, textOf } from "./console_lines.ts";
+import { bytesOf, textOf } from "./byte_text.ts";
+import { ConsoleLines } from "./console_lines.ts";
 import { Consoles } from "./consoles.ts";
 import type { ConsoleSettings } from "./consoles.ts";
 

@@ -1,6 +1,6 @@
 /** What the verbs of the control socket do to a machine. */
 import type { Machine } from "../core/mod.ts";
-import { bytesOf } from "./control_protocol.ts";
+import { bytesOf } from "./byte_text.ts";
 import type { Answer, DomainVerb, PsResult, Request, StatsResult } from "./control_protocol.ts";
 
 /** The client that asks. */

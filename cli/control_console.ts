@@ -1,6 +1,6 @@
 /** `console`: a serial port of a run, on this terminal. */
 import { Command } from "@cliffy/command";
-import { bytesOf, textOf } from "./control_protocol.ts";
+import { bytesOf, textOf } from "./byte_text.ts";
 import { addControlOption, withRun } from "./control_verbs.ts";
 import type { ControlOptions } from "./control_verbs.ts";
 import { EXIT } from "./exit_codes.ts";

@@ -56,18 +56,6 @@ export type ControlEvent =
 /** Longest line of a request, in bytes. */
 export const LINE_LIMIT = 16 * 1024;
 
-/** Bytes as text, a character each. */
-export function textOf(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return text;
-}
-
-/** The counterpart of {@linkcode textOf}. */
-export function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
 /** A request, or what is wrong with a line. Never throws. */
 export function parseRequest(line: string): Request | { readonly id: number; readonly error: string } {
   let data: unknown;

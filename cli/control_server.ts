@@ -6,9 +6,10 @@
  * too many clients the one that was silent longest goes.
  */
 import type { Machine } from "../core/mod.ts";
+import { bytesOf, textOf } from "./byte_text.ts";
 import { ControlCommands } from "./control_commands.ts";
 import { clearPath } from "./control_place.ts";
-import { boundedLines, LINE_LIMIT, parseRequest, textOf } from "./control_protocol.ts";
+import { boundedLines, LINE_LIMIT, parseRequest } from "./control_protocol.ts";
 import type { Answer, ControlEvent, Request } from "./control_protocol.ts";
 
 const MAX_CLIENTS = 16;
@@ -143,7 +144,7 @@ export class ControlServer {
         attach: (port) => {
           client.ports.add(port);
           const before = this.#backlog.get(port);
-          if (before) client.output(port, Uint8Array.from(before, (character) => character.charCodeAt(0)));
+          if (before) client.output(port, bytesOf(before));
         },
       });
       answer(await commands.run(request));

@@ -2,6 +2,7 @@
  * Packets of GDB's remote serial protocol (GDB manual, "Remote Protocol", "Overview"). Bytes are characters U+0000 to U+00FF. Whatever a peer
  * sends, a packet is at most {@linkcode PACKET_LIMIT} long.
  */
+import { bytesOf } from "../byte_text.ts";
 
 /** Longest body of a packet that is taken, in bytes. */
 export const PACKET_LIMIT = 0x1_0000;
@@ -80,7 +81,7 @@ export function packet(body: string): Uint8Array {
   const escaped = body.replace(/[#$}*]/g, (character) => `}${String.fromCharCode(character.charCodeAt(0) ^ 0x20)}`);
   let sum = 0;
   for (let at = 0; at < escaped.length; at++) sum = (sum + escaped.charCodeAt(at)) & 0xff;
-  return Uint8Array.from(`$${escaped}#${sum.toString(16).padStart(2, "0")}`, (character) => character.charCodeAt(0));
+  return bytesOf(`$${escaped}#${sum.toString(16).padStart(2, "0")}`);
 }
 
 /** Bytes as pairs of hexadecimal digits. */
