@@ -1,9 +1,9 @@
 /** What only the images tell: those that go to one place, kernels that are none, and a guest's own device tree that isn't the board's. */
-import { dirname, isAbsolute, join } from "@std/path";
 import { hex, OptionError, PlatformError } from "../core/mod.ts";
 import type { Board, DomainSpec, Finding, Place, Platform, PlatformDevice, PlatformRange, PluginUse } from "../core/mod.ts";
 import { parseReference } from "../plugins/images/mod.ts";
 import { readPlatform } from "../plugins/platform/mod.ts";
+import { pathFrom } from "./load.ts";
 
 /** A finding whose places aren't looked up yet. */
 export type ImageFinding = Omit<Finding, "spans">;
@@ -35,7 +35,7 @@ async function filesOf(uses: readonly PluginUse[], board: Board): Promise<Map<st
       if (kind !== "image" || typeof reference !== "string") continue;
       const parsed = parseReference(reference);
       if (parsed.kind !== "path") continue;
-      const path = isAbsolute(parsed.path) ? parsed.path : join(dirname(board.file), parsed.path);
+      const path = pathFrom(board, parsed.path);
       const isSmall = await Deno.stat(path).then(({ size, isFile }) => isFile && size <= LARGEST, () => false);
       if (isSmall) images.set(reference, await Deno.readFile(path));
     }
@@ -49,8 +49,8 @@ function placements(domain: DomainSpec, uses: readonly PluginUse[], images: Read
   for (const { plugin, options, path } of uses) {
     try {
       for (const { name, option, at, size } of plugin.places!(options, { domain, image: (reference) => images.get(reference) })) {
-        const range = `${hex(at)} to ${hex(at + size - 1)}`;
-        placed.push({ label: `${name} of ${plugin.name}`, at, size, place: { path: [...path, option], note: `${name}: ${range}` } });
+        const note = `${name}: ${rangeText({ at, size })}`;
+        placed.push({ label: `${name} of ${plugin.name}`, at, size, place: { path: [...path, option], note } });
       }
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;

@@ -1,6 +1,6 @@
 /** `disk`: makes the Debian disk that a board names. */
 import { Command, ValidationError } from "@cliffy/command";
-import { dirname, isAbsolute, join, resolve } from "@std/path";
+import { dirname, resolve } from "@std/path";
 import { Machine, openDiskFile, OptionError, parseSize } from "../core/mod.ts";
 import type { Board } from "../core/mod.ts";
 import { ImageError, ImagesError, imageUses, resolveImages } from "../plugins/images/mod.ts";
@@ -8,7 +8,7 @@ import { boardVerb, overridesOf } from "./board_options.ts";
 import type { BoardOptions } from "./board_options.ts";
 import { firstStage, SECOND_STAGE, SECOND_STAGE_DONE } from "./debian/mod.ts";
 import { EXIT } from "./exit_codes.ts";
-import { loadAndPrint } from "./load.ts";
+import { loadAndPrint, pathFrom } from "./load.ts";
 import type { Done } from "./verb.ts";
 
 interface DiskOptions extends BoardOptions {
@@ -55,7 +55,7 @@ async function make(options: DiskOptions, file: string): Promise<number> {
     );
     return EXIT.usage;
   }
-  const path = isAbsolute(disk) ? disk : join(dirname(board.file), disk);
+  const path = pathFrom(board, disk);
   if (!options.force && await Deno.lstat(path).then(() => true, () => false)) {
     console.error(`error: ${path} is there; --force makes it anew`);
     return EXIT.usage;

@@ -46,6 +46,11 @@ export async function load(
   return { board: images.length ? undefined : checked.board, findings: [...checked.findings, ...images], locate, locateAll };
 }
 
+/** A path of a board's manifest: it is relative to the manifest. */
+export function pathFrom({ file }: Board, path: string): string {
+  return isAbsolute(path) ? path : join(dirname(file), path);
+}
+
 /** References that can't be right, without fetching anything. */
 async function checkImages(board: Board, locate: LoadedBoard["locate"], given: ReadonlyMap<string, unknown>): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -54,7 +59,7 @@ async function checkImages(board: Board, locate: LoadedBoard["locate"], given: R
       if (given.has(reference)) continue;
       const parsed = parseReference(reference);
       if (parsed.kind !== "path") continue;
-      const file = isAbsolute(parsed.path) ? parsed.path : join(dirname(board.file), parsed.path);
+      const file = pathFrom(board, parsed.path);
       const found = await Deno.stat(file).catch(() => undefined);
       if (!found) findings.push(await locate("M0701", `${path.at(-1)}: there is no file ${file}`, path));
       else if (found.isDirectory) findings.push(await locate("M0701", `${path.at(-1)}: ${file} is a directory`, path));
