@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { bootForTest, GuestError } from "../mod.ts";
 import type { TestBootOptions } from "../mod.ts";
+import { runCli } from "./support/program.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const board = `${root}examples/guests/shout/board.yaml`;
@@ -9,15 +10,7 @@ const HEARD = 0x4008_0034n, LETTERS = 0x4008_0068;
 
 const shout = (options: TestBootOptions = {}) => bootForTest(board, options);
 
-async function replay(bundle: string): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `${root}mod.ts`, "replay", bundle],
-    stdin: "null",
-    env: { NO_COLOR: "1" },
-  });
-  const { code, stdout, stderr } = await command.output();
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
+const replay = (bundle: string) => runCli(["replay", bundle], { NO_COLOR: "1" });
 
 /** The error of a call, and its bundle's folder. */
 async function failure(call: () => Promise<unknown>): Promise<GuestError & { readonly bundle: string }> {
@@ -195,11 +188,8 @@ Deno.test("a failure at a breakpoint, of four vCPUs on two CPUs: the bundle's en
     for (let n = 0; n < 4; n++) assertStringIncludes(error.message, `vCPU ${n} of tour`);
     const { code, stderr } = await replay(error.bundle);
     assertEquals(code, 0, stderr);
-    const from = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", `${root}mod.ts`, `${root}boards/tour.yaml`, "--seed", "7", "--from", `${error.bundle}/end.snap`],
-      stdin: "null",
-    }).output();
-    assertStringIncludes(new TextDecoder().decode(from.stdout), "Tour complete");
+    const from = await runCli([`${root}boards/tour.yaml`, "--seed", "7", "--from", `${error.bundle}/end.snap`]);
+    assertStringIncludes(from.stdout, "Tour complete");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

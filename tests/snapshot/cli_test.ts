@@ -1,24 +1,13 @@
 /** Snapshots and recordings from the command line. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import { runCli } from "../support/program.ts";
 
-const entry = fromFileUrl(new URL("../../mod.ts", import.meta.url));
 const tour = fromFileUrl(new URL("../../boards/tour.yaml", import.meta.url));
-
-async function plugboard(cache: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", entry, ...args],
-    stdin: "null",
-    env: { NO_COLOR: "1", PLUGBOARD_CACHE: cache },
-  });
-  const { code, stdout, stderr } = await command.output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
 
 Deno.test("run --save and --from, --warm, --record and replay: the tour in parts is the tour", async () => {
   const directory = await Deno.makeTempDir();
-  const run = (...args: string[]) => plugboard(directory, ...args);
+  const run = (...args: string[]) => runCli(args, { NO_COLOR: "1", PLUGBOARD_CACHE: directory });
   try {
     const recording = `${directory}/tour.rec`, snapshot = `${directory}/tour.snap`;
     const whole = await run("run", tour, "--record", recording);

@@ -59,9 +59,9 @@ export async function runProgram(
   }
 }
 
-/** Runs the command line with nothing on standard input. */
-export async function runCli(args: readonly string[]): Promise<Outcome> {
-  const child = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", `${root}mod.ts`, ...args], stdin: "null" });
+/** Runs the command line with nothing on standard input. `env` is added to this process's environment. */
+export async function runCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  const child = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", `${root}mod.ts`, ...args], env, stdin: "null" });
   const { code, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
