@@ -58,9 +58,10 @@ async function withPod(
 /** What the parts' JUnit files say, by board. */
 async function verdicts(results: string, count: number): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for (let n = 0; n < count; n++) {
-    const files = [...Deno.readDirSync(results)].map(({ name }) => name).sort();
-    for (const [, name, rest] of (await Deno.readTextFile(`${results}/${files[n]}`)).matchAll(/<testcase name="([^"]*)"[^>]*?(\/?)>/g)) {
+  const files = [...Deno.readDirSync(results)];
+  assertEquals(files.length, count);
+  for (const file of files) {
+    for (const [, name, rest] of (await Deno.readTextFile(`${results}/${file.name}`)).matchAll(/<testcase name="([^"]*)"[^>]*?(\/?)>/g)) {
       assertEquals(found[name], undefined, `${name} ran twice`);
       found[name] = rest === "/" ? "passed" : "failed";
     }
