@@ -283,12 +283,14 @@ export class Ram implements PhysicalMemory {
     if (this.#given) return;
     const { bank, first, count } = this.#owned(owner, pa, size, "release");
     const number = this.#ownerNumbers.get(owner)!;
+    const allocated = this.#allocated.get(owner);
     // Neighbours go together: frames one by one would be merged one by one.
     let gone = 0;
     for (let frame = first; frame <= first + count; frame++) {
       if (frame < first + count && --bank.references[frame] === 0) {
         bank.dirty[frame] = 1;
         bank.owner[frame] = 0;
+        allocated?.delete(bank.base + frame * PAGE_SIZE);
         gone++;
       } else if (gone > 0) {
         this.#held[number] -= gone;
@@ -296,8 +298,6 @@ export class Ram implements PhysicalMemory {
         gone = 0;
       }
     }
-    const allocated = this.#allocated.get(owner);
-    for (const at of allocated ?? []) if (at >= pa && at < pa + size && this.ownerOf(at) === undefined) allocated!.delete(at);
     if (allocated?.size === 0) this.#allocated.delete(owner);
   }
 
