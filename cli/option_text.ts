@@ -4,11 +4,22 @@ import type { OptionSpec } from "../core/mod.ts";
 
 /** `an address; default 0x0900_0000`. */
 export function specText(spec: OptionSpec): string {
-  const want = spec.list ? `a list, each ${wanted(spec)}` : wanted(spec);
-  const [other, values] = Object.entries(spec.onlyWith ?? {})[0] ?? [];
-  const only = other === undefined ? "" : `; only with ${other}${values === "given" ? "" : ` ${(values as unknown[]).join(", ")}`}`;
-  const rest = spec.default !== undefined ? `; default ${defaultText(spec)}` : spec.optional ? "; optional" : "; required";
-  return `${want}${rest}${only}`;
+  const missing = spec.default !== undefined ? `default ${defaultText(spec)}` : spec.optional ? "optional" : "required";
+  return `${wantText(spec)}; ${missing}${onlyText(spec)}`;
+}
+
+/** The same without what holds where it is missing: `an address`. */
+export function valueText(spec: OptionSpec): string {
+  return `${wantText(spec)}${onlyText(spec)}`;
+}
+
+function wantText(spec: OptionSpec): string {
+  return spec.list ? `a list, each ${wanted(spec)}` : wanted(spec);
+}
+
+function onlyText({ onlyWith = {} }: OptionSpec): string {
+  const [other, values] = Object.entries(onlyWith)[0] ?? [];
+  return other === undefined ? "" : `; only with ${other}${values === "given" ? "" : ` ${(values as unknown[]).join(", ")}`}`;
 }
 
 /** A default, as a manifest would write it. */

@@ -6,7 +6,7 @@
  */
 import { boardSchema, readManifest } from "../core/mod.ts";
 import type { Plugin } from "../core/mod.ts";
-import { defaultText, specText } from "../cli/option_text.ts";
+import { defaultText, valueText } from "../cli/option_text.ts";
 import { plugins } from "../plugins/mod.ts";
 import { chapters } from "./models_prose.ts";
 
@@ -42,9 +42,8 @@ function optionsTable({ options }: Plugin): string[] {
   return table(
     ["option", "value", "default", "what it is"],
     Object.entries(options).map(([name, spec]) => {
-      const value = specText(spec).replace(/; (default .*?|optional|required)(?=; only|$)/s, "");
       const missing = spec.default !== undefined ? `\`${defaultText(spec)}\`` : spec.optional ? "" : "required";
-      return [`\`${name}\``, value, missing, spec.doc];
+      return [`\`${name}\``, valueText(spec), missing, spec.doc];
     }),
   );
 }
