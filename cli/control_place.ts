@@ -1,5 +1,5 @@
 /** Where control sockets are. */
-import { basename, join } from "@std/path";
+import { join } from "@std/path";
 
 /** What a control socket's path can't be. */
 export class ControlPathError extends Error {
@@ -35,9 +35,7 @@ export function chooseSocket(given: string | undefined): string {
   throw new ControlPathError(
     found.length === 0
       ? "no run has a control socket here: start one with run --control auto, or name its socket with --control PATH"
-      : `${found.length} runs have control sockets in ${folder}: ${
-        found.map((name) => basename(name)).sort().join(", ")
-      }; say --control PATH`,
+      : `${found.length} runs have control sockets in ${folder}: ${found.sort().join(", ")}; say --control PATH`,
   );
 }
 

@@ -128,22 +128,21 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     console.error(`error: ${(error as Error).message}`);
     return EXIT.usage;
   }
+  const onTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const consoles: Consoles = new Consoles({
     show: (bytes) => terminal.write(bytes),
     remark: (text) => terminal.remark(`\n-- ${text} --\n`),
     file: (name, bytes) => files.write(name, bytes),
-    style: {
-      newline: Deno.stdin.isTerminal() && Deno.stdout.isTerminal() ? "\r\n" : "\n",
-      live: Deno.stdin.isTerminal() && Deno.stdout.isTerminal(),
-    },
+    style: { newline: onTerminal ? "\r\n" : "\n", live: onTerminal },
   });
   const terminal = new Terminal(consoles);
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => files.close());
   const gdb = openGdb(options);
+  opened.defer(() => gdb?.close());
   const control = await openControl(options, board);
-  if (control === null) {
-    files.close();
-    return EXIT.usage;
-  }
+  if (control === null) return EXIT.usage;
+  opened.defer(() => control?.close());
   const ownTest = options.test ? board.test ?? {} : undefined;
   const limits = ownTest && options.timeout === undefined
     ? { ...asked, virtual: limitsOf({ timeout: ownTest.timeout ?? "60s" }).virtual }
@@ -174,9 +173,6 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       },
     });
   } catch (error) {
-    files.close();
-    await control?.close();
-    await gdb?.close();
     if (error instanceof SnapshotError) {
       console.error(`error: ${error.message}`);
       return EXIT.usage;
@@ -213,9 +209,6 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     for (const remark of traces.close(symbols)) console.error(remark);
     moments.end(machine);
     machine.dispose();
-    files.close();
-    await control?.close();
-    await gdb?.close();
   }
 }
 

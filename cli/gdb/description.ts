@@ -25,10 +25,7 @@ const TYPES: Readonly<Record<string, string>> = {
       ["PAN", 22],
       ["UAO", 23],
       ["V", 28],
-      [
-        "C",
-        29,
-      ],
+      ["C", 29],
       ["Z", 30],
       ["N", 31],
     ].map(([name, start, end = start]) => `<field name="${name}" start="${start}" end="${end}"/>`).join("")

@@ -51,8 +51,6 @@ export function query(view: QueryView, body: string): string {
       return "l";
     case "qAttached":
       return "1";
-    case "qSymbol:":
-      return "OK";
     // QEMU's names for the physical view, which scripts know.
     case "qqemu.Supported":
       return "PhyMemMode";

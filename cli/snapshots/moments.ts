@@ -1,6 +1,7 @@
 /** `run --from FILE`, `--save FILE`, `--warm TEXT`, `--record FILE`: where a run begins, and what is kept of it. */
 import { ValidationError } from "@cliffy/command";
 import type { Command } from "@cliffy/command";
+import { dirname } from "@std/path";
 import { boardHash, imageHashes, Machine, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
 import type { Board, MachineEnvironment, Override } from "../../core/mod.ts";
 import { cacheDirectory } from "../../plugins/images/mod.ts";
@@ -113,7 +114,7 @@ export class Moments {
     }
     this.#printed = undefined;
     using snapshot = machine.save();
-    Deno.mkdirSync(file.replace(/[^/]*$/, ""), { recursive: true });
+    Deno.mkdirSync(dirname(file), { recursive: true });
     writeSnapshot(file, snapshot);
     this.say(`\nwarm   ${file} is where this board begins from now on`);
   }

@@ -60,9 +60,7 @@ export class Traces {
       this.#flame = new Flame((vcpu) => callers(vcpu, { engine: this.#probe!.cpus, memory: this.machine!.memory }));
     }
     if (options.profile) this.#exits = new HotExits();
-    const listeners = [this.#exits, this.#timeline, this.#tarmac, this.#flame].filter((
-      listener,
-    ): listener is NonNullable<typeof listener> & Listener => listener !== undefined);
+    const listeners: Listener[] = [this.#exits, this.#timeline, this.#tarmac, this.#flame].filter((listener) => listener !== undefined);
     if (listeners.length > 0) this.#probe = new Probe(filter, listeners, () => this.machine?.domains ?? []);
   }
 

@@ -133,9 +133,11 @@ class ResourceCheck {
   domain(domain: DomainSpec, index: number): void {
     const claims = this.#ramClaims(domain.memory, ["domains", index, "memory"], `the RAM of domain ${domain.name}`);
     const interrupts = new Map<number, { label: string; place: ManifestPath }>();
+    const reaches: { readonly use: PluginUse; readonly reach: number }[] = [];
     for (const use of [...this.board.plugins, ...domain.plugins]) {
       const resources = this.#resources(use, domain);
       claims.push(...this.#windows(use, domain, resources));
+      if (resources.reach !== undefined) reaches.push({ use, reach: resources.reach });
       for (const { name, intid } of resources.interrupts ?? []) {
         const label = name === "" || name === use.plugin.name ? use.plugin.name : `${use.plugin.name} (${name})`;
         const place = optionWith(use, "interrupt", intid);
@@ -159,30 +161,24 @@ class ResourceCheck {
         } else interrupts.set(intid, { label, place });
       }
     }
-    this.#reach(claims, domain);
+    for (const { use, reach } of reaches) this.#reach(claims, domain, use, reach);
     this.#overlaps(claims, domain.name);
   }
 
   /** What stands where no access of the domain leads can't be used. */
-  #reach(claims: readonly Claim[], domain: DomainSpec): void {
-    for (const use of this.board.plugins) {
-      if (this.incomplete.has(use)) continue;
-      const { reach = Infinity } = use.plugin.resources?.(use.options, { board: this.board, domain }) ?? {};
-      for (const { label, at, size, place } of claims) {
-        if (at + size <= reach || at + size > ADDRESS_LIMIT) continue;
-        this.findings.add(
-          {
-            code: "M0408",
-            title: `${label} is out of reach: it ends at ${hex(at + size)}, and the addresses of domain ${domain.name} end at ${
-              hex(reach)
-            }`,
-            found: hex(at + size),
-            wanted: `at most ${hex(reach)}`,
-          },
-          { path: place, note: `${hex(at)} to ${hex(at + size - 1)}` },
-          { path: optionWith(use, "integer", Math.log2(reach)), note: "ends them there" },
-        );
-      }
+  #reach(claims: readonly Claim[], domain: DomainSpec, use: PluginUse, reach: number): void {
+    for (const { label, at, size, place } of claims) {
+      if (at + size <= reach || at + size > ADDRESS_LIMIT) continue;
+      this.findings.add(
+        {
+          code: "M0408",
+          title: `${label} is out of reach: it ends at ${hex(at + size)}, and the addresses of domain ${domain.name} end at ${hex(reach)}`,
+          found: hex(at + size),
+          wanted: `at most ${hex(reach)}`,
+        },
+        { path: place, note: `${hex(at)} to ${hex(at + size - 1)}` },
+        { path: optionWith(use, "integer", Math.log2(reach)), note: "ends them there" },
+      );
     }
   }
 

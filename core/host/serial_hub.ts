@@ -14,13 +14,6 @@ interface Port {
   early: number[];
 }
 
-/** Input that came from outside, with its stamp: enough to repeat a run. */
-export interface RecordedInput {
-  readonly atNs: number;
-  readonly port: string;
-  readonly bytes: Uint8Array;
-}
-
 /** Serial ports in a snapshot. */
 export interface SavedSerial {
   readonly ports: { readonly name: string; readonly output: number[]; readonly early: number[] }[];
@@ -33,8 +26,6 @@ export class SerialHub {
   readonly #ports = new Map<string, Port>();
   /** Input whose event hasn't fired. */
   readonly #pending = new Map<QueuedEvent, { readonly port: string; readonly bytes: Uint8Array }>();
-  /** All input so far. */
-  readonly recorded: RecordedInput[] = [];
 
   constructor(readonly clock: VirtualClock) {}
 
@@ -64,10 +55,7 @@ export class SerialHub {
     if (port === undefined) {
       throw new Error(`no device has a serial port ${JSON.stringify(name)}; there is ${this.names.join(", ") || "none"}`);
     }
-    const copy = bytes.slice();
-    const atNs = this.clock.nowNs;
-    this.recorded.push({ atNs, port: name, bytes: copy });
-    this.clock.arm(this.#arrival(name, copy), atNs);
+    this.clock.arm(this.#arrival(name, bytes.slice()), this.clock.nowNs);
   }
 
   /** The event that hands bytes to whoever has the port then. */

@@ -6,6 +6,7 @@
 import type { VisibleRegister } from "../arch/cpu_engine.ts";
 import type { MaybeParallel } from "../arch/parallel_cpus.ts";
 import type { Stop, Stopped } from "../arch/stops.ts";
+import { PAGE_SIZE } from "../memory/address.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { RunControl } from "../schedule/run_control.ts";
 import type { Domain, Vcpu } from "./domain.ts";
@@ -57,8 +58,6 @@ export interface DebuggerEnvironment {
   /** As they are now. */
   domains(): readonly Domain[];
 }
-
-const PAGE = 4096;
 
 /** The debugger of a machine. */
 export class Debugger implements RunControl {
@@ -194,12 +193,12 @@ export class Debugger implements RunControl {
 
   /** Memory as the code of a vCPU sees it, by both its stages. As much of it as is there: RAM, from the first byte on. */
   readVirtual(vcpu: Vcpu, va: bigint, size: number): Uint8Array {
-    return this.#read(va, size, (page) => this.environment.engine.translate?.(vcpu.state, page, false)?.pa);
+    return this.#read(va, size, (page) => this.#virtual(vcpu, page));
   }
 
   /** Writes, whatever the guest's own rights are. Returns how many bytes were RAM, from the first on; nothing of others is written. */
   writeVirtual(vcpu: Vcpu, va: bigint, bytes: Uint8Array): number {
-    return this.#write(va, bytes, (page) => this.environment.engine.translate?.(vcpu.state, page, false)?.pa);
+    return this.#write(va, bytes, (page) => this.#virtual(vcpu, page));
   }
 
   /** The same by the guest's physical addresses. */
@@ -210,6 +209,10 @@ export class Debugger implements RunControl {
   /** The same by the guest's physical addresses. */
   writePhysical(domain: Domain, ipa: bigint, bytes: Uint8Array): number {
     return this.#write(ipa, bytes, (page) => this.#ram(domain, page));
+  }
+
+  #virtual(vcpu: Vcpu, va: bigint): number | undefined {
+    return this.environment.engine.translate?.(vcpu.state, va, false)?.pa;
   }
 
   #ram(domain: Domain, ipa: bigint): number | undefined {
@@ -240,7 +243,7 @@ export class Debugger implements RunControl {
     let done = 0;
     while (done < size) {
       const at = BigInt.asUintN(64, address + BigInt(done));
-      const length = Math.min(size - done, PAGE - Number(at % BigInt(PAGE)));
+      const length = Math.min(size - done, PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
       const pa = translate(at);
       if (pa === undefined || !memory.isRam(pa, length)) break;
       visit(memory.view(pa, length), done, pa);

@@ -1,5 +1,5 @@
 /** What a machine is given, and what it says of itself. */
-import type { JournalEntry } from "../snapshot/journal.ts";
+import type { DomainOperation, JournalEntry } from "../snapshot/journal.ts";
 import type { Instrument } from "./instrument.ts";
 import type { DiskOpener } from "../host/disk.ts";
 import type { RecordedSocketEvent, SocketDriver } from "../host/host_sockets.ts";
@@ -61,7 +61,7 @@ export interface RecordedOperation {
   /** Virtual time. */
   readonly atNs: number;
   /** What was done. */
-  readonly operation: "create" | "pause" | "unpause" | "reboot" | "destroy";
+  readonly operation: DomainOperation;
   /** The domain's name. */
   readonly domain: string;
 }

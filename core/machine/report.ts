@@ -9,11 +9,6 @@ const word = (value: bigint) => `0x${value.toString(16).padStart(16, "0")}`;
 /** What a VA of the guest is called: `panic+0x10`. */
 export type Namer = (va: bigint) => string | undefined;
 
-const named = (va: bigint, name: Namer) => {
-  const found = name(va);
-  return found === undefined ? "" : `${found}  `;
-};
-
 /** A register; `undefined` when the engine doesn't have it. */
 export function register(vcpu: Vcpu, name: string): bigint | undefined {
   try {
@@ -65,9 +60,10 @@ export function vcpuReport(
   name: Namer = () => undefined,
 ): string {
   const { state } = vcpu;
+  const place = (va: bigint) => [word(va), name(va), instructionAt(vcpu, va)].filter((text) => text !== undefined).join("  ");
   const lines = [
     `${vcpu.domain.name}, vCPU ${vcpu.index}: ${what}`,
-    `  PC      ${word(state.pc)}  ${named(state.pc, name)}${instructionAt(vcpu, state.pc)}`,
+    `  PC      ${place(state.pc)}`,
     `  PSTATE  ${describePstate(guestPstate(vcpu))}, SP ${word(state.sp)}, ${state.retired} instructions retired`,
   ];
   for (const level of ["EL1", "EL2"] as const) {
@@ -79,16 +75,10 @@ export function vcpuReport(
     const elr = register(vcpu, `ELR_${level}`);
     const from = register(vcpu, `SPSR_${level}`);
     if (level === "EL1" && elr !== undefined) {
-      lines.push(
-        `  from    ${word(elr)}  ${named(elr, name)}${instructionAt(vcpu, elr)}${from === undefined ? "" : `, at ${describePstate(from)}`}`,
-      );
+      lines.push(`  from    ${place(elr)}${from === undefined ? "" : `, at ${describePstate(from)}`}`);
     }
   }
-  if (origin) {
-    lines.push(
-      `  began   ${word(origin.pc)}  ${named(origin.pc, name)}${instructionAt(vcpu, origin.pc)}, ESR_EL1 ${describeSyndrome(origin.esr)}`,
-    );
-  }
+  if (origin) lines.push(`  began   ${place(origin.pc)}, ESR_EL1 ${describeSyndrome(origin.esr)}`);
   for (let n = 0; n < 31; n += 4) {
     const row = [];
     for (let i = n; i < Math.min(n + 4, 31); i++) row.push(`${`x${i}`.padStart(5)} ${word(state.x(i))}`);

@@ -34,8 +34,7 @@ export interface DomainStatus {
 /** A domain as an operator sees it. */
 export function domainStatus(domain: Domain, isPaused: boolean, ports: readonly string[]): DomainStatus {
   const vcpus = domain.vcpus.map((vcpu): VcpuStatus => {
-    const { state, spentNs } = vcpu.runStates;
-    const pcpu = (vcpu as { readonly pcpu?: number }).pcpu;
+    const { pcpu, runStates: { state, spentNs } } = vcpu;
     return { index: vcpu.index, state, does: wordsFor(state, vcpu.isHeld, isPaused, pcpu), ...pcpu === undefined ? {} : { pcpu }, spentNs };
   });
   const shares = vcpus.map(({ spentNs }) => {

@@ -59,11 +59,6 @@ export function decode(bytes: Uint8Array): unknown {
   return value;
 }
 
-/** A copy, by the same rules. */
-export function clone<T>(value: T): T {
-  return decode(encode(value)) as T;
-}
-
 function placeText(path: readonly string[]): string {
   return path.join(".") || "the value";
 }

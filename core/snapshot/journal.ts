@@ -18,11 +18,14 @@ export interface RunPlace {
   readonly idle: boolean;
 }
 
+/** What somebody does to a domain while the board runs. */
+export type DomainOperation = "create" | "pause" | "unpause" | "reboot" | "destroy";
+
 /** Something from outside. */
 export type OutsideInput =
   | { readonly kind: "serial"; readonly port: string; readonly bytes: Uint8Array }
   | { readonly kind: "socket"; readonly event: SocketEvent }
-  | { readonly kind: "operation"; readonly operation: "create" | "pause" | "unpause" | "reboot" | "destroy"; readonly domain: string }
+  | { readonly kind: "operation"; readonly operation: DomainOperation; readonly domain: string }
   /** Somebody wrote to guest RAM. */
   | { readonly kind: "memory"; readonly domain: string; readonly ipa: number; readonly bytes: Uint8Array }
   /** Somebody wrote a register of a vCPU, which may have any name of `writeRegister`. `value`: hexadecimal. */

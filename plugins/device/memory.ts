@@ -9,8 +9,8 @@ export function domainMemory(domain: Domain): DeviceDma {
       try {
         return domain.readMemory(ipa, size);
       } catch (error) {
-        if (error instanceof RangeError) return undefined;
-        throw error;
+        rethrowOthers(error);
+        return undefined;
       }
     },
     readInto(ipa, into) {
@@ -18,8 +18,8 @@ export function domainMemory(domain: Domain): DeviceDma {
         domain.readMemoryInto(ipa, into);
         return true;
       } catch (error) {
-        if (error instanceof RangeError) return false;
-        throw error;
+        rethrowOthers(error);
+        return false;
       }
     },
     write(ipa, bytes) {
@@ -27,12 +27,17 @@ export function domainMemory(domain: Domain): DeviceDma {
         domain.writeMemory(ipa, bytes);
         return true;
       } catch (error) {
-        if (error instanceof RangeError) return false;
-        throw error;
+        rethrowOthers(error);
+        return false;
       }
     },
     ram: mergedRam(domain),
   };
+}
+
+/** Returns for what a domain's memory throws where not all of a range is RAM. */
+function rethrowOthers(error: unknown): void {
+  if (!(error instanceof RangeError)) throw error;
 }
 
 /** RAM with banks that touch joined. */

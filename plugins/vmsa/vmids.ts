@@ -62,7 +62,7 @@ export function giveBack(vmids: Vmids, tag: Tag): void {
   if (isGood(vmids, tag)) vmids.taken[tag.vmid >> 5] &= ~(1 << (tag.vmid & 31));
   const kept = vmids.kept.indexOf(tag.id);
   if (kept >= 0) vmids.kept.splice(kept, 1);
-  for (const { vcpu } of vmids.running.filter(({ id }) => id === tag.id)) leave(vmids, vcpu);
+  for (const place of vmids.running) if (place.id === tag.id) place.id = NOBODY;
   tag.generation = tag.vmid = 0;
 }
 

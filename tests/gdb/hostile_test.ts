@@ -4,6 +4,7 @@ import { History } from "../../cli/gdb/history.ts";
 import { packet, PACKET_LIMIT, PacketReader } from "../../cli/gdb/packets.ts";
 import { Session } from "../../cli/gdb/session.ts";
 import { boot } from "../../mod.ts";
+import { Random } from "../support/random.ts";
 
 const board = new URL("../../boards/tour.yaml", import.meta.url).pathname;
 
@@ -34,12 +35,6 @@ async function connect() {
     run: () => session.look(history.machine.runFor(1e6, 20)),
     [Symbol.dispose]: () => history.machine.dispose(),
   };
-}
-
-/** A generator of numbers below 2^32, the same ones each time. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
 }
 
 Deno.test("what isn't there is an error, not a zero; what can't be is refused", async () => {
@@ -109,95 +104,24 @@ Deno.test("a thousand breakpoints are enough", async () => {
 });
 
 Deno.test("whatever comes in, nothing throws, answers are bounded, and the guests go on afterwards", async () => {
-  const words = [
-    "?",
-    "g",
-    "G",
-    "p",
-    "P",
-    "m",
-    "M",
-    "x",
-    "X",
-    "Z0",
-    "Z1",
-    "Z2",
-    "Z3",
-    "Z4",
-    "z0",
-    "z2",
-    "H",
-    "Hg",
-    "Hc",
-    "T",
-    "c",
-    "s",
-    "vCont;",
-    "vCont;s:p1.1",
-    "vCont;r40000000,40000010:p1.1",
-  ]
-    .concat([
-      "vAttach;",
-      "vFile:open:",
-      "vFile:pread:",
-      "vFile:fstat:",
-      "vFile:close:",
-      "D",
-      "D;1",
-      "!",
-      "qSupported:multiprocess+",
-      "qXfer:features:read:target.xml:",
-      "qXfer:threads:read::",
-    ])
-    .concat([
-      "qXfer:memory-map:read::",
-      "qXfer:exec-file:read:1:",
-      "qRcmd,",
-      "qThreadExtraInfo,",
-      "qfThreadInfo",
-      "qC",
-      "Qqemu.PhyMemMode:",
-      "vKill;",
-      "QStartNoAckMode",
-      "b",
-      "bx",
-    ]);
-  const parts = [
-    "0",
-    "1",
-    "-1",
-    "p1.1",
-    "p-1.-1",
-    "p0.0",
-    ",",
-    ";",
-    ":",
-    "=",
-    "40000000",
-    "4",
-    "ffffffffffffffff",
-    "8",
-    "7265677",
-    "7073",
-    "6d6170",
-    "\x00",
-    "}",
-    "#",
-    "$",
-    "7fffffff",
-  ];
+  const words = ("? g G p P m M x X Z0 Z1 Z2 Z3 Z4 z0 z2 H Hg Hc T c s vCont; vCont;s:p1.1 vCont;r40000000,40000010:p1.1 vAttach; " +
+    "vFile:open: vFile:pread: vFile:fstat: vFile:close: D D;1 ! qSupported:multiprocess+ " +
+    "qXfer:features:read:target.xml: qXfer:threads:read:: qXfer:memory-map:read:: qXfer:exec-file:read:1: qRcmd, " +
+    "qThreadExtraInfo, qfThreadInfo qC Qqemu.PhyMemMode: vKill; QStartNoAckMode b bx").split(" ");
+  const parts = "0 1 -1 p1.1 p-1.-1 p0.0 , ; : = 40000000 4 ffffffffffffffff 8 7265677 7073 6d6170 \x00 } # $ 7fffffff".split(" ");
   for (let seed = 1; seed <= 6; seed++) {
     using peer = await connect();
-    const next = numbers(seed);
-    const pick = <T>(list: readonly T[]) => list[next() % list.length];
+    const random = new Random(`packets ${seed}`);
     for (let n = 0; n < 400; n++) {
-      let body: string = pick(words);
-      for (let count = next() % 6; count > 0; count--) body += next() % 5 === 0 ? String.fromCharCode(next() & 0xff) : pick(parts);
-      const raw = next() % 8 === 0;
+      let body = random.pick(words);
+      for (let count = random.below(6); count > 0; count--) {
+        body += random.chance(1 / 5) ? String.fromCharCode(random.below(256)) : random.pick(parts);
+      }
+      const raw = random.chance(1 / 8);
       peer.answers.length = 0;
       peer.session.receive(raw ? Uint8Array.from(body, (one) => one.charCodeAt(0) & 0xff) : packet(body));
       for (const answer of peer.answers) assert(answer.length <= PACKET_LIMIT + 64, `${answer.length} characters for ${body}`);
-      if (next() % 16 === 0) peer.run();
+      if (random.chance(1 / 16)) peer.run();
     }
     peer.session.leave();
     const { machine } = peer.history;

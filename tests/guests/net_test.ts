@@ -1,6 +1,7 @@
 /** Linux's virtio-net on a user-mode network and on a switch: DHCP, ping, names, HTTP both ways, forwarded ports. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createSocket } from "node:dgram";
+import { sha256 } from "../support/disk_image.ts";
 import { debianBoard } from "./debian_images.ts";
 import { Online } from "./online.ts";
 import { replaySockets } from "../../mod.ts";
@@ -10,8 +11,6 @@ import type { SessionOptions } from "./session.ts";
 
 const board = await debianBoard("debian-net");
 const ignore = board.images === undefined;
-
-const sha256 = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 
 /** A name server of the test's own: knows one name. */
 function nameServer(): Promise<{ port: number; close(): void; asked: string[] }> {

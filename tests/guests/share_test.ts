@@ -1,7 +1,9 @@
 /** Linux on what it shares with the host: folders by 9P, sockets, and memory. What each side writes, the other reads. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { sha256 } from "../support/disk_image.ts";
 import { debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
+import { nameOf, withDevices } from "./virtio_board.ts";
 
 const GENERIC = "deb:linux-image-6.1.0-??-arm64#";
 /** Of the bus and of sockets, in the order in which they need each other, and of the balloon; the board has those of 9P. */
@@ -10,7 +12,6 @@ const modules = [
   ...["vsock", "vmw_vsock_virtio_transport_common", "vmw_vsock_virtio_transport"].map((name) => `net/vmw_vsock/${name}`),
 ];
 const balloon = "drivers/virtio/virtio_balloon";
-const nameOf = (module: string) => module.split("/").at(-1);
 
 const busybox = `              - { path: /bin/busybox, from: "deb:busybox-static#/bin/busybox" }\n`;
 const moduleFiles = [...modules, balloon].map((module) =>
@@ -26,7 +27,7 @@ const board = await debianBoard("debian-share", [
   ["path: ../examples", "path: /share"],
   [busybox, busybox + moduleFiles],
   ["  - use: generic_timer\n", "  - use: its\n  - use: generic_timer\n"],
-  ["      - use: fdt\n", "      - use: pci\n" + devices + "      - use: fdt\n"],
+  withDevices("      - use: pci\n" + devices),
 ]);
 
 const program = new URL("../../examples/guests/programs/vsock", import.meta.url).pathname;
@@ -35,10 +36,6 @@ const [LARGEST, STREAMED] = Deno.env.get("PLUGBOARD_LONG") ? [2 ** 26, 2 ** 24] 
 /** Files of one directory. */
 const MANY = Deno.env.get("PLUGBOARD_LONG") ? 10_000 : 150;
 const MOUNT = "mount -t 9p -o trans=virtio,version=9p2000.L";
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
 
 /** Bytes that repeat nowhere near. */
 function content(size: number): Uint8Array<ArrayBuffer> {

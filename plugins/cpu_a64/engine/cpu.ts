@@ -8,6 +8,7 @@ import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
 import { mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
 import { Accesses } from "./accesses.ts";
+import { areaSizes, BANKS } from "./areas.ts";
 import { Block } from "./block.ts";
 import { checkCpu } from "./break_before_make/mod.ts";
 import { CodeCache } from "./code_cache.ts";
@@ -20,8 +21,8 @@ import { GicCpuInterface } from "./gic_cpu_interface.ts";
 import { Signal } from "./gic_fields.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { BANK_SIZE, RECORD_PAGE_STRIDE, Status } from "./layout.ts";
-import { sideTableSize, type Tier1 } from "./tier1/tier1.ts";
+import { Status } from "./layout.ts";
+import type { Tier1 } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu, mpuBytes } from "./mmu/mod.ts";
@@ -36,10 +37,6 @@ import { Stepped, steppedBy } from "./syndrome.ts";
 import { SystemOperations } from "./system_operations.ts";
 import { Tlb } from "./tlb.ts";
 
-export type { CpuOptions, Occupant } from "./cpu_options.ts";
-
-/** Translation contexts whose TLB entries are kept. */
-export const BANKS = 64;
 /** Pages of decoded code that are kept. */
 const CODE_PAGES = 4096;
 
@@ -95,11 +92,8 @@ export class Cpu {
     const { memory, bus, model, breakBeforeMake: report, neighbours, codePages = CODE_PAGES } = options;
     const regions = mpuRegions(model);
     this.stateSize = at.STATE_SIZE + (regions ? mpuBytes(regions) : 0);
-    const state = memory.reserve(this.stateSize);
-    const banks = memory.reserve(BANKS * BANK_SIZE);
-    const records = memory.reserve(codePages * RECORD_PAGE_STRIDE);
     const mode = options.tier1 ?? "off";
-    const sideTable = mode === "off" ? 0 : memory.reserve(sideTableSize(codePages));
+    const [state, banks, records, sideTable = 0] = areaSizes(this.stateSize, codePages, mode).map((size) => memory.reserve(size));
     const block = this.block = new Block(memory.wasm, state, memory.touched);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);

@@ -15,7 +15,8 @@ import type {
 import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
 import { describeAccess } from "./access_description.ts";
-import { Cpu, type CpuOptions } from "./cpu.ts";
+import { Cpu } from "./cpu.ts";
+import type { CpuOptions } from "./cpu_options.ts";
 import { accessAtEl2, runAtEl2 } from "./el2_code.ts";
 import { READ, WRITE } from "./mmu/mod.ts";
 import { EC } from "./syndrome.ts";
@@ -41,7 +42,7 @@ export class A64Engine implements CpuEngine {
 
   /** Starts so many physical CPUs in threads of their own. */
   async startCpus(cpus: number): Promise<void> {
-    this.parallel = await Parallel.start(this.cpu, { ...this.options, sendEvent: () => {} }, cpus);
+    this.parallel = await Parallel.start(this.cpu, this.options, cpus);
   }
 
   get model(): string {
@@ -137,7 +138,7 @@ export class A64Engine implements CpuEngine {
   }
 
   get visibleRegisters(): readonly VisibleRegister[] {
-    return visibleRegisters(this.options.model);
+    return visibleRegisters(this.cpu.file);
   }
 
   setStops(stops: readonly { readonly stop: Stop; readonly vcpus?: readonly VcpuState[] }[]): void {

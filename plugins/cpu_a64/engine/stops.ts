@@ -92,11 +92,10 @@ export class Stops {
   /** A page was looked up to execute in it: its instructions with a stop get no record. `host`: of any byte of the page. */
   fetched(lo: number, hi: number, ipa: number, host: number): void {
     const page = (lo & ~0xfff) >>> 0;
-    for (const range of this.#code) if (range.hi === (hi & HIGH) && touches(range, page, 4096)) this.#arm(host, range.lo);
+    for (const range of this.#code) if (touches(range, page, hi & HIGH, 4096)) this.#arm(host, range.lo);
     if (this.#physicalCode.length === 0) return;
     const ipaPage = ipa - ipa % 4096;
-    const ipaLo = ipaPage % 2 ** 32, ipaHi = Math.floor(ipaPage / 2 ** 32);
-    for (const range of this.#physicalCode) if (range.hi === ipaHi && touches(range, ipaLo, 4096)) this.#arm(host, range.lo);
+    for (const range of this.#physicalCode) if (touchesIpa(range, ipaPage, 4096)) this.#arm(host, range.lo);
   }
 
   #arm(host: number, lo: number): void {
@@ -110,38 +109,32 @@ export class Stops {
 
   /** The stop at the instruction that is next. `ipa` tells its physical address; -1: it can't be said. */
   execute(vcpu: number, lo: number, hi: number, ipa: () => number): Stop | undefined {
-    for (const { stop, vcpus, ...at } of this.#code) {
-      if (at.lo === lo && at.hi === (hi & HIGH) && (vcpus === undefined || vcpus.has(vcpu))) return stop;
-    }
-    if (this.#physicalCode.length === 0) return undefined;
+    const found = this.#code.find((range) => range.lo === lo && range.hi === (hi & HIGH) && isFor(range, vcpu));
+    if (found || this.#physicalCode.length === 0) return found?.stop;
     const address = ipa();
-    return this.#physicalCode.find(({ stop, vcpus }) => Number(stop.address) === address && (vcpus === undefined || vcpus.has(vcpu)))?.stop;
+    return this.#physicalCode.find((range) => Number(range.stop.address) === address && isFor(range, vcpu))?.stop;
   }
 
   /** True when a stop may concern the page of a byte of data. `ipa` counts only where {@linkcode hasPhysicalData}. */
   holdsData(lo: number, hi: number, ipa: number): boolean {
     if (!this.hasData) return false;
     const page = (lo & ~0xfff) >>> 0;
-    if (this.#data.some((range) => range.hi === (hi & HIGH) && touches(range, page, 4096))) return true;
-    if (!this.hasPhysicalData) return false;
-    const ipaPage = (ipa - ipa % 4096) % 2 ** 32, ipaHi = Math.floor(ipa / 2 ** 32);
-    return this.#physicalData.some((range) => range.hi === ipaHi && touches(range, ipaPage, 4096));
+    if (this.#data.some((range) => touches(range, page, hi & HIGH, 4096))) return true;
+    return this.#physicalData.some((range) => touchesIpa(range, ipa - ipa % 4096, 4096));
   }
 
   /** Looks for a stop at an access within one page, and keeps it as {@linkcode hit}. `access`: READ, WRITE or UPDATE. */
   watches(vcpu: number, lo: number, hi: number, ipa: number, size: number, access: number): boolean {
     if (this.isPassing) return false;
-    const matches = ({ stop, vcpus }: Range) => (vcpus === undefined || vcpus.has(vcpu)) && concerns(stop, access);
-    const found = this.#data.find((range) => range.hi === (hi & HIGH) && touches(range, lo, size) && matches(range));
+    const matches = (range: Range) => isFor(range, vcpu) && concerns(range.stop, access);
+    const found = this.#data.find((range) => touches(range, lo, hi & HIGH, size) && matches(range));
     if (found) {
       this.hit = { stop: found.stop, address: BigInt(hi) << 32n | BigInt(Math.max(lo, found.lo)) };
       return true;
     }
-    if (!this.hasPhysicalData) return false;
-    const ipaLo = ipa % 2 ** 32, ipaHi = Math.floor(ipa / 2 ** 32);
-    const physical = this.#physicalData.find((range) => range.hi === ipaHi && touches(range, ipaLo, size) && matches(range));
+    const physical = this.#physicalData.find((range) => touchesIpa(range, ipa, size) && matches(range));
     if (physical === undefined) return false;
-    this.hit = { stop: physical.stop, address: BigInt(ipaHi) << 32n | BigInt(Math.max(ipaLo, physical.lo)) };
+    this.hit = { stop: physical.stop, address: BigInt(Math.max(ipa, physical.hi * 2 ** 32 + physical.lo)) };
     return true;
   }
 }
@@ -150,8 +143,16 @@ function concerns({ on }: Stop, access: number): boolean {
   return on === "access" || access === UPDATE || access === (on === "write" ? WRITE : READ);
 }
 
-function touches(range: Range, lo: number, size: number): boolean {
-  return lo <= range.last && lo + size > range.lo;
+function isFor({ vcpus }: StopFor, vcpu: number): boolean {
+  return vcpus === undefined || vcpus.has(vcpu);
+}
+
+function touches(range: Range, lo: number, hi: number, size: number): boolean {
+  return range.hi === hi && lo <= range.last && lo + size > range.lo;
+}
+
+function touchesIpa(range: Range, ipa: number, size: number): boolean {
+  return touches(range, ipa % 2 ** 32, Math.floor(ipa / 2 ** 32), size);
 }
 
 /** A stop's range, in two where it crosses 4 GiB. */

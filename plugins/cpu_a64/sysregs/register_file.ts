@@ -42,7 +42,12 @@ export class RegisterFile {
   /** The register with this packed encoding, if the model has it. */
   find(packed: number): SystemRegister | undefined {
     const register = registerByPacked(packed, this.model.features);
-    return register && this.present[register.index] ? register : undefined;
+    return register && this.has(register) ? register : undefined;
+  }
+
+  /** Whether the model has a register. */
+  has({ index }: SystemRegister): boolean {
+    return this.present[index] !== 0;
   }
 
   /** Stores a value as a plain register does: `(value & mask) | ones`. */

@@ -2,7 +2,7 @@
  * System instructions that need no look at anything but the state block, as WebAssembly: SVC from EL0, ERET at EL1, PSTATE.DAIF, cache
  * maintenance. What isn't this simple, or concerns EL2, interrupts or a debugger, goes on to TypeScript.
  */
-import { call, type Callable, i32, type I64, i64, type Label, ModuleBuilder } from "../../wasm/mod.ts";
+import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, ModuleBuilder } from "../../wasm/mod.ts";
 import type { SystemOp } from "../../isa/dsl.ts";
 import * as at from "../../state.ts";
 import { registerOffset } from "../../sysregs/mod.ts";
@@ -63,7 +63,7 @@ export function systemRoutine(
       };
       ops.forEach((op, number) => {
         const body = bodies[op];
-        if (body) f.if(i32.eq(f.params[0].value as typeof code.word, i32.const(number)), body);
+        if (body) f.if(i32.eq(f.params[0].value as I32, i32.const(number)), body);
       });
     });
     f.return(call("i32", imported.slow, ...f.params.map(({ value }) => value)));
@@ -77,12 +77,12 @@ type Imported = Readonly<Record<"slow" | "update" | "take" | "returnTarget" | "e
 
 /** The bodies. Each returns a Status, or leaves for `elsewhere` before it has changed anything. */
 class SystemCode extends BlockCode {
-  constructor(f: ConstructorParameters<typeof BlockCode>[0], base: number, readonly imported: Imported) {
+  constructor(f: FunctionBuilder, base: number, readonly imported: Imported) {
     super(f, base);
   }
 
-  get word() {
-    return this.f.params[1].value as ReturnType<typeof i32.const>;
+  get word(): I32 {
+    return this.f.params[1].value as I32;
   }
 
   supervisorCall(elsewhere: Label): void {
@@ -164,7 +164,7 @@ class SystemCode extends BlockCode {
     f.br(elsewhere);
   }
 
-  #isWord(word: number, operands: number) {
+  #isWord(word: number, operands: number): I32 {
     return i32.eq(i32.and(this.word, i32.const(~operands)), i32.const(word & ~operands));
   }
 
@@ -175,7 +175,7 @@ class SystemCode extends BlockCode {
   }
 
   /** What was masked may be taken: then somebody has to look. */
-  #setDaif(elsewhere: Label, value: ReturnType<typeof i32.const>): void {
+  #setDaif(elsewhere: Label, value: I32): void {
     const { f } = this;
     const next = f.let(value);
     const unmasked = i32.and(this.get(at.DAIF), i32.xor(next, i32.const(-1)));
@@ -198,7 +198,7 @@ class SystemCode extends BlockCode {
   #goOn(): void {
     const { f } = this;
     const el = f.let(this.get(at.EL)), bank = f.local("i32"), user = f.local("i32");
-    const bankOf = (n: ReturnType<typeof i32.const>) => i32.load(i32.shl(n, i32.const(2)), this.base + at.BANKS);
+    const bankOf = (n: I32) => i32.load(i32.shl(n, i32.const(2)), this.base + at.BANKS);
     f.set(bank, bankOf(i32.add(el, i32.and(el, this.get(at.PAN)))));
     f.set(user, bankOf(i32.const(0)));
     f.if(i32.and(el, this.get(at.UAO)), () => f.set(user, bank.value));

@@ -1,5 +1,5 @@
 /** What is done to many entries of the TLB at once, as WebAssembly. Addresses are offsets in the shared memory. */
-import { type FunctionBuilder, i32, type Local, ModuleBuilder, v128 } from "../../wasm/mod.ts";
+import { type FunctionBuilder, type I32, i32, type Local, ModuleBuilder, v128 } from "../../wasm/mod.ts";
 import {
   DTLB_ENTRY_SHIFT,
   DTLB_FLAGS,
@@ -40,7 +40,7 @@ export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
     f.fill(bank.value, i32.const(0xff), i32.const(SIZE));
     const copy = (start: number, end: number, shift: number, flags: number) => {
       const at = f.local("i32"), source = f.local("i32");
-      each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), 1 << shift, () => {
+      each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), i32.const(1 << shift), () => {
         f.set(source, i32.add(i32.sub(at.value, bank.value), from.value));
         f.if(i32.eq(i32.load(source.value, flags), i32.const(1)), () => {
           for (let i = 0; i < 1 << shift; i += 16) f.store("v128", at.value, v128.load(source.value, i), i);
@@ -55,7 +55,7 @@ export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
       const [first, last, stride, wanted] = parameters(f);
       const bank = f.local("i32"), at = f.local("i32");
       each(f, bank, first.value, last.value, stride.value, () => {
-        each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), 1 << shift, () => {
+        each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), i32.const(1 << shift), () => {
           f.if(i32.eq(i32.load(at.value, field), wanted.value), () => {
             f.store("i32", at.value, i32.const(-1), tag);
             f.store("i32", at.value, i32.const(-1), tag + 4);
@@ -72,16 +72,14 @@ function parameters(f: FunctionBuilder): Local<"i32">[] {
   return f.params as Local<"i32">[];
 }
 
-type Number = Local<"i32">["value"];
-
 /** `body` for each step from `first` to `end` (exclusive), if there is any. */
-function each(f: FunctionBuilder, at: Local<"i32">, first: Number, end: Number, step: number | Number, body: () => void): void {
+function each(f: FunctionBuilder, at: Local<"i32">, first: I32, end: I32, step: I32, body: () => void): void {
   f.set(at, first);
   f.block((done) => {
     f.loop((again) => {
       f.brIf(done, i32.ge_u(at.value, end));
       body();
-      f.set(at, i32.add(at.value, typeof step === "number" ? i32.const(step) : step));
+      f.set(at, i32.add(at.value, step));
       f.br(again);
     });
   });

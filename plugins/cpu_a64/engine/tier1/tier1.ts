@@ -204,21 +204,17 @@ export class Tier1 {
       return block.words[(code.frameOf(slotOf(page)) << 10) + index - page * RECORDS_PER_PAGE];
     };
     const isKnown = (index: number): boolean => {
-      const page = Math.floor(index / RECORDS_PER_PAGE);
-      const there = slotOf(page);
-      if (there < 0) return false;
-      const within = index - page * RECORDS_PER_PAGE;
+      const number = numberOf(index, slotOf);
+      if (number < 0) return false;
+      const record = code.addressOf(Math.floor(number / RECORDS_PER_PAGE)) + number % RECORDS_PER_PAGE * RECORD_SIZE;
       // One without a record may have a trap in its place.
-      if (block.halves[(code.addressOf(there) + within * RECORD_SIZE) >>> 1] === 0) return false;
-      return this.hotness === undefined || this.#visited[there * RECORDS_PER_PAGE + within] !== 0;
+      if (block.halves[record >>> 1] === 0) return false;
+      return this.hotness === undefined || this.#visited[number] !== 0;
     };
     const own = slot * RECORDS_PER_PAGE + head;
     const isElsewhere = (index: number): boolean => {
-      const page = Math.floor(index / RECORDS_PER_PAGE);
-      const there = slotOf(page);
-      if (there < 0 || this.hotness === undefined) return false;
-      const other = there * RECORDS_PER_PAGE + index - page * RECORDS_PER_PAGE;
-      if (other === own) return false;
+      const other = numberOf(index, slotOf);
+      if (this.hotness === undefined || other < 0 || other === own) return false;
       const found = planned.get(other) ?? this.#byHead.get(other);
       return found !== undefined && contains(found, own);
     };
@@ -268,12 +264,11 @@ export class Tier1 {
   }
 
   /** Numbers of instructions as `#index` has them. */
-  #absolute(numbers: Iterable<number>, slotOf: (page: number) => number): ReadonlySet<number> {
+  #absolute(indices: Iterable<number>, slotOf: (page: number) => number): ReadonlySet<number> {
     const out = new Set<number>();
-    for (const number of numbers) {
-      const page = Math.floor(number / RECORDS_PER_PAGE);
-      const slot = slotOf(page);
-      if (slot >= 0) out.add((slot - page) * RECORDS_PER_PAGE + number);
+    for (const index of indices) {
+      const number = numberOf(index, slotOf);
+      if (number >= 0) out.add(number);
     }
     return out;
   }
@@ -299,8 +294,7 @@ export class Tier1 {
 
   #cover({ slotOf, graph }: Region, by: number): void {
     for (const { first, count } of graph.blocks.values()) {
-      const page = Math.floor(first / RECORDS_PER_PAGE);
-      const start = (slotOf(page) - page) * RECORDS_PER_PAGE + first;
+      const start = numberOf(first, slotOf);
       for (let index = start; index < start + count; index++) this.#covered[index] += by;
     }
   }
@@ -326,11 +320,17 @@ export class Tier1 {
   }
 }
 
+/** An instruction's number as `#index` has it, by where it is in a region; -1: on none of its pages. */
+function numberOf(index: number, slotOf: (page: number) => number): number {
+  const page = Math.floor(index / RECORDS_PER_PAGE);
+  const slot = slotOf(page);
+  return slot < 0 ? -1 : (slot - page) * RECORDS_PER_PAGE + index;
+}
+
 /** Whether an instruction is in a region. */
 function contains({ graph, slotOf }: Pick<Plan, "graph" | "slotOf">, index: number): boolean {
   for (const { first, count } of graph.blocks.values()) {
-    const page = Math.floor(first / RECORDS_PER_PAGE);
-    const start = (slotOf(page) - page) * RECORDS_PER_PAGE + first;
+    const start = numberOf(first, slotOf);
     if (index >= start && index < start + count) return true;
   }
   return false;

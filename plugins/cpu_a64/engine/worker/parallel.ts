@@ -1,9 +1,8 @@
 /** The hypervisor's side of physical CPUs in threads of their own. */
 import type { Exit, ParallelCpus, PhysicalBus, Returned, Round, VcpuState } from "../../../../core/mod.ts";
-import { BANK_SIZE, RECORD_PAGE_STRIDE } from "../layout.ts";
+import { areaSizes } from "../areas.ts";
 import type { CpuOptions } from "../cpu_options.ts";
-import { BANKS, type Cpu } from "../cpu.ts";
-import { sideTableSize } from "../tier1/tier1.ts";
+import type { Cpu } from "../cpu.ts";
 import type { A64Vcpu } from "../vcpu.ts";
 import { Call, Control, exitKinds, LogKind, LOOP_WORDS, Own, Shared, State } from "./control.ts";
 import { codePagesFor, type WorkerReply, type WorkerStart } from "./start.ts";
@@ -36,12 +35,11 @@ export class Parallel implements ParallelCpus {
   }
 
   /** Starts the threads. Throws when one doesn't come up. */
-  static async start(cpu: Cpu, options: CpuOptions, cpus: number): Promise<Parallel> {
+  static async start(cpu: Cpu, options: Omit<CpuOptions, "sendEvent">, cpus: number): Promise<Parallel> {
     const parallel = new Parallel(cpu, cpus, options.bus);
     const { memory, model, counterFrequencyHz, smc, tier1 = "off" } = options;
     const pages = codePagesFor(cpus);
-    const sizes = [cpu.stateSize, BANKS * BANK_SIZE, pages * RECORD_PAGE_STRIDE, tier1 === "off" ? 0 : sideTableSize(pages)];
-    const areaSize = sizes.reduce((sum, size) => sum + Math.ceil(size / WASM_PAGE) * WASM_PAGE, 0);
+    const areaSize = areaSizes(cpu.stateSize, pages, tier1).reduce((sum, size) => sum + Math.ceil(size / WASM_PAGE) * WASM_PAGE, 0);
     const lock = memory.reserve(8);
     const ready: Promise<void>[] = [];
     for (let index = 0; index < cpus; index++) {

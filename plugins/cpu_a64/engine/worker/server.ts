@@ -50,8 +50,8 @@ export class Server {
 
   /** It executes no longer. */
   left(): void {
-    this.control.wake(this.index, Own.IN_GUEST, 0);
-    // Whoever waits sleeps on the other word.
+    this.control.set(this.index, Own.IN_GUEST, 0);
+    // Whoever waits for this sleeps on the other word.
     Atomics.notify(this.control.words, this.control.own(this.index, Own.SEEN));
   }
 

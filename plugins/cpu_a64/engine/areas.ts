@@ -1,0 +1,11 @@
+/** What a physical CPU reserves of the shared memory, in its own thread or before that begins. */
+import { BANK_SIZE, RECORD_PAGE_STRIDE } from "./layout.ts";
+import { sideTableSize, type Tier1Mode } from "./tier1/tier1.ts";
+
+/** Translation contexts whose TLB entries are kept. */
+export const BANKS = 64;
+
+/** Bytes of its areas, in the order in which it reserves them: state block, TLB, records, and the table beside them if code is compiled. */
+export function areaSizes(stateSize: number, codePages: number, tier1: Tier1Mode): readonly number[] {
+  return [stateSize, BANKS * BANK_SIZE, codePages * RECORD_PAGE_STRIDE, ...tier1 === "off" ? [] : [sideTableSize(codePages)]];
+}
