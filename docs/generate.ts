@@ -6,7 +6,7 @@
  */
 import { boardSchema, readManifest } from "../core/mod.ts";
 import type { Plugin } from "../core/mod.ts";
-import { defaultText, valueText } from "../cli/option_text.ts";
+import { defaultText, valueText } from "../cli/catalogue/option_text.ts";
 import { plugins } from "../plugins/mod.ts";
 import { chapters } from "./models_prose.ts";
 

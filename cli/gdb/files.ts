@@ -4,7 +4,7 @@
  */
 import type { Domain } from "../../core/mod.ts";
 import { kernelSymbols } from "../symbols/guest_symbols.ts";
-import { textOf } from "../byte_text.ts";
+import { textOf } from "../console/byte_text.ts";
 import { fromHex, number, PACKET_LIMIT } from "./packets.ts";
 import { symbolElf } from "./symbol_elf.ts";
 import type { Threads } from "./threads.ts";

@@ -1,6 +1,6 @@
 /** Packets that read and write memory. */
 import type { Debugger, Vcpu } from "../../core/mod.ts";
-import { bytesOf, textOf } from "../byte_text.ts";
+import { bytesOf, textOf } from "../console/byte_text.ts";
 import { fromHex, number, PACKET_LIMIT, toHex } from "./packets.ts";
 
 /** Whose memory: by the translation of a vCPU, or a guest's physical addresses. */

@@ -2,7 +2,7 @@
  * Packets of GDB's remote serial protocol (GDB manual, "Remote Protocol", "Overview"). Bytes are characters U+0000 to U+00FF. Whatever a peer
  * sends, a packet is at most {@linkcode PACKET_LIMIT} long.
  */
-import { bytesOf } from "../byte_text.ts";
+import { bytesOf } from "../console/byte_text.ts";
 
 /** Longest body of a packet that is taken, in bytes. */
 export const PACKET_LIMIT = 0x1_0000;

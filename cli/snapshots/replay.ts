@@ -14,7 +14,7 @@ import {
 import type { Recording } from "../../core/mod.ts";
 import { imageUses, resolveImages } from "../../plugins/images/mod.ts";
 import { EXIT } from "../exit_codes.ts";
-import { load, printFindings } from "../load.ts";
+import { load, printFindings } from "../board/load.ts";
 import type { Done } from "../verb.ts";
 
 /** Wall-clock time after which signals get a turn, in milliseconds. */

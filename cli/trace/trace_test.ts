@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { DOMParser } from "@xmldom/xmldom";
 import type { CpuEngine, Vcpu } from "../../core/mod.ts";
 import { plugboard } from "../in_process.ts";
-import type { RunResult } from "../run_result.ts";
+import type { RunResult } from "../run/result.ts";
 import { Filter } from "./filter.ts";
 import { flameSvg } from "./flame_svg.ts";
 import { HotExits } from "./hot_exits.ts";

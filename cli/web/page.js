@@ -1,4 +1,4 @@
-/** The page of `run --web`: asks the run over a WebSocket, in the control socket's language (cli/control_protocol.ts), and shows what it says. */
+/** The page of `run --web`: asks the run over a WebSocket, in the control socket's language (cli/control/protocol.ts), and shows what it says. */
 
 const POLL_MS = 500;
 /** Samples on the timeline. */

@@ -7,10 +7,10 @@
  */
 import { createRequire } from "node:module";
 import type { Board } from "../../core/mod.ts";
-import type { Connection, ControlServer } from "../control_server.ts";
-import { LINE_LIMIT } from "../control_protocol.ts";
-import { mapOf } from "../map_layout.ts";
-import { mapSvg } from "../map_svg.ts";
+import type { Connection, ControlServer } from "../control/server.ts";
+import { LINE_LIMIT } from "../control/protocol.ts";
+import { mapOf } from "../map/layout.ts";
+import { mapSvg } from "../map/svg.ts";
 
 /** Where it listens when nothing else is said. */
 const ANYWHERE = { hostname: "127.0.0.1", port: 0 };

@@ -1,9 +1,9 @@
 /** Completions, tried in the shells that are installed; bash is where the tests run. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { plugins } from "../../plugins/mod.ts";
-import { completedVerbs } from "../../cli/completions.ts";
-import { shells } from "../../cli/completions_scripts.ts";
-import type { CompletedVerb } from "../../cli/completions_scripts.ts";
+import { completedVerbs } from "../../cli/completions/mod.ts";
+import { shells } from "../../cli/completions/scripts.ts";
+import type { CompletedVerb } from "../../cli/completions/scripts.ts";
 import { plugboard } from "../../cli/in_process.ts";
 import { verbs } from "../../cli/verbs.ts";
 import { missing } from "../support/toolchain.ts";

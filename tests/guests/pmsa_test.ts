@@ -4,7 +4,7 @@
  * and EL2 the syndrome of a translation or permission fault of its MPU.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { reports } from "../../cli/summary.ts";
+import { reports } from "../../cli/board/summary.ts";
 import { checkBoard, definePlugin } from "../../core/mod.ts";
 import type { Plugin } from "../../core/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
