@@ -89,8 +89,7 @@ export { BoardInterrupts } from "./passthrough/contract.ts";
 export { PciBus } from "./pci/contract.ts";
 export type { PciBar, PciCapability, PciFunction, PciFunctionSpec, PciSlot } from "./pci/contract.ts";
 export { PmsaDomains } from "./pmsa/contract.ts";
-export { PowerControl } from "./psci/contract.ts";
-export { Calls } from "./smccc/contract.ts";
+export { Calls, PowerControl } from "./smccc/contract.ts";
 export type { CallRange, Conduit } from "./smccc/contract.ts";
 export { virtioDevice, virtioPciPlugin, virtioPlugin } from "./virtio/contract.ts";
 export type {

@@ -6,8 +6,7 @@
  */
 import { CpuEngine, definePlugin, Interrupts, OptionError } from "../../core/mod.ts";
 import type { Board, DeviceTreeNode, DeviceTreeValue, DomainContext, Plugin, ResourceContext, Vcpu } from "../../core/mod.ts";
-import { Calls, claimArchitectureCalls, hasCalls } from "../smccc/contract.ts";
-import { PowerControl } from "./contract.ts";
+import { Calls, claimArchitectureCalls, hasCalls, PowerControl } from "../smccc/contract.ts";
 import { isAtLeast, properties01, psciRanges, versions } from "./functions.ts";
 import type { PsciVersion } from "./functions.ts";
 import { PowerController } from "./power.ts";

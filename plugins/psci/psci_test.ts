@@ -5,7 +5,7 @@ import { MemoryBackend } from "../../core/mod.ts";
 import type { Mapping } from "../../core/mod.ts";
 import { psci } from "./mod.ts";
 import type { PsciOptions } from "./mod.ts";
-import { PowerControl } from "./contract.ts";
+import { PowerControl } from "../smccc/contract.ts";
 
 const RAM = 0x4000_0000n;
 const GUEST_RAM: Mapping = { read: true, write: true, execute: true, type: "normal-wb" };

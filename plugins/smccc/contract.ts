@@ -1,7 +1,6 @@
 /** What other plugins may add to the calls that a domain's guest can make by HVC or SMC, and by which of the two it makes them. */
 import { capability } from "../../core/mod.ts";
 import type { Board, Capability, DomainSpec, Exceptions, SmcccCall, SmcccResult } from "../../core/mod.ts";
-import { PowerControl } from "../psci/contract.ts";
 
 export { claimArchitectureCalls } from "./architecture.ts";
 
@@ -35,6 +34,15 @@ export interface Calls {
 
 /** The calls of a domain, to be extended. */
 export const Calls: Capability<Calls> = capability("Calls", "domain");
+
+/** The power controller of one domain. Here, since its conduit is everybody's: the controller itself answers by these calls. */
+export interface PowerControl {
+  /** The conduit: CPU nodes say `enable-method = "psci"`, the psci node says `method`. */
+  readonly method: Conduit;
+}
+
+/** Power controller of a domain. */
+export const PowerControl: Capability<PowerControl> = capability("PowerControl", "domain");
 
 /** The domain's conduit: the power controller's, since guests learn of no other; HVC where there is none. */
 export function conduitOf(board: Board, domain: DomainSpec): Conduit {
