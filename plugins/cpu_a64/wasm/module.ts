@@ -15,7 +15,7 @@ export class ModuleBuilder {
   #signatures: Signature[] = [];
   #imports: { module: string; name: string; signature: Signature }[] = [];
   #tables: { module: string; name: string }[] = [];
-  #functions: { signature: Signature; builder: FunctionBuilder; export?: string }[] = [];
+  #functions: { signature: Signature; builder: Pick<FunctionBuilder, "finish" | "hints">; export?: string }[] = [];
   #elements: { table: number; at: number; callee: Callable }[] = [];
 
   /** @param memory Limits of the imported shared memory `env.memory`, in pages of 64 KiB. */
@@ -47,6 +47,13 @@ export class ModuleBuilder {
     const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder, export: exportName }) -
       1;
     build(builder);
+    return { index, params, result };
+  }
+
+  /** A function whose body a builder of another module finished, with the places of its hints: what it calls must have the same numbers here. */
+  finished(params: readonly Type[], result: Type | undefined, body: Uint8Array, hints: readonly number[]): Callable {
+    const builder = { finish: () => body, hints };
+    const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder }) - 1;
     return { index, params, result };
   }
 

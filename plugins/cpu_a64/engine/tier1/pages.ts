@@ -10,12 +10,18 @@ export class PageMap {
     this.#pageOf = new Float64Array(slots).fill(-1);
   }
 
-  /** A page executes. */
-  seen(slot: number, vaLo: number, vaHi: number): void {
+  /** A page executes. Returns its number when that is news. */
+  seen(slot: number, vaLo: number, vaHi: number): number | undefined {
     const page = vaHi * 2 ** 20 + (vaLo >>> 12);
-    if (this.#pageOf[slot] === page && this.#slotAt.get(page) === slot) return;
+    if (this.#pageOf[slot] === page && this.#slotAt.get(page) === slot) return undefined;
     this.#pageOf[slot] = page;
     this.#slotAt.set(page, slot);
+    return page;
+  }
+
+  /** Number of the page that was seen last in a slot; -1: none. */
+  pageOf(slot: number): number {
+    return this.#pageOf[slot];
   }
 
   /** The slot so many pages from another one; -1: not known. */

@@ -23,21 +23,27 @@ export interface RegionSource {
   readonly graph: Graph;
   /** The instruction of a number. */
   readonly wordAt: (index: number) => number;
-  /** Address of the records of a page by its distance from the head's; `undefined`: no page of this region. */
-  readonly recordsOf: (page: number) => number | undefined;
   readonly decoder: Decoder;
   readonly environment: DecodeEnvironment;
   readonly module: RegionModule;
 }
 
+/** What its function expects and does. */
+export interface WrittenRegion {
+  /** Where it may leave to by direct branches, as numbers of instructions. */
+  readonly exits: ReadonlySet<number>;
+  /** Its pages, by their distances from the head's, in the order in which its code looks for their records in the table of pages. */
+  readonly pages: readonly number[];
+}
+
 /**
  * Writes the function: budget in, `Status` out; IP and BUDGET, or TARGET, say where it left, or another region did that it
- * went on in. Returns where it may leave to by direct branches, as numbers of instructions.
+ * went on in. The code is good for these instructions wherever their pages are.
  */
-export function writeRegion(f: FunctionBuilder, source: RegionSource): ReadonlySet<number> {
+export function writeRegion(f: FunctionBuilder, source: RegionSource): WrittenRegion {
   const writer = new RegionWriter(f, source);
   writer.write();
-  return writer.exits;
+  return { exits: writer.exits, pages: writer.pages };
 }
 
 /** Where to leave by: before an instruction that the interpreter must execute, and for a target elsewhere. */
@@ -63,7 +69,7 @@ class RegionWriter {
   #index = 0;
   #usesFp = false;
   /** Pages of the region, as its code numbers them: the head's is first. For each but it a local that says whether it was found where it should be. */
-  readonly #pages: { readonly page: number; readonly records: number; readonly found: Local<"i32"> | undefined }[] = [];
+  readonly #pages: { readonly page: number; readonly found: Local<"i32"> | undefined }[] = [];
   readonly exits = new Set<number>();
 
   constructor(readonly f: FunctionBuilder, readonly source: RegionSource) {
@@ -224,18 +230,15 @@ class RegionWriter {
   #storePage(): I32 {
     const { f } = this;
     const { base } = this.source.module.addresses;
-    const [{ records }, ...others] = this.#pages;
-    const first = others.length > 0 ? f.local("i32") : undefined;
-    if (first) f.set(first, i32.const(records));
-    for (const [i, { page, records }] of others.entries()) {
-      f.if(i32.eq(i32.and(i32.shr_u(this.#code.value, i32.const(PAGE_SHIFT)), i32.const(MAX_PAGES - 1)), i32.const(i + 1)), () => {
-        f.set(first!, i32.const(records));
-        f.store("i32", i32.const(0), i32.const(records), base + at.RECORDS);
+    for (const [number, { page }] of this.#pages.entries()) {
+      if (number === 0) continue;
+      f.if(i32.eq(i32.and(i32.shr_u(this.#code.value, i32.const(PAGE_SHIFT)), i32.const(MAX_PAGES - 1)), i32.const(number)), () => {
+        f.store("i32", i32.const(0), this.#recordsOf(number), base + at.RECORDS);
         f.store("i64", i32.const(0), this.#va(page * RECORDS_PER_PAGE), base + at.PAGE_VA);
       });
     }
     const index = i32.shl(i32.and(this.#code.value, i32.const(RECORDS_PER_PAGE - 1)), i32.const(4));
-    return i32.add(first ? first.value : i32.const(records), index);
+    return i32.add(i32.load(i32.const(0), base + at.RECORDS), index);
   }
 
   /** Index of a page in {@linkcode #pages}. */
@@ -244,14 +247,23 @@ class RegionWriter {
     if (found >= 0) return found;
     const number = this.#pages.length;
     const local = () => this.f.unscoped(() => this.f.local("i32"));
-    return this.#pages.push({ page, records: this.source.recordsOf(page)!, found: number === 0 ? undefined : local() }) - 1;
+    return this.#pages.push({ page, found: number === 0 ? undefined : local() }) - 1;
+  }
+
+  get pages(): readonly number[] {
+    return this.#pages.map(({ page }) => page);
+  }
+
+  #recordsOf(number: number): I32 {
+    return this.source.module.recordsOf(this.source.graph.head, number);
   }
 
   /** Into another page only if it is where it was; then it stays there. */
   #cross(from: number, to: number): void {
     const page = Math.floor(to / RECORDS_PER_PAGE);
     if (page === Math.floor(from / RECORDS_PER_PAGE)) return;
-    const { records, found } = this.#pages[this.#pageNumber(page)];
+    const number = this.#pageNumber(page);
+    const { found } = this.#pages[number];
     if (found === undefined) return;
     const { f } = this;
     f.ifUnlikely(i32.eqz(found.value), () => {
@@ -260,7 +272,7 @@ class RegionWriter {
         const entry = f.let(this.source.module.fetchEntry(va));
         const isThere = i32.and(
           i64.eq(va, i64.load(entry, DTLB_SIZE + ITLB_TAG)),
-          i32.eq(i32.load(entry, DTLB_SIZE + ITLB_RECORDS), i32.const(records)),
+          i32.eq(i32.load(entry, DTLB_SIZE + ITLB_RECORDS), this.#recordsOf(number)),
         );
         f.if(i32.eqz(isThere), () => this.#leaveToVa(this.#va(to)));
       });

@@ -2,7 +2,7 @@
  * A module of regions, and what they share: the look-up of an address in the TLB, and the ways out, which are in a module once
  * and not at each access and in each region.
  */
-import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder } from "../../wasm/mod.ts";
+import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder } from "../../wasm/mod.ts";
 import type { Signature } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
@@ -16,13 +16,14 @@ import {
   ITLB_ENTRY_SHIFT,
   ITLB_RECORDS,
   ITLB_TAG,
+  RECORD_SIZE,
   RECORDS_PER_PAGE,
   Status,
 } from "../layout.ts";
 import type { Imports } from "../place.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { packed, writePack } from "./flags.ts";
-import { READ_ACCESS } from "./region_place.ts";
+import { READ_ACCESS, UPDATE_ACCESS, WRITE_ACCESS } from "./region_place.ts";
 
 /** Where things are that do not change. */
 export interface RegionAddresses {
@@ -32,6 +33,18 @@ export interface RegionAddresses {
   readonly records: number;
   /** The table beside the records. */
   readonly sideTable: number;
+  /** For each region the addresses of its pages' records, as its code numbers them. */
+  readonly pageTable: number;
+}
+
+/** Pages of a region in the table of pages, as a power of two of bytes. */
+export const PAGE_TABLE_SHIFT = 7;
+
+/** A region's function as bytes. It means the same in each module, since all declare the same before it. */
+export interface RegionCode {
+  readonly body: Uint8Array;
+  /** Where its unlikely branches are. */
+  readonly hints: readonly number[];
 }
 
 /** A module under construction. */
@@ -40,8 +53,8 @@ export class RegionModule {
   readonly imports: Imports;
   readonly #fill: Callable;
   readonly #signature: Signature;
-  readonly #looks = new Map<number, Callable>();
-  #pack: Callable | undefined;
+  readonly #looks: readonly Callable[];
+  readonly #pack: Callable;
   /** (budget, target, kind, a, b): goes on at a target, in the region that begins there or in the interpreter. */
   readonly goOn: Callable;
   /** (budget, record, kind, a, b): the interpreter goes on at a record of the page that the state block has. */
@@ -63,11 +76,24 @@ export class RegionModule {
     this.#signature = module.signature(["i32"], "i32");
     this.goOn = module.function(["i32", "i64", "i32", "i64", "i64"], "i32", (f) => this.#writeGoOn(f));
     this.bail = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeBail(f));
+    this.#pack = module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, this.#word(at.NZCV)));
+    this.#looks = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access) =>
+      [false, true].map((unprivileged) => module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, access, unprivileged)))
+    );
   }
 
   /** Adds a region, whose function `build` writes: budget in, `Status` out. `number`: of the region. */
-  region(number: number, build: (f: FunctionBuilder) => void): void {
-    this.#module.element(0, MAX_HANDLERS + number, this.#module.function(["i32"], "i32", build));
+  region(number: number, build: (f: FunctionBuilder) => void): RegionCode {
+    const f = new FunctionBuilder(["i32"], "i32");
+    build(f);
+    const code = { body: f.finish(), hints: f.hints };
+    this.add(number, code);
+    return code;
+  }
+
+  /** Adds a region that another module's {@linkcode region} wrote, for the same addresses. */
+  add(number: number, { body, hints }: RegionCode): void {
+    this.#module.element(0, MAX_HANDLERS + number, this.#module.finished(["i32"], "i32", body, hints));
   }
 
   finish(): Uint8Array<ArrayBuffer> {
@@ -76,18 +102,25 @@ export class RegionModule {
 
   /** (VA, size - 1) → host address minus VA for an access, an odd number: the interpreter must look. */
   look(access: number, unprivileged: boolean): Callable {
-    const key = access << 1 | +unprivileged;
-    let found = this.#looks.get(key);
-    if (!found) {
-      found = this.#module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, access, unprivileged));
-      this.#looks.set(key, found);
-    }
-    return found;
+    return this.#looks[access * 2 + +unprivileged];
   }
 
   /** (kind, a, b) → NZCV as a number. */
   pack(): Callable {
-    return this.#pack ??= this.#module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, this.#word(at.NZCV)));
+    return this.#pack;
+  }
+
+  /**
+   * Address of the records of a page of the region that runs, before it says that it is in another page than the head's.
+   * @param head number of the instruction that it begins with
+   * @param page as its code numbers it
+   */
+  recordsOf(head: number, page: number): I32 {
+    const { records: first, sideTable, pageTable } = this.addresses;
+    if (page === 0) return this.#word(at.RECORDS);
+    const beside = i32.shr_u(i32.sub(this.#word(at.RECORDS), i32.const(first - head * RECORD_SIZE)), i32.const(2));
+    const number = i32.load16_u(beside, sideTable + 2);
+    return i32.load(i32.shl(number, i32.const(PAGE_TABLE_SHIFT)), pageTable + 4 * page);
   }
 
   /** Entry of the instruction TLB for a VA. */

@@ -1,19 +1,19 @@
-/**
- * Tier 1: which code is compiled, and when it goes. The record of a region's head gets the handler
- * {@linkcode ENTER_REGION}; what it had before, and which region it is, lies in a table beside the records.
- */
+/** Tier 1: which code is compiled, and when it goes. */
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
 import type { Decoder } from "../../isa/decoder.ts";
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
-import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
+import type { Interpreter } from "../interpreter.ts";
 import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { discover, type Graph } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
+import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
-import { MAX_PAGES, writeRegion } from "./region.ts";
-import { RegionModule } from "./region_module.ts";
+import { MAX_PAGES, writeRegion, type WrittenRegion } from "./region.ts";
+import { PAGE_TABLE_SHIFT, type RegionAddresses, RegionModule } from "./region_module.ts";
+import { type Region, Regions } from "./regions.ts";
+import { contains, isThere, numberOf, type SlotOf, type Translation } from "./translation.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
@@ -28,22 +28,13 @@ const MAX_BATCH = 64;
 /** Regions that one machine keeps. */
 export const MAX_REGIONS = 8192;
 
-/** Bytes of the table beside the records. */
+/** Bytes of the table beside the records, and of the regions' pages behind it. */
 export function sideTableSize(pages: number): number {
-  return (pages * RECORD_PAGE_STRIDE) >>> 2;
+  return pageTableAt(pages) + (MAX_REGIONS << PAGE_TABLE_SHIFT);
 }
 
-interface Region {
-  readonly number: number;
-  readonly slot: number;
-  readonly head: number;
-  /** Pages that it was made from: between which indices. */
-  readonly parts: ReadonlyMap<number, { first: number; last: number }>;
-  readonly graph: Graph;
-  /** Slots by distance from the head's page. */
-  readonly slotOf: (page: number) => number;
-  /** Instructions that it leaves to, numbered as in `#index`. */
-  readonly exits: ReadonlySet<number>;
+function pageTableAt(pages: number): number {
+  return (pages * RECORD_PAGE_STRIDE) >>> 2;
 }
 
 /** A region to be. */
@@ -51,7 +42,7 @@ interface Plan {
   readonly slot: number;
   readonly head: number;
   readonly graph: Graph;
-  readonly slotOf: (page: number) => number;
+  readonly slotOf: SlotOf;
   readonly wordAt: (index: number) => number;
 }
 
@@ -71,34 +62,36 @@ export interface Tier1Parts {
 
 /** Regions of one physical CPU. */
 export class Tier1 {
-  readonly #bySlot = new Map<number, Region[]>();
-  /** By number of the head's record. */
-  readonly #byHead = new Map<number, Region>();
+  readonly #regions: Regions;
+  readonly #library = new Library();
+  readonly #addresses: RegionAddresses;
+  /** Numbers of functions in the table that nobody has. */
   readonly #free: number[] = [];
   readonly #pages: PageMap;
-  /** For each record: whether a trace visited it, and how many regions contain it. */
+  /** For each record: whether a trace visited it. */
   readonly #visited: Uint8Array;
-  readonly #covered: Uint16Array;
   /** Visited for the first time since the last compilation. */
   #fresh: number[] = [];
   /** How often regions were made for a head. */
   readonly #attempts = new Map<number, number>();
   readonly hotness: Hotness | undefined;
-  readonly stats = { regions: 0, modules: 0, instructions: 0, bytes: 0, drops: 0 };
+  readonly stats = { regions: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
     const { code, block } = parts;
     this.#pages = new PageMap(code.slots);
     this.#visited = new Uint8Array(code.slots * RECORDS_PER_PAGE);
-    this.#covered = new Uint16Array(code.slots * RECORDS_PER_PAGE);
+    const pageTable = parts.sideTable + pageTableAt(code.slots);
+    this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable };
+    this.#regions = new Regions(block, code, this.#addresses);
     if (mode === "on") {
       this.hotness = new Hotness({
         wordOf: (record) => block.words[code.hostOf(record) >>> 2] ?? 0,
-        isCovered: (record) => this.#covered[this.#index(record)] > 0,
+        isCovered: (record) => this.#regions.isCovered(this.#index(record)),
         visit: (record) => {
           const index = this.#index(record);
-          this.#pages.seen(Math.floor(index / RECORDS_PER_PAGE), block.get(at.PAGE_VA), block.get(at.PAGE_VA + 4));
+          this.#seen(Math.floor(index / RECORDS_PER_PAGE));
           if (this.#visited[index] === 0) this.#fresh.push(index);
           this.#visited[index] = 1;
         },
@@ -106,10 +99,10 @@ export class Tier1 {
       });
     }
     parts.code.listener = {
-      decoded: (slot, first) => {
-        if (mode !== "force") return;
-        this.#pages.seen(slot, block.get(at.PAGE_VA), block.get(at.PAGE_VA + 4));
-        this.#force(slot, first);
+      decoded: (slot, first, end) => {
+        this.#seen(slot);
+        if (mode === "force") this.#force(slot, first);
+        else this.#bindAny(slot, first, end);
       },
       changed: (slot, first, last) => this.#changed(slot, first, last),
       released: (slot) => {
@@ -149,12 +142,12 @@ export class Tier1 {
     // Regions that leave to what is known to be executed now are made anew, with it, while that isn't too often; then others begin there.
     for (const index of this.#fresh) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
-      for (const region of [...this.#bySlot.get(slot) ?? []]) {
-        const head = region.slot * RECORDS_PER_PAGE + region.head;
+      for (const region of this.#regions.in(slot)) {
         if (!region.exits.has(index)) continue;
-        if ((this.#attempts.get(head) ?? 0) < MAX_EXTENSIONS) {
-          this.#remove(region);
-          wanted.add(head);
+        if ((this.#attempts.get(region.head) ?? 0) < MAX_EXTENSIONS) {
+          this.#unbind(region);
+          this.#forget(region.entry);
+          wanted.add(region.head);
         } else wanted.add(index);
       }
     }
@@ -184,13 +177,11 @@ export class Tier1 {
     this.#compile([plan, ...others.flatMap((index) => this.#plan(slot, index, none) ?? [])]);
   }
 
-  /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
-  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>): Plan | undefined {
-    const { code, block } = this.parts;
-    const handler = block.halves[(code.addressOf(slot) + head * RECORD_SIZE) >>> 1];
-    if (handler <= ENTER_REGION || !code.isWhole(slot)) return undefined;
+  /** Slots of the pages around one. */
+  #slotsAround(slot: number): SlotOf {
+    const { code } = this.parts;
     const slots = new Map<number, number>();
-    const slotOf = (page: number): number => {
+    return (page) => {
       let found = slots.get(page);
       if (found === undefined) {
         found = slots.size < MAX_PAGES ? this.#pages.neighbour(slot, page) : -1;
@@ -199,6 +190,13 @@ export class Tier1 {
       }
       return found;
     };
+  }
+
+  /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
+  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>): Plan | undefined {
+    const { code, block } = this.parts;
+    if (!this.#regions.isFree(slot, head)) return undefined;
+    const slotOf = this.#slotsAround(slot);
     const wordAt = (index: number): number => {
       const page = Math.floor(index / RECORDS_PER_PAGE);
       return block.words[(code.frameOf(slotOf(page)) << 10) + index - page * RECORDS_PER_PAGE];
@@ -215,8 +213,10 @@ export class Tier1 {
     const isElsewhere = (index: number): boolean => {
       const other = numberOf(index, slotOf);
       if (this.hotness === undefined || other < 0 || other === own) return false;
-      const found = planned.get(other) ?? this.#byHead.get(other);
-      return found !== undefined && contains(found, own);
+      const plan = planned.get(other);
+      if (plan) return contains(plan.graph.blocks.values(), plan.slotOf, own);
+      const region = this.#regions.at(other);
+      return region !== undefined && contains(region.entry.translation.spans, region.slotOf, own);
     };
     const graph = discover(head, { wordAt: (index) => isKnown(index) ? wordAt(index) : undefined, isElsewhere });
     return graph.instructions < 2 ? undefined : { slot, head, graph, slotOf, wordAt };
@@ -225,42 +225,72 @@ export class Tier1 {
   /** Compiles regions, as one module. */
   #compile(plans: readonly Plan[]): void {
     if (plans.length === 0) return;
-    const { parts } = this;
-    const { code, block, decoder, environment, sideTable } = parts;
-    const numbers = plans.map(() => this.#free.pop() ?? this.#evict());
-    const module = new RegionModule(parts.limits, { base: block.address, records: code.address, sideTable });
-    const exits = plans.map(({ graph, wordAt, slotOf }, i) => {
-      const recordsOf = (page: number) => slotOf(page) < 0 ? undefined : code.addressOf(slotOf(page));
-      let found: ReadonlySet<number>;
-      module.region(numbers[i], (f) => found = writeRegion(f, { graph, wordAt, recordsOf, decoder, environment, module }));
-      return found!;
+    const { decoder, environment } = this.parts;
+    const numbers = plans.map(() => this.#number());
+    const module = new RegionModule(this.parts.limits, this.#addresses);
+    const translations = plans.map(({ graph, head, wordAt }, i): Translation => {
+      let written!: WrittenRegion;
+      const code = module.region(numbers[i], (f) => written = writeRegion(f, { graph, wordAt, decoder, environment, module }));
+      const spans = [...graph.blocks.values()].map(({ first, count }) => ({ first, count }));
+      // Blocks that nothing leads to have no code.
+      const pages = [...new Set([...written.pages, ...spans.map(({ first }) => Math.floor(first / RECORDS_PER_PAGE))])];
+      const words = Uint32Array.from(spans.flatMap(({ first, count }) => Array.from({ length: count }, (_, n) => wordAt(first + n))));
+      return { head, pages, spans, words, exits: [...written.exits], code };
     });
+    this.#instantiate(module);
+    for (const [i, { slot, slotOf, graph }] of plans.entries()) {
+      const entry: Entry = { translation: translations[i], number: numbers[i], isBound: false, isUsed: false, age: 0 };
+      if (this.mode === "on") this.#library.add(entry);
+      this.#regions.bind(entry, slot, slotOf);
+      this.stats.regions++;
+      this.stats.instructions += graph.instructions;
+    }
+  }
+
+  #instantiate(module: RegionModule): void {
+    const { fill, softFloat, interpreter, block } = this.parts;
     const bytes = module.finish();
-    const { fill, softFloat, interpreter } = parts;
-    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: block.memory, fill, softFloat, table: interpreter.table } });
-    for (const [i, plan] of plans.entries()) this.#enter(plan, numbers[i], exits[i]);
+    const env = { memory: block.memory, fill, softFloat, table: interpreter.table };
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
     this.stats.modules++;
     this.stats.bytes += bytes.length;
   }
 
-  /** A region that has been compiled is entered from now on. */
-  #enter({ slot, head, graph, slotOf }: Plan, number: number, exits: ReadonlySet<number>): void {
-    const { code, block, sideTable } = this.parts;
-    const record = code.addressOf(slot) + head * RECORD_SIZE;
-    const side = (sideTable + ((record - code.address) >>> 2)) >>> 1;
-    block.halves[side] = block.halves[record >>> 1];
-    block.halves[side + 1] = number;
-    block.halves[record >>> 1] = ENTER_REGION;
-    const region = { number, slot, head, graph, slotOf, exits: this.#absolute(exits, slotOf), parts: partsOf(graph, slotOf) };
-    this.#cover(region, 1);
-    this.#byHead.set(slot * RECORDS_PER_PAGE + head, region);
-    for (const part of region.parts.keys()) {
-      const list = this.#bySlot.get(part);
-      if (list) list.push(region);
-      else this.#bySlot.set(part, [region]);
+  /** The page that executes is in a slot. */
+  #seen(slot: number): void {
+    const { block } = this.parts;
+    const page = this.#pages.seen(slot, block.get(at.PAGE_VA), block.get(at.PAGE_VA + 4));
+    if (page === undefined) return;
+    for (const [entry, head] of this.#library.arrived(page)) this.#tryBind(entry, head);
+  }
+
+  /** Binds what was compiled earlier to instructions that have just been decoded. */
+  #bindAny(slot: number, first: number, end: number): void {
+    const { code, block } = this.parts;
+    const start = code.frameOf(slot) << 10;
+    for (let index = first; index < end; index++) {
+      for (const entry of this.#library.at(index, block.words[start + index]) ?? []) this.#tryBind(entry, slot);
     }
-    this.stats.regions++;
-    this.stats.instructions += graph.instructions;
+  }
+
+  /** Binds a translation to the page in a slot, if all of its instructions are there. */
+  #tryBind(entry: Entry, slot: number): void {
+    const { code, block } = this.parts;
+    const { translation, isBound, number } = entry;
+    if (isBound || number < 0 || code.frameOf(slot) < 0 || !this.#regions.isFree(slot, translation.head)) return;
+    const slotOf = this.#slotsAround(slot);
+    for (const page of translation.pages) {
+      if (slotOf(page) >= 0) continue;
+      const missing = this.#pages.pageOf(slot) + page;
+      return this.#library.wait(entry, missing, slot);
+    }
+    if (!isThere(translation, slotOf, code, block)) return;
+    this.#regions.bind(entry, slot, slotOf);
+    this.stats.bound++;
+    for (const { first, count } of translation.spans) {
+      const from = numberOf(first, slotOf);
+      this.#visited.fill(1, from, from + count);
+    }
   }
 
   /** Numbers of instructions as `#index` has them. */
@@ -277,77 +307,41 @@ export class Tier1 {
   #changed(slot: number, first: number, last: number): void {
     const start = slot * RECORDS_PER_PAGE;
     this.#visited.fill(0, start + first, start + Math.min(last + 1, RECORDS_PER_PAGE));
-    for (const region of [...this.#bySlot.get(slot) ?? []]) {
+    for (const region of this.#regions.in(slot)) {
       const part = region.parts.get(slot)!;
-      if (part.last >= first && part.first <= last) this.#remove(region);
+      if (part.last >= first && part.first <= last) this.#unbind(region);
     }
   }
 
-  #remove(region: Region): void {
-    this.#drop(region);
-    for (const part of region.parts.keys()) {
-      const kept = this.#bySlot.get(part)!.filter((other) => other !== region);
-      if (kept.length > 0) this.#bySlot.set(part, kept);
-      else this.#bySlot.delete(part);
-    }
-  }
-
-  #cover({ slotOf, graph }: Region, by: number): void {
-    for (const { first, count } of graph.blocks.values()) {
-      const start = numberOf(first, slotOf);
-      for (let index = start; index < start + count; index++) this.#covered[index] += by;
-    }
-  }
-
-  #drop(region: Region): void {
-    const { number, slot, head } = region;
-    this.#byHead.delete(slot * RECORDS_PER_PAGE + head);
-    this.#cover(region, -1);
-    const { block, code, sideTable, interpreter } = this.parts;
-    const record = code.addressOf(slot) + head * RECORD_SIZE;
-    if (block.halves[record >>> 1] === ENTER_REGION) {
-      block.halves[record >>> 1] = block.halves[(sideTable + ((record - code.address) >>> 2)) >>> 1];
-    }
-    interpreter.dropRegion(number);
-    this.#free.push(number);
+  #unbind(region: Region): void {
+    this.#regions.unbind(region);
     this.stats.drops++;
+    // What is forced isn't kept.
+    if (this.mode === "force") this.#forget(region.entry);
   }
 
-  /** Drops all regions. */
-  #evict(): number {
-    for (const slot of [...this.#bySlot.keys()]) this.#changed(slot, 0, RECORDS_PER_PAGE);
+  /** A translation's function goes. */
+  #forget(entry: Entry): void {
+    this.#library.delete(entry);
+    if (entry.number < 0) return;
+    this.parts.interpreter.dropRegion(entry.number);
+    this.#free.push(entry.number);
+    entry.number = -1;
+  }
+
+  /** A number for a function. When there is none, what isn't bound goes, and then everything. */
+  #number(): number {
+    if (this.#free.length === 0) {
+      for (const entry of [...this.#library.entries]) if (!entry.isBound) this.#forget(entry);
+    }
+    if (this.#free.length === 0) {
+      for (const slot of this.#regions.slots) {
+        for (const region of this.#regions.in(slot)) {
+          this.#unbind(region);
+          this.#forget(region.entry);
+        }
+      }
+    }
     return this.#free.pop()!;
   }
-}
-
-/** An instruction's number as `#index` has it, by where it is in a region; -1: on none of its pages. */
-function numberOf(index: number, slotOf: (page: number) => number): number {
-  const page = Math.floor(index / RECORDS_PER_PAGE);
-  const slot = slotOf(page);
-  return slot < 0 ? -1 : (slot - page) * RECORDS_PER_PAGE + index;
-}
-
-/** Whether an instruction is in a region. */
-function contains({ graph, slotOf }: Pick<Plan, "graph" | "slotOf">, index: number): boolean {
-  for (const { first, count } of graph.blocks.values()) {
-    const start = numberOf(first, slotOf);
-    if (index >= start && index < start + count) return true;
-  }
-  return false;
-}
-
-/** From the first instruction of each page to the last. */
-function partsOf(graph: Graph, slotOf: (page: number) => number): Map<number, { first: number; last: number }> {
-  const parts = new Map<number, { first: number; last: number }>();
-  for (const { first, count } of graph.blocks.values()) {
-    const page = Math.floor(first / RECORDS_PER_PAGE);
-    const start = first - page * RECORDS_PER_PAGE;
-    const part = parts.get(slotOf(page));
-    if (part === undefined) parts.set(slotOf(page), { first: start, last: start + count - 1 });
-    else {
-      part.first = Math.min(part.first, start);
-      part.last = Math.max(part.last, start + count - 1);
-    }
-  }
-  return parts;
 }

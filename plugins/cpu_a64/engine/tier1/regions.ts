@@ -1,0 +1,112 @@
+/** Regions that code is entered by: the head's record has the handler {@linkcode ENTER_REGION}, and which region it is lies in a table beside the records. */
+import type { Block } from "../block.ts";
+import type { CodeCache } from "../code_cache.ts";
+import { ENTER_REGION } from "../interpreter.ts";
+import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
+import type { Entry } from "./cache/library.ts";
+import { PAGE_TABLE_SHIFT, type RegionAddresses } from "./region_module.ts";
+import { numberOf, partsOf, type SlotOf } from "./translation.ts";
+
+/** A translation that some pages' code is bound to. */
+export interface Region {
+  readonly entry: Entry;
+  readonly slot: number;
+  /** Number of the head's record among all. */
+  readonly head: number;
+  /** Pages that it was made from: between which indices. */
+  readonly parts: ReadonlyMap<number, { first: number; last: number }>;
+  readonly slotOf: SlotOf;
+  /** Instructions that it leaves to, by their numbers among all. */
+  readonly exits: ReadonlySet<number>;
+}
+
+/** Regions of one physical CPU. */
+export class Regions {
+  readonly #bySlot = new Map<number, Region[]>();
+  readonly #byHead = new Map<number, Region>();
+  /** For each record: how many regions contain it. */
+  readonly #covered: Uint16Array;
+
+  constructor(readonly block: Block, readonly code: CodeCache, readonly addresses: RegionAddresses) {
+    this.#covered = new Uint16Array(code.slots * RECORDS_PER_PAGE);
+  }
+
+  /** The one that begins at a record, by its number among all. */
+  at(head: number): Region | undefined {
+    return this.#byHead.get(head);
+  }
+
+  /** Those with instructions of a page. */
+  in(slot: number): readonly Region[] {
+    return [...this.#bySlot.get(slot) ?? []];
+  }
+
+  isCovered(index: number): boolean {
+    return this.#covered[index] > 0;
+  }
+
+  /** Whether an instruction can be entered by a region: it is decoded, and none begins there. */
+  isFree(slot: number, head: number): boolean {
+    return this.block.halves[this.#recordOf(slot, head) >>> 1] > ENTER_REGION && this.code.isWhole(slot);
+  }
+
+  /** A translation whose function is in the table is entered from now on where its head's page is in a slot. */
+  bind(entry: Entry, slot: number, slotOf: SlotOf): Region {
+    const { block, code, addresses } = this;
+    const { translation: { head, pages, spans, exits }, number } = entry;
+    const record = this.#recordOf(slot, head);
+    const side = this.#besideOf(record);
+    block.halves[side] = block.halves[record >>> 1];
+    block.halves[side + 1] = number;
+    block.halves[record >>> 1] = ENTER_REGION;
+    const table = (addresses.pageTable + (number << PAGE_TABLE_SHIFT)) >>> 2;
+    for (const [i, page] of pages.entries()) block.words[table + i] = code.addressOf(slotOf(page));
+    entry.isBound = entry.isUsed = true;
+    const left = new Set(exits.map((index) => numberOf(index, slotOf)).filter((index) => index >= 0));
+    const region = { entry, slot, head: slot * RECORDS_PER_PAGE + head, slotOf, exits: left, parts: partsOf(spans, slotOf) };
+    this.#cover(region, 1);
+    this.#byHead.set(region.head, region);
+    for (const part of region.parts.keys()) {
+      const list = this.#bySlot.get(part);
+      if (list) list.push(region);
+      else this.#bySlot.set(part, [region]);
+    }
+    return region;
+  }
+
+  /** It is entered no more. */
+  unbind(region: Region): void {
+    const { block } = this;
+    const record = this.#recordOf(region.slot, region.head % RECORDS_PER_PAGE);
+    if (block.halves[record >>> 1] === ENTER_REGION) block.halves[record >>> 1] = block.halves[this.#besideOf(record)];
+    region.entry.isBound = false;
+    this.#cover(region, -1);
+    this.#byHead.delete(region.head);
+    for (const part of region.parts.keys()) {
+      const kept = this.#bySlot.get(part)!.filter((other) => other !== region);
+      if (kept.length > 0) this.#bySlot.set(part, kept);
+      else this.#bySlot.delete(part);
+    }
+  }
+
+  /** Pages that regions have instructions of. */
+  get slots(): readonly number[] {
+    return [...this.#bySlot.keys()];
+  }
+
+  #recordOf(slot: number, index: number): number {
+    return this.code.addressOf(slot) + index * RECORD_SIZE;
+  }
+
+  /** Where the table beside the records has a record's, in half words. */
+  #besideOf(record: number): number {
+    return (this.addresses.sideTable + ((record - this.code.address) >>> 2)) >>> 1;
+  }
+
+  #cover({ slotOf, entry }: Region, by: number): void {
+    for (const { first, count } of entry.translation.spans) {
+      const start = numberOf(first, slotOf);
+      for (let index = start; index < start + count; index++) this.#covered[index] += by;
+    }
+  }
+}
