@@ -8,9 +8,15 @@ export const kinds = ["runs", "exits", "devices", "irq", "events"] as const;
 /** One of them. */
 export type Kind = typeof kinds[number];
 
+/** Kinds of lines of an instruction trace. */
+export const tarmacKinds = ["instructions", "memory", "registers", "exceptions"] as const;
+/** One of them. */
+export type TarmacKind = typeof tarmacKinds[number];
+
 /** As the command line gives them. */
 export interface FilterOptions {
   traceOnly?: string;
+  tarmacOnly?: string;
   traceDomain?: string[];
   traceWindow?: string;
 }
@@ -18,19 +24,15 @@ export interface FilterOptions {
 /** Says what is wanted. */
 export class Filter {
   readonly #kinds: ReadonlySet<Kind>;
+  readonly #tarmacKinds: ReadonlySet<TarmacKind>;
   readonly #domains: ReadonlySet<string> | undefined;
   readonly fromNs: number;
   readonly toNs: number;
 
   /** Throws a `ValidationError`. */
-  constructor({ traceOnly, traceDomain, traceWindow }: FilterOptions) {
-    const names = traceOnly?.split(",").map((name) => name.trim()) ?? kinds;
-    for (const name of names) {
-      if (!kinds.includes(name as Kind)) {
-        throw new ValidationError(`--trace-only ${traceOnly}: there is no ${name}, but ${kinds.join(", ")}`);
-      }
-    }
-    this.#kinds = new Set(names as Kind[]);
+  constructor({ traceOnly, tarmacOnly, traceDomain, traceWindow }: FilterOptions) {
+    this.#kinds = chosen("--trace-only", traceOnly, kinds);
+    this.#tarmacKinds = chosen("--tarmac-only", tarmacOnly, tarmacKinds);
     this.#domains = traceDomain && new Set(traceDomain);
     [this.fromNs, this.toNs] = windowOf(traceWindow);
   }
@@ -45,10 +47,26 @@ export class Filter {
     return atNs >= this.fromNs && atNs < this.toNs && (this.#domains === undefined || this.#domains.has(vcpu.domain.name));
   }
 
+  /** Whether an instruction trace has a kind of lines. */
+  writes(kind: TarmacKind): boolean {
+    return this.#tarmacKinds.has(kind);
+  }
+
   /** Whether a kind of events is. */
   has(kind: Kind): boolean {
     return this.#kinds.has(kind);
   }
+}
+
+/** Names separated by commas; all of them without any. */
+function chosen<K extends string>(flag: string, text: string | undefined, all: readonly K[]): ReadonlySet<K> {
+  const names = text?.split(",").map((name) => name.trim()) ?? all;
+  for (const name of names) {
+    if (!(all as readonly string[]).includes(name)) {
+      throw new ValidationError(`${flag} ${text}: there is no ${name}, but ${all.join(", ")}`);
+    }
+  }
+  return new Set(names as K[]);
 }
 
 /** `100ms..200ms`, `1s..` or `..50ms`. */

@@ -2,9 +2,9 @@
 import { ValidationError } from "@cliffy/command";
 import type { Command } from "@cliffy/command";
 import { callers } from "../../core/mod.ts";
-import type { Instrument, Machine, Vcpu } from "../../core/mod.ts";
+import type { Instrument, Machine } from "../../core/mod.ts";
 import type { GuestSymbols } from "../symbols/guest_symbols.ts";
-import { Filter, kinds } from "./filter.ts";
+import { Filter, kinds, tarmacKinds } from "./filter.ts";
 import type { FilterOptions } from "./filter.ts";
 import { Flame } from "./flame.ts";
 import { flameSvg } from "./flame_svg.ts";
@@ -12,6 +12,7 @@ import { HotExits } from "./hot_exits.ts";
 import { Probe } from "./probe.ts";
 import type { Listener } from "./probe.ts";
 import { Tarmac } from "./tarmac.ts";
+import type { Machinery } from "./tarmac_memory.ts";
 import { TextFile } from "./text_file.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -31,9 +32,13 @@ export function addTraceOptions(command: Command): Command {
       "--trace <file:string>",
       "Write a timeline for Perfetto or chrome://tracing: vCPUs, exits, devices, interrupts, in virtual time.",
     )
-    .option("--tarmac <file:string>", "Write every instruction and what it changes, as Arm's models do (Tarmac). Slow, and large.")
+    .option(
+      "--tarmac <file:string>",
+      "Write every instruction, what it loads, stores and changes, as Arm's models do (Tarmac). Slow, and large.",
+    )
     .option("--flame <file:string>", "Write where the guests' instructions go: a flame graph (.svg), or folded stacks (any other name).")
     .option("--trace-only <kinds:string>", `Only these in the timeline: ${kinds.join(",")}.`)
+    .option("--tarmac-only <kinds:string>", `Only these lines of --tarmac: ${tarmacKinds.join(",")}.`)
     .option("--trace-domain <name:string>", "Trace only this domain. May be repeated.", { collect: true })
     .option("--trace-window <window:string>", "Trace only this part of virtual time: 100ms..200ms, 1s.. or ..50ms.") as unknown as Command;
 }
@@ -54,7 +59,7 @@ export class Traces {
     const unknown = filter.unknownDomains(domains);
     if (unknown.length > 0) throw new ValidationError(`--trace-domain ${unknown[0]}: there is ${domains.join(", ")}`);
     if (options.trace !== undefined) this.#timeline = new Timeline(open("--trace", options.trace), filter);
-    if (options.tarmac !== undefined) this.#tarmac = new Tarmac(open("--tarmac", options.tarmac), (vcpu, va) => this.#wordAt(vcpu, va));
+    if (options.tarmac !== undefined) this.#tarmac = new Tarmac(open("--tarmac", options.tarmac), filter, () => this.#machinery);
     if (options.flame !== undefined) {
       this.#flameFile = open("--flame", options.flame);
       this.#flame = new Flame((vcpu) => callers(vcpu, { engine: this.#probe!.cpus, memory: this.machine!.memory }));
@@ -64,16 +69,8 @@ export class Traces {
     if (listeners.length > 0) this.#probe = new Probe(filter, listeners, () => this.machine?.domains ?? []);
   }
 
-  /** The instruction at an address, as a load would find it. */
-  #wordAt(vcpu: Vcpu, va: bigint): number | undefined {
-    const pa = this.#probe!.cpus.translate?.(vcpu.state, va, false)?.pa;
-    if (pa === undefined) return undefined;
-    try {
-      const bytes = this.machine!.memory.view(pa, 4);
-      return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-    } catch {
-      return undefined; // It isn't RAM.
-    }
+  get #machinery(): Machinery {
+    return { cpus: this.#probe!.cpus, memory: this.machine!.memory };
   }
 
   /** What stands in the machine; absent when nothing is traced: then nothing does. */

@@ -112,6 +112,22 @@ export interface DescribedAccess {
   readonly writeback?: { readonly register: number; readonly value: bigint };
 }
 
+/** Bytes that an instruction loads or stores. */
+export interface DataAccess {
+  /** `update`: reads, and then writes. */
+  readonly kind: "read" | "write" | "update";
+  /** The first byte, tag and all. */
+  readonly address: Va;
+  /** In bytes: 1 to 16. */
+  readonly size: number;
+  /** The general register that moves, where it is one: it has the data after a read, and before a write. 31 is XZR. */
+  readonly register?: number;
+  /** A store-exclusive's: 0 in it afterwards says that it has stored. */
+  readonly statusRegister?: number;
+  /** A compare-and-swap's: it writes when it reads this. */
+  readonly expected?: bigint;
+}
+
 /** A piece of EL2's own code to run. */
 export interface El2Call {
   /** The first instruction's address, as EL2's translation has it now. */
@@ -197,6 +213,8 @@ export interface CpuEngine {
    * FAR_EL2 is its first byte. `undefined`: an instruction that can't be emulated (SIMD, exclusive, atomic).
    */
   describeAccess?(vcpu: VcpuState): DescribedAccess | undefined;
+  /** What an instruction would load and store: its word, its address, and general registers before it (31 is SP). For traces. */
+  dataAccesses?(word: number, pc: Va, register: (n: number) => bigint): readonly DataAccess[];
   /**
    * Runs EL2's own code on a vCPU: instructions for which EL2's registers and translation are true. What it wrote to system registers
    * and memory stays; general registers, PSTATE and the exception that EL2 handles are as before afterwards. No virtual time passes.

@@ -1,6 +1,7 @@
 /** The CPU engine: vCPUs time-shared on a physical CPU of this host thread. */
 import type {
   CpuEngine,
+  DataAccess,
   DescribedAccess,
   El2Call,
   El2Stop,
@@ -15,6 +16,7 @@ import type {
 import { decodeSystemIss, encodingName } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
 import { describeAccess } from "./access_description.ts";
+import { dataAccesses } from "./data_accesses.ts";
 import { Cpu } from "./cpu.ts";
 import type { CpuOptions } from "./cpu_options.ts";
 import { accessAtEl2, runAtEl2 } from "./el2_code.ts";
@@ -152,6 +154,10 @@ export class A64Engine implements CpuEngine {
     const word = state.instruction(state.pc);
     const described = word === undefined ? undefined : describeAccess(word, (n) => n === 31 ? state.guestSp : state.x(n));
     return described?.address === state.read("FAR_EL2") ? described : undefined;
+  }
+
+  dataAccesses(word: number, pc: bigint, register: (n: number) => bigint): readonly DataAccess[] {
+    return dataAccesses(word, pc, register);
   }
 
   runAtEl2(vcpu: VcpuState, call: El2Call): El2Stop {
