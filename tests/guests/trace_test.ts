@@ -1,18 +1,32 @@
 /** Traces of real guests: ours beside QEMU's, instruction by instruction; and of Debian's kernel, with the names of its functions. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { plugboard } from "../../cli/in_process.ts";
-import { missing, qemuSystem } from "../support/toolchain.ts";
+import { hostCompiler, missing, qemuSystem } from "../support/toolchain.ts";
 import { debianBoard } from "./debian_images.ts";
 
-/** Instructions that are compared: the tour clears its memory, and then reads its device tree, in which machines differ. */
-const COMPARED = 16_000;
+/** Instructions that are compared: the tour clears its memory and sets its stack up, and then reads its device tree, in which machines differ. */
+const COMPARED = 16_900;
+/** QEMU puts an Image 2 MiB into the RAM. */
+const OURS = 0x4000_0000, QEMUS = 0x4020_0000;
+/** Of the guest's image and memory, from its first instruction on. */
+const GUEST_SIZE = 0x20_0000;
 
-/** PCs of CPU 0 on QEMU from `entry` on, relative to it. */
-async function qemuTrace(kernel: string, entry: number, count: number, log: string): Promise<number[]> {
+/** An instruction as both print it: where it is, and what it loads and stores, both from the guest's first instruction on. */
+function instruction(pc: number, accesses: readonly (readonly [kind: string, size: string, va: string])[], entry: number): string {
+  const place = (va: number) => va >= entry && va < entry + GUEST_SIZE ? `+0x${(va - entry).toString(16)}` : "elsewhere";
+  return [place(pc), ...accesses.map(([kind, size, va]) => `${kind}${size} ${place(parseInt(va, 16))}`)].join(" ");
+}
+
+/** What QEMU executes from the guest's first instruction on. */
+async function qemuTrace(kernel: string, count: number, folder: string): Promise<string[]> {
+  const plugin = new URL("access_plugin.c", import.meta.url).pathname;
+  const { success } = await new Deno.Command(hostCompiler.command, { args: ["-shared", "-fPIC", "-o", `${folder}/plugin.so`, plugin] })
+    .output();
+  assert(success);
   const child = new Deno.Command("qemu-system-aarch64", {
     args: [
       ...["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-m", "64", "-nic", "none", "-display", "none", "-serial", "null"],
-      ...["-monitor", "none", "-no-reboot", "-kernel", kernel, "-singlestep", "-d", "exec,nochain", "-D", log],
+      ...["-monitor", "none", "-no-reboot", "-kernel", kernel, "-singlestep", "-plugin", `${folder}/plugin.so,out=${folder}/log`],
     ],
     stdin: "null",
     stdout: "null",
@@ -21,10 +35,14 @@ async function qemuTrace(kernel: string, entry: number, count: number, log: stri
   try {
     for (let tries = 0; tries < 600; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 50));
-      const text = await Deno.readTextFile(log).catch(() => "");
-      const pcs = [...text.matchAll(/^Trace 0: \S+ \[[0-9a-f]+\/([0-9a-f]+)\//gm)].map(([, pc]) => parseInt(pc, 16));
-      const first = pcs.indexOf(entry);
-      if (first >= 0 && pcs.length >= first + count) return pcs.slice(first, first + count).map((pc) => pc - entry);
+      const text = await Deno.readTextFile(`${folder}/log`).catch(() => "");
+      const all = text.split("\nI ").map((lines) => lines.split("\n"));
+      const first = all.findIndex(([pc]) => parseInt(pc, 16) === QEMUS);
+      // The last one may not be whole yet.
+      if (first < 0 || all.length <= first + count) continue;
+      return all.slice(first, first + count).map(([pc, ...accesses]) =>
+        instruction(parseInt(pc, 16), accesses.map((access) => access.split(" ") as [string, string, string]), QEMUS)
+      );
     }
     throw new Error("QEMU's trace didn't get there");
   } finally {
@@ -34,25 +52,23 @@ async function qemuTrace(kernel: string, entry: number, count: number, log: stri
 }
 
 Deno.test({
-  name: "traces: our Tarmac has the PCs that QEMU has",
-  ignore: missing(qemuSystem),
+  name: "traces: our Tarmac has the PCs, loads and stores that QEMU has",
+  ignore: missing(qemuSystem, hostCompiler),
   fn: async () => {
     const folder = await Deno.makeTempDir();
     try {
       const options = ["--smp", "1", "--tarmac", `${folder}/tarmac`, "--trace-window", `..${COMPARED}ns`, "--console", "console=/dev/null"];
       const { code, stderr } = await plugboard("boards/tour.yaml", "-q", ...options);
       assertEquals(code, 0, stderr);
-      const lines = (await Deno.readTextFile(`${folder}/tarmac`)).matchAll(/^\d+ clk cpu0 IT \(\d+\) ([0-9a-f]+)/gm);
-      const ours = [...lines].map(([, pc]) => parseInt(pc, 16) - 0x4000_0000).slice(0, COMPARED);
+      const ours = (await Deno.readTextFile(`${folder}/tarmac`)).split(/ IT \(\d+\) /).slice(1, COMPARED + 1).map((text) => {
+        const accesses = [...text.matchAll(/ M([RW])(\d+)X? ([0-9a-f]+)/g)].map(([, kind, size, va]) => [kind, size, va] as const);
+        return instruction(parseInt(text, 16), accesses, OURS);
+      });
       assertEquals(ours.length, COMPARED);
-      // QEMU puts an Image 2 MiB into the RAM.
-      const theirs = await qemuTrace("examples/guests/tour/tour.bin", 0x4020_0000, COMPARED, `${folder}/log`);
-      const differs = ours.findIndex((pc, n) => pc !== theirs[n]);
-      assertEquals(
-        differs,
-        -1,
-        `instruction ${differs}: ours at +0x${ours[differs]?.toString(16)}, QEMU's at +0x${theirs[differs]?.toString(16)}`,
-      );
+      const theirs = await qemuTrace("examples/guests/tour/tour.bin", COMPARED, folder);
+      const differs = ours.findIndex((one, n) => one !== theirs[n]);
+      assertEquals(differs, -1, `instruction ${differs}: ours ${ours[differs]}, QEMU's ${theirs[differs]}`);
+      for (const kind of ["W8", "R8", "R4", "R1"]) assert(ours.some((one) => one.includes(kind)), kind);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -12,6 +12,8 @@ export const disassembler: Tool = { command: "aarch64-linux-gnu-objdump", packag
 export const objcopy: Tool = { command: "aarch64-linux-gnu-objcopy", package: "binutils-aarch64-linux-gnu" };
 export const linker: Tool = { command: "aarch64-linux-gnu-ld", package: "binutils-aarch64-linux-gnu" };
 export const compiler: Tool = { command: "aarch64-linux-gnu-gcc", package: "gcc-aarch64-linux-gnu" };
+/** For plugins of QEMU: of this host, with its C library's headers. */
+export const hostCompiler: Tool = { command: "cc", package: "gcc libc6-dev" };
 export const qemu: Tool = { command: "qemu-aarch64-static", package: "qemu-user-static" };
 export const qemuSystem: Tool = { command: "qemu-system-aarch64", package: "qemu-system-arm" };
 export const dtc: Tool = { command: "dtc", package: "device-tree-compiler" };
