@@ -11,9 +11,9 @@ import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
 import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, parallelLine, startUpLine, userLine } from "./table.ts";
-import { userlandOnOurs, userlandOnQemu, userResults } from "./userland.ts";
+import { isolatedCommands, userCommands, userlandOnOurs, userlandOnQemu, userResults } from "./userland.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "userland", "mmio", "parallel", "net", "blk"];
+const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "userland", "isolated", "mmio", "parallel", "net", "blk"];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -68,13 +68,15 @@ if (wanted("boot")) {
     await Deno.remove(directory, { recursive: true });
   }
 }
-if (wanted("userland")) {
+for (const [name, commands, isolated] of [["userland", userCommands, false], ["isolated", isolatedCommands, true]] as const) {
+  if (!wanted(name)) continue;
   const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
   try {
     const images = await prepareImages(directory, args.kernel);
-    const runs = await alternate(results.runs, () => userlandOnOurs(images, args.tier1), qemu ? () => userlandOnQemu(images) : undefined);
-    results.userland = userResults(runs.ours, runs.other);
-    for (const result of results.userland) say(userLine(result));
+    const ours = () => userlandOnOurs(images, args.tier1, commands, isolated);
+    const runs = await alternate(results.runs, ours, qemu ? () => userlandOnQemu(images, commands, isolated) : undefined);
+    results[name] = userResults(commands, runs.ours, runs.other);
+    for (const result of results[name]) say(userLine(result));
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

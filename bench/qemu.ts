@@ -18,14 +18,17 @@ export interface QemuGuest {
   readonly initrd?: string;
   readonly append: string;
   readonly memoryMiB: number;
+  /** The device tree has a kaslr-seed. */
+  readonly hasSeed?: boolean;
 }
 
 /** The command line: the machine that our boards describe, its console on standard output. */
-export function qemuCommand({ kernel, initrd, append, memoryMiB }: QemuGuest): string[] {
+export function qemuCommand({ kernel, initrd, append, memoryMiB, hasSeed = false }: QemuGuest): string[] {
   return [
     PROGRAM,
-    // No kaslr-seed, as on our boards: with one, Linux isolates its page tables.
-    ...["-machine", "virt,gic-version=3,dtb-randomness=off", "-accel", "tcg", "-cpu", "cortex-a57", "-smp", "1", "-m", `${memoryMiB}`],
+    // As on our boards, no kaslr-seed unless it is asked for: with one, Linux isolates its page tables.
+    ...["-machine", `virt,gic-version=3,dtb-randomness=${hasSeed ? "on" : "off"}`, "-accel", "tcg", "-cpu", "cortex-a57"],
+    ...["-smp", "1", "-m", `${memoryMiB}`],
     // A guest that powers off leaves it running, so that its CPU time can still be read.
     ...["-no-shutdown", "-nodefaults", "-display", "none", "-serial", "stdio", "-kernel", kernel, "-append", append],
     ...initrd === undefined ? [] : ["-initrd", initrd],

@@ -39,6 +39,7 @@ export interface Results {
   boot?: BootResult;
   startUp?: Duration;
   userland?: UserResult[];
+  isolated?: UserResult[];
   mmio?: MmioResult;
   parallel?: ParallelResult;
   net?: NetResult;

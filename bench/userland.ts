@@ -1,5 +1,6 @@
 /** Commands of busybox under Debian's kernel, typed at its shell: on ours and on QEMU, each boot serves all of them. */
 import { join } from "@std/path";
+import { GETPID_CALLS, writeGetpid } from "./getpid.ts";
 import { type BoardImages, ROOT } from "./images.ts";
 import { cpuSeconds } from "./process.ts";
 import type { Duration } from "./process.ts";
@@ -10,21 +11,28 @@ const MEMORY_MIB = 512;
 /** A command that takes longer hangs. */
 const GIVE_UP_MS = 300_000;
 const PROMPT = "# ";
+/** Characters of a command typed at once. */
+const TYPED = 50;
 
 /** What is typed. */
 export interface UserCommand {
   readonly name: string;
   readonly doc: string;
   readonly command: string;
+  /** Before it, untimed. */
+  readonly before?: string;
 }
 
 /** Shell, 200 times. */
 const often = (body: string) => `i=0; while [ $i -lt 200 ]; do ${body}; i=$((i+1)); done`;
 
+const GETPID = "/getpid";
+
 /** All of them. */
 export const userCommands: readonly UserCommand[] = [
   { name: "sha256sum", doc: "of 16 MiB", command: "dd if=/dev/zero bs=1M count=16 2>/dev/null | sha256sum" },
   { name: "gzip", doc: "of busybox, 4 times", command: "b=/bin/busybox; cat $b $b $b $b | gzip | wc -c" },
+  { name: "getpid", doc: `${GETPID_CALLS} calls`, command: GETPID, before: writeGetpid(GETPID) },
   { name: "syscalls", doc: "100,000 reads and writes of a byte", command: "dd if=/dev/zero of=/dev/null bs=1 count=100000 2>/dev/null" },
   {
     name: "pipe",
@@ -41,6 +49,14 @@ export const userCommands: readonly UserCommand[] = [
   { name: "awk", doc: "300,000 times s += i * i", command: "awk 'BEGIN { for (i = 0; i < 300000; i++) s += i * i; print s }'" },
 ];
 
+/**
+ * What depends on changes of address space, on a kernel that isolates its page tables: each entry to it and each return write TTBR1_EL1 and
+ * change the ASID. Linux does so when it has a kaslr-seed, which QEMU gives it unless told otherwise.
+ */
+export const isolatedCommands: readonly UserCommand[] = userCommands
+  .filter(({ name }) => ["getpid", "syscalls", "pipe", "fork+exec", "page faults"].includes(name))
+  .map((command) => ({ ...command, name: `${command.name}, i.` }));
+
 /** A command on both; times are medians. */
 export interface UserResult {
   readonly name: string;
@@ -49,8 +65,13 @@ export interface UserResult {
   readonly qemu?: Duration;
 }
 
-/** All commands after a boot of ours. */
-export function userlandOnOurs({ kernel, initrd }: BoardImages, tier1: string): Promise<Duration[]> {
+/** Commands after a boot of ours. `isolated`: the kernel isolates its page tables. */
+export function userlandOnOurs(
+  { kernel, initrd }: BoardImages,
+  tier1: string,
+  commands: readonly UserCommand[],
+  isolated: boolean,
+): Promise<Duration[]> {
   const board = join(ROOT, "boards/debian.yaml");
   const options = [
     "--smp",
@@ -64,18 +85,23 @@ export function userlandOnOurs({ kernel, initrd }: BoardImages, tier1: string): 
     "--append",
     "console=ttyAMA0",
     "--quiet",
+    ...["--set", `plugins.cpu_a64.tier1=${tier1}`, "--set", `domains.linux.plugins.fdt.kaslr_seed=${isolated}`],
   ];
-  return runCommands([Deno.execPath(), "run", "-A", join(ROOT, "mod.ts"), board, ...options, "--set", `plugins.cpu_a64.tier1=${tier1}`]);
+  return runCommands([Deno.execPath(), "run", "-A", join(ROOT, "mod.ts"), board, ...options], commands);
 }
 
-/** All commands after a boot of QEMU's. */
-export function userlandOnQemu(images: BoardImages): Promise<Duration[]> {
-  return runCommands(qemuCommand({ ...images, append: "console=ttyAMA0", memoryMiB: MEMORY_MIB }));
+/** The same of QEMU's. */
+export function userlandOnQemu(images: BoardImages, commands: readonly UserCommand[], hasSeed: boolean): Promise<Duration[]> {
+  return runCommands(qemuCommand({ ...images, append: "console=ttyAMA0", memoryMiB: MEMORY_MIB, hasSeed }), commands);
 }
 
 /** From runs to results. */
-export function userResults(ours: readonly (readonly Duration[])[], qemu: readonly (readonly Duration[])[]): UserResult[] {
-  return userCommands.map(({ name, doc }, i) => ({
+export function userResults(
+  commands: readonly UserCommand[],
+  ours: readonly (readonly Duration[])[],
+  qemu: readonly (readonly Duration[])[],
+): UserResult[] {
+  return commands.map(({ name, doc }, i) => ({
     name,
     doc,
     ours: medianDuration(ours.map((run) => run[i]))!,
@@ -83,9 +109,9 @@ export function userResults(ours: readonly (readonly Duration[])[], qemu: readon
   }));
 }
 
-async function runCommands(program: readonly string[]): Promise<Duration[]> {
+async function runCommands(program: readonly string[], commands: readonly UserCommand[]): Promise<Duration[]> {
   const child = new Deno.Command(program[0], { args: program.slice(1), stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
-  const guard = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS * userCommands.length);
+  const guard = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS * commands.length);
   const input = child.stdin.getWriter();
   const output = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
   let text = "";
@@ -103,13 +129,21 @@ async function runCommands(program: readonly string[]): Promise<Duration[]> {
     await until("shell ready");
     await until(PROMPT);
     const times: Duration[] = [];
-    for (const { command } of userCommands) {
-      // The shell's echo has no such text: it is put together when it runs. Lines stay shorter than the terminal.
-      const half = Math.ceil(command.length / 2);
-      await type(`c=${quote(command.slice(0, half))}`);
-      await until(PROMPT);
-      await type(`c="$c"${quote(command.slice(half))}`);
-      await until(PROMPT);
+    // Lines stay shorter than the terminal.
+    const put = async (command: string) => {
+      for (let i = 0; i < command.length; i += TYPED) {
+        await type(`c="${i === 0 ? "" : "$c"}"${quote(command.slice(i, i + TYPED))}`);
+        await until(PROMPT);
+      }
+    };
+    for (const { command, before: first } of commands) {
+      if (first) {
+        await put(first);
+        await type(`eval "$c"`);
+        await until(PROMPT);
+      }
+      await put(command);
+      // The shell's echo has no such text: it is put together when it runs.
       const before = now();
       await type(`eval "$c"; echo do"ne"`);
       await until("done");
