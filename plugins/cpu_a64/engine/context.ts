@@ -3,7 +3,8 @@ import * as at from "../state.ts";
 import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { Mmu } from "./mmu/mod.ts";
-import type { Bank, Tlb } from "./tlb.ts";
+import type { Spaces } from "./spaces.ts";
+import type { Tlb } from "./tlb.ts";
 
 const CPACR_EL1 = registerOffset("CPACR_EL1");
 const CPTR_EL2 = registerOffset("CPTR_EL2");
@@ -14,17 +15,14 @@ const SCTLR_EL2 = registerOffset("SCTLR_EL2");
 /** Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when the regime's stage 1 is off. */
 const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8;
 
-/** True for a live bank for `mode` in another one's address space, with stage 1 on or off alike. */
-function isSibling(bank: Bank | undefined, other: Bank, mode: number): boolean {
-  return bank !== undefined && bank.vcpu === other.vcpu && bank.vmid === other.vmid && bank.asid === other.asid &&
-    bank.mode === (mode | (other.mode & STAGE1_OFF));
-}
-
 /** Keeps TLB pointers and FP_ENABLED true to PSTATE and the system registers. */
 export class TranslationContext {
   #vcpu = 0;
+  /** Whose address spaces the table has: vCPU, VMID, and whether stage 1 is off; -1: of nobody. */
+  #owner = -1;
+  #evictions = 0;
 
-  constructor(readonly block: Block, readonly mmu: Mmu, readonly tlb: Tlb) {}
+  constructor(readonly block: Block, readonly mmu: Mmu, readonly tlb: Tlb, readonly spaces: Spaces) {}
 
   /** Another vCPU is in the block. */
   enter(vcpu: number): void {
@@ -39,34 +37,71 @@ export class TranslationContext {
 
   /** Call after any change of EL, PAN, ASID, VMID or the MMU's enable bits. */
   update(): void {
-    this.settle();
-    const { block, mmu, tlb } = this;
+    const { block, mmu } = this;
     const el = block.get(at.EL);
     const off = block.get(el === 2 ? SCTLR_EL2 : SCTLR_EL1) & 1 ? 0 : STAGE1_OFF;
-    const asid = mmu.asid();
-    const vmid = mmu.vmid();
-    const mode = el === 0 ? MODE_EL0 : el === 2 ? MODE_EL2 : block.get(at.PAN) ? MODE_EL1_PAN : MODE_EL1;
-    const data = tlb.select(this.#vcpu, el === 2 ? 0 : vmid, el === 2 ? 0 : asid, mode | off);
-    // LDTR acts as EL0, unless UAO or EL2 say otherwise.
-    const user = el !== 1 || block.get(at.UAO) ? data : tlb.select(this.#vcpu, vmid, asid, MODE_EL0 | off);
-    block.set(at.TLB, data.address);
-    block.set(at.TLB_UNPRIVILEGED, user.address);
-    block.set(at.FP_ENABLED, this.#fpEnabled(el) ? 1 : 0);
-    this.#note(el, mode, data, user);
+    // MPUs are looked at anew at each change.
+    if (el === 2 || mmu.mpu) this.#select(el, off);
+    else this.#choose(el, off, mmu.vmid(), mmu.asid());
+    const fpAtEl0 = this.#fpEnabled(0) ? 1 : 0, fpAtEl1 = this.#fpEnabled(1) ? 1 : 0;
+    block.set(at.FP_ENABLED_AT, fpAtEl0);
+    block.set(at.FP_ENABLED_AT + 4, fpAtEl1);
+    block.set(at.FP_ENABLED, el === 0 ? fpAtEl0 : el === 1 ? fpAtEl1 : this.#fpEnabled(2) ? 1 : 0);
   }
 
-  /** Writes down what generated code needs to change between EL0 and EL1 by itself, in the address space of these banks alone. */
-  #note(el: number, mode: number, data: Bank, user: Bank): void {
-    const { block, mmu } = this;
-    for (let n = MODE_EL0; n <= MODE_EL1_PAN; n++) {
-      const known = n === mode ? data : n === MODE_EL0 && el === 1 && user !== data ? user : undefined;
-      const noted = block.get(at.BANKS + 4 * n);
-      const address = known?.address ?? (isSibling(this.tlb.at(noted), data, n) ? noted : 0);
-      // MPUs are looked at anew at each change.
-      block.set(at.BANKS + 4 * n, el === 2 || mmu.mpu ? 0 : address);
+  /** Banks that generated code doesn't find by itself. */
+  #select(el: number, off: number): void {
+    this.settle();
+    const { block, mmu, tlb } = this;
+    const vmid = el === 2 ? 0 : mmu.vmid(), asid = el === 2 ? 0 : mmu.asid();
+    const data = tlb.select(this.#vcpu, vmid, asid, (el === 2 ? MODE_EL2 : this.#mode(el)) | off);
+    block.set(at.TLB, data.address);
+    block.set(at.TLB_UNPRIVILEGED, this.#isPrivileged(el) ? data.address : tlb.select(this.#vcpu, vmid, asid, MODE_EL0 | off).address);
+    for (let n = MODE_EL0; n <= MODE_EL1_PAN; n++) block.set(at.BANKS + 4 * n, 0);
+  }
+
+  /** Banks of EL0 and EL1, of which those of the present address space are noted in the block, and those of others in the table. */
+  #choose(el: number, off: number, vmid: number, asid: number): void {
+    const { block, tlb, spaces } = this;
+    const owner = (vmid * 256 + this.#vcpu) * 16 + off;
+    if (owner !== this.#owner || tlb.evictions !== this.#evictions) {
+      spaces.clear();
+      this.#owner = owner;
+      this.#evictions = tlb.evictions;
     }
-    block.set(at.FP_ENABLED_AT, this.#fpEnabled(0) ? 1 : 0);
-    block.set(at.FP_ENABLED_AT + 4, this.#fpEnabled(1) ? 1 : 0);
+    const find = (mode: number): number => {
+      const known = block.words[spaces.row(asid) + 1 + mode];
+      if (known !== 0) return known;
+      this.#touch();
+      const { address } = tlb.select(this.#vcpu, vmid, asid, mode | off);
+      if (tlb.evictions !== this.#evictions) spaces.clear();
+      this.#evictions = tlb.evictions;
+      return block.words[spaces.row(asid) + 1 + mode] = address;
+    };
+    const data = find(this.#mode(el));
+    // The latter may be the first of a row that another one has emptied: what isn't noted is asked for again.
+    const user = this.#isPrivileged(el) ? data : find(MODE_EL0);
+    block.set(at.TLB, data);
+    block.set(at.TLB_UNPRIVILEGED, user);
+    const row = spaces.row(asid) + 1;
+    for (let n = MODE_EL0; n <= MODE_EL1_PAN; n++) block.set(at.BANKS + 4 * n, block.words[row + n]);
+  }
+
+  /** Those that generated code went to and fro between, unseen, are no older than the one that is selected next. */
+  #touch(): void {
+    for (let n = MODE_EL0; n <= MODE_EL1_PAN; n++) {
+      const bank = this.tlb.at(this.block.get(at.BANKS + 4 * n));
+      if (bank) this.tlb.select(bank.vcpu, bank.vmid, bank.asid, bank.mode);
+    }
+  }
+
+  #mode(el: number): number {
+    return el === 0 ? MODE_EL0 : this.block.get(at.PAN) ? MODE_EL1_PAN : MODE_EL1;
+  }
+
+  /** LDTR acts as EL0, unless UAO or EL2 say otherwise. */
+  #isPrivileged(el: number): boolean {
+    return el !== 1 || this.block.get(at.UAO) !== 0;
   }
 
   #fpEnabled(el: number): boolean {

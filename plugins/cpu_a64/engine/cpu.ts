@@ -8,7 +8,7 @@ import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
 import { mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
 import { Accesses } from "./accesses.ts";
-import { areaSizes, BANKS } from "./areas.ts";
+import { areaSizes, BANKS, SPACES_AT } from "./areas.ts";
 import { Block } from "./block.ts";
 import { checkCpu } from "./break_before_make/mod.ts";
 import { CodeCache } from "./code_cache.ts";
@@ -18,10 +18,10 @@ import type { CpuOptions, Occupant } from "./cpu_options.ts";
 import { DebugUnit } from "./debug.ts";
 import { ExceptionUnit } from "./exceptions.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
-import { Signal } from "./gic_fields.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
+import { InterruptLines } from "./interrupt_lines.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { Status } from "./layout.ts";
+import { NO_PAGE, Status } from "./layout.ts";
 import type { Tier1 } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -32,6 +32,7 @@ import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { RamMap } from "./ram_map.ts";
 import { Registers } from "./registers.ts";
+import { Spaces } from "./spaces.ts";
 import { Stops } from "./stops.ts";
 import { Stepped, steppedBy } from "./syndrome.ts";
 import { SystemOperations } from "./system_operations.ts";
@@ -40,10 +41,7 @@ import { Tlb } from "./tlb.ts";
 /** Pages of decoded code that are kept. */
 const CODE_PAGES = 4096;
 
-/** HCR_EL2.VI and VF: virtual interrupts that EL2 asserts by hand. */
-const HCR_EL2 = registerOffset("HCR_EL2");
 const ICC_SRE_EL1 = registerOffset("ICC_SRE_EL1");
-const VF = 1 << 6, VI = 1 << 7;
 const EXCEPTION: Exit = { kind: "exception" };
 
 /** One physical CPU. */
@@ -64,6 +62,7 @@ export class Cpu {
   readonly context: TranslationContext;
   readonly file: RegisterFile;
   readonly accesses: Accesses;
+  readonly lines: InterruptLines;
   readonly stops: Stops;
   readonly counter: CounterAndTimers;
   readonly interpreter: Interpreter;
@@ -85,8 +84,6 @@ export class Cpu {
   #waiting: "WFI" | "WFE" | undefined;
   /** The run ended for a debugger. */
   #isStopped = false;
-  #irq = false;
-  #fiq = false;
 
   constructor(readonly options: CpuOptions) {
     const { memory, bus, model, breakBeforeMake: report, neighbours, codePages = CODE_PAGES } = options;
@@ -116,12 +113,13 @@ export class Cpu {
     const stops = this.stops = new Stops(code);
     const current = () => this.vcpu;
     const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, stops, syncPc, redirect, current);
-    const context = this.context = new TranslationContext(block, this.mmu, this.tlb);
+    const context = this.context = new TranslationContext(block, mmu, tlb, new Spaces(block, banks + SPACES_AT));
     accesses.devices = options.devices;
     if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
     const isLegacy = () => (block.get(ICC_SRE_EL1) & 1) === 0;
     this.gic = new GicCpuInterface(() => block.words, (name) => state + registerOffset(name), isLegacy);
     this.gicv = new GicLegacyInterface(this.gic, isLegacy, () => this.#legacyInterfaceUsed());
+    this.lines = new InterruptLines(block, this.gic, exceptions);
     const counter = this.counter = new CounterAndTimers(block, options.counterFrequencyHz, options.nowNs ?? (() => this.nowNs()));
     const monitors = new PerformanceMonitors(block, () => BigInt((this.occupancy.inside?.retired ?? 0) + this.retiredNow()));
     this.registers = new Registers(block, this.file, this.exceptions, this.gic, counter, monitors, () => this.debugChanged(), this.mmu.mpu);
@@ -139,9 +137,9 @@ export class Cpu {
       wait: (instruction) => void (this.#waiting = instruction),
       exit: () => void (this.#kicked = true),
       sendEvent: options.sendEvent,
-      interruptTaken: () => this.#interruptTaken(),
-      interruptPending: () => this.#irq || this.#fiq,
-      updateInterrupts: () => this.updateInterrupts(),
+      interruptTaken: () => this.lines.isTaken,
+      interruptPending: () => this.lines.isPending,
+      updateInterrupts: () => this.lines.update(),
       takeEvent: () => neighbours?.takeEvent(this.vcpu) ?? false,
       barrier: neighbours ? () => neighbours.barrier() : (crm) => accesses.checker?.dsb(crm),
     });
@@ -158,8 +156,10 @@ export class Cpu {
       watchesBarriers: report !== undefined || neighbours !== undefined,
       sharesMemory: neighbours && { lock: neighbours.lock },
       system: (op, word) => system.execute(op, word),
+      spaces: this.mmu.mpu ? undefined : context.spaces.address,
       routines: { exceptions: exceptions.routines, updateContext: () => context.update() },
       decode: (record) => this.#decode(record),
+      resume: () => this.#resume(),
     });
     this.interpreter = tiers.interpreter;
     this.tier1 = tiers.tier1;
@@ -210,28 +210,16 @@ export class Cpu {
     return this.accesses.arrive();
   }
 
-  /** After a change of what the interrupt controller shows. */
-  updateInterrupts(): void {
-    const hcr = this.block.get(HCR_EL2), signals = this.gic.signals();
-    this.#irq = (hcr & VI) !== 0 || (signals & Signal.irq) !== 0;
-    this.#fiq = (hcr & VF) !== 0 || (signals & Signal.fiq) !== 0;
-    this.block.set(at.INTERRUPTS, this.#irq || this.#fiq ? 1 : 0);
-  }
-
   /** A load or store has changed what the virtual CPU interface shows: the run ends if that concerns anybody now. */
   #legacyInterfaceUsed(): void {
-    this.updateInterrupts();
-    if (this.gic.maintenancePending() || this.#interruptTaken()) this.kick();
+    this.lines.update();
+    if (this.gic.maintenancePending() || this.lines.isTaken) this.kick();
   }
 
   /** True when WFI wouldn't wait. */
   wakeupPending(): boolean {
-    this.updateInterrupts();
-    return this.#irq || this.#fiq;
-  }
-
-  #interruptTaken(): boolean {
-    return (this.#irq && this.exceptions.isVirtualTaken("irq")) || (this.#fiq && this.exceptions.isVirtualTaken("fiq"));
+    this.lines.update();
+    return this.lines.isPending;
   }
 
   /** Asks the run in progress to end after the current instruction. */
@@ -255,7 +243,7 @@ export class Cpu {
     this.#isStopped = this.#isCut = false;
     block.set(at.BUDGET, window.budget);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
-    this.updateInterrupts();
+    this.lines.update();
     context.update();
     try {
       for (;;) {
@@ -291,12 +279,13 @@ export class Cpu {
 
   /** From one look at interrupts to the next. */
   #turn(): Exit | undefined {
-    const { block, exceptions, accesses, debug, stops } = this;
+    const { block, exceptions, accesses, debug, stops, lines } = this;
     const { stopAfter = Infinity } = this.#window;
     if (this.retiredNow() >= stopAfter && !this.#kicked && (block.get(at.BUDGET) | 0) > 0) return this.#stop();
-    const isCut = this.#isCut && !this.#interruptTaken();
-    if (this.#interruptTaken()) {
-      exceptions.interrupt(this.#irq && exceptions.isVirtualTaken("irq") ? "irq" : "fiq", 1);
+    let isCut = this.#isCut;
+    if (lines.isTaken) {
+      isCut = false;
+      lines.take();
       this.context.update();
     }
     if (exceptions.loop.isLooping) {
@@ -351,7 +340,7 @@ export class Cpu {
     stops.isPassing = isPassing;
     const status = isTrap ? stops.over(record, () => this.interpreter.run()) : this.interpreter.run();
     stops.isPassing = false;
-    this.#isCut = status === Status.budget;
+    this.#isCut = status === Status.budget || accesses.hasArrived;
     if (!isStepping) this.tier1?.executed(slice);
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
     this.profile?.executed(slice - block.get(at.BUDGET), this.#redirected ? undefined : accesses.instruction());
@@ -377,6 +366,18 @@ export class Cpu {
   /** Retired by the vCPU in the block since it was made. */
   get #retired(): number {
     return (this.occupancy.inside?.retired ?? 0) + this.retiredNow();
+  }
+
+  /** An exception was taken within a run: 1 when the run goes on in its handler, at TARGET, since nobody has to look at anything first. */
+  #resume(): number {
+    const { block, exceptions } = this;
+    if (!this.#redirected || block.get(at.EL) === 2 || block.get(at.IL)) return 0;
+    if (exceptions.loop.isLooping || exceptions.stepState() !== "inactive" || this.lines.isTaken) return 0;
+    this.#redirected = false;
+    this.context.update();
+    block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
+    block.setPair(at.PAGE_VA, NO_PAGE, 0);
+    return 1;
   }
 
   #afterRedirect(): Exit | undefined {

@@ -5,22 +5,12 @@
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
 import type { Decoded, Decoder } from "../isa/decoder.ts";
-import {
-  call,
-  type Callable,
-  callIndirect,
-  type FunctionBuilder,
-  type I32,
-  i32,
-  type I64,
-  i64,
-  type Label,
-  ModuleBuilder,
-} from "../wasm/mod.ts";
+import { call, type Callable, callIndirect, type FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
 import type { GeneratedCode, Variant } from "./generated_code.ts";
 import type { Imports, Place, Slot } from "./place.ts";
+import { dispatch, recordOf } from "./dispatch.ts";
 import { Tier0 } from "./tier0.ts";
 
 /** What the engine hands to generated code. Numbers are host addresses, sizes and `Status` values. */
@@ -34,6 +24,8 @@ export interface EngineFunctions {
   fetch(): number;
   /** Decodes at a record. Returns the record to go on with, 0 to leave. */
   decode(record: number): number;
+  /** Before a run is left: 1 when it goes on at TARGET, in the handler of an exception that the present instruction took. */
+  resume(): number;
 }
 
 /** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
@@ -90,6 +82,7 @@ export class Interpreter {
     const imports = declareImports(module);
     const fetch = module.importFunction("env", "fetch", [], "i32");
     const decode = module.importFunction("env", "decode", ["i32"], "i32");
+    const resume = module.importFunction("env", "resume", [], "i32");
     module.importTable("env", "table");
     const handler = module.signature(["i32"], "i32");
     const inline: { declaration: Declaration; known: Record<string, number>; key: number }[] = [];
@@ -106,6 +99,7 @@ export class Interpreter {
         imports,
         fetch,
         decode,
+        resume,
         handler: (index, ip) => callIndirect("i32", handler, 0, index, ip),
         // The same signature: budget in, `Status` out.
         region: (number, budget) => callIndirect("i32", handler, 0, i32.add(number, i32.const(MAX_HANDLERS)), budget),
@@ -327,6 +321,12 @@ export class Interpreter {
         });
         // leave:
         spill();
+        f.if(i32.eq(status.value, i32.const(Status.leave)), () => {
+          f.if(call("i32", callees.resume), () => {
+            f.set(target, i64.load(i32.const(0), base + at.TARGET));
+            f.br(branch);
+          });
+        });
         f.return(status.value);
       });
       // branch:
@@ -366,27 +366,9 @@ interface LoopCallees {
   readonly imports: Imports;
   readonly fetch: Callable;
   readonly decode: Callable;
+  readonly resume: Callable;
   readonly handler: (index: I32, ip: I32) => I32;
   readonly region: (number: I32, budget: I32) => I32;
-}
-
-/** Address of the record of a VA in the page that starts at `records`. */
-function recordOf(records: I32, va: I64): I32 {
-  return i32.add(records, i32.shl(i32.and(i32.wrap(va), i32.const(0xffc)), i32.const(2)));
-}
-
-/** `switch (index)` over bodies that all leave by themselves. */
-function dispatch(f: FunctionBuilder, index: I32, bodies: readonly (() => void)[], otherwise: { readonly depth: number }): void {
-  const labels: { readonly depth: number }[] = [];
-  const nest = (n: number): void => {
-    if (n < 0) return f.brTable(index, labels, otherwise);
-    f.block((end) => {
-      labels[n] = end;
-      nest(n - 1);
-    });
-    bodies[n]();
-  };
-  nest(bodies.length - 1);
 }
 
 function declareImports(module: ModuleBuilder): Imports {

@@ -45,6 +45,9 @@ export function fetchEntry(vaLo: number): number {
 /** Bytes of a bank; the odd 192 keeps banks apart in the host's cache sets. */
 export const BANK_SIZE = DTLB_SIZE + ITLB_SIZE + 192;
 
+/** PAGE_VA that no address is in: the next branch looks its page up. */
+export const NO_PAGE = 1;
+
 /** What a handler or the run loop reports. */
 export const Status = {
   /** Go on with the next instruction. */

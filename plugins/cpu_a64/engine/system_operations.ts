@@ -5,7 +5,7 @@ import { instructionAccess, packedOfInstruction, registerOffset, type SystemInst
 import type { Block } from "./block.ts";
 import type { TranslationContext } from "./context.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
-import { Status } from "./layout.ts";
+import { NO_PAGE, Status } from "./layout.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { switchSp } from "./pstate.ts";
 import { Effect, type Registers } from "./registers.ts";
@@ -150,11 +150,19 @@ export class SystemOperations {
     if (effect & Effect.context) parts.context.update();
     if (effect & Effect.exit) parts.exit();
     if (effect & Effect.interrupts) parts.updateInterrupts();
-    // In a new translation context the next instruction is looked up anew, or it would matter where a run is cut.
-    if (effect & (Effect.exit | Effect.stop | Effect.context)) return Status.stop;
+    if (effect & (Effect.exit | Effect.stop)) return Status.stop;
     // MSR DAIF may unmask an interrupt, or software step.
-    if (!(effect & Effect.interrupts)) return Status.next;
-    return parts.interruptTaken() || parts.exceptions.stepState() !== "inactive" ? Status.stop : Status.next;
+    if (effect & Effect.interrupts && (parts.interruptTaken() || parts.exceptions.stepState() !== "inactive")) return Status.stop;
+    return effect & Effect.context ? this.#lookAnew() : Status.next;
+  }
+
+  /** In a new translation context, and after TLBI, the next instruction is looked up anew, or it would matter where a run is cut. */
+  #lookAnew(): number {
+    const { block } = this.parts;
+    const lo = block.get(at.PC) + 4;
+    block.setPair(at.TARGET, lo, block.get(at.PC + 4) + (lo > 0xffff_ffff ? 1 : 0));
+    block.setPair(at.PAGE_VA, NO_PAGE, 0);
+    return Status.branch;
   }
 
   #msrImmediate(word: number): number {
@@ -198,8 +206,7 @@ export class SystemOperations {
       return this.#redirected();
     }
     if (!maintenance.execute(instruction!, block.xLo(n), block.xHi(n))) return Status.leave;
-    // The same after TLBI.
-    return instruction!.operation.kind === "tlbi" ? Status.stop : Status.next;
+    return instruction!.operation.kind === "tlbi" ? this.#lookAnew() : Status.next;
   }
 
   #wait(instruction: "WFI" | "WFE"): number {

@@ -32,13 +32,16 @@ export interface TierParts {
   /** Other threads see this memory. */
   readonly sharesMemory: { readonly lock: number } | undefined;
   system(op: number, word: number): number;
+  /** The table of address spaces, where generated code may use it. */
+  readonly spaces: number | undefined;
   readonly routines: Pick<SystemCallees, "exceptions" | "updateContext">;
   decode(record: number): number;
+  resume(): number;
 }
 
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
-  const { mode, sideTable, file, block, code, decoder, accesses, system, decode, watchesBarriers, sharesMemory, profile } = parts;
+  const { mode, sideTable, file, block, code, decoder, accesses, system, decode, watchesBarriers, sharesMemory, profile, spaces } = parts;
   const { memory, address: base } = block;
   const { model } = file;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
@@ -61,10 +64,14 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
     system,
     softFloat,
     decode,
+    resume: parts.resume,
   };
   const watched = profile?.watch(calls) ?? calls;
   const callees = { ...parts.routines, slow: watched.system };
-  const functions = { ...watched, system: systemRoutine(memory, base, systemOps, callees, sharesMemory !== undefined) };
+  const functions = {
+    ...watched,
+    system: systemRoutine(memory, base, systemOps, callees, { hasNeighbours: sharesMemory !== undefined, spaces }),
+  };
   const regions = mode === "off" ? undefined : { size: MAX_REGIONS, address: sideTable, records: code.address };
   const features = [...model.features].sort().join();
   const kind = JSON.stringify([model.name, features, base, limits, regions, watchesBarriers, sharesMemory]);

@@ -61,6 +61,8 @@ export class Tlb {
   hasLost = false;
   /** Changes whenever an entry goes otherwise than by another one's coming. */
   generation = 0;
+  /** Changes whenever a bank is another context's, or nobody's, from then on. */
+  evictions = 0;
 
   /**
    * @param address of the first bank; @param count how many
@@ -131,6 +133,7 @@ export class Tlb {
   }
 
   #remove(bank: Bank): void {
+    this.evictions++;
     this.#banks.delete(bank.key);
     this.#at.delete(bank.address);
     this.#recent.fill(undefined);

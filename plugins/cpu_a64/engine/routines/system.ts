@@ -1,28 +1,43 @@
 /**
- * System instructions that need no look at anything but the state block, as WebAssembly: SVC from EL0, ERET at EL1, PSTATE.DAIF, cache
- * maintenance. What isn't this simple, or concerns EL2, interrupts or a debugger, goes on to TypeScript.
+ * System instructions that need no look at anything but the state block, as WebAssembly: SVC from EL0, ERET at EL1, PSTATE.DAIF, TTBR0_EL1,
+ * TTBR1_EL1 and VBAR_EL1, cache maintenance. What isn't this simple, or concerns EL2, interrupts or a debugger, goes on to TypeScript.
  */
-import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, ModuleBuilder } from "../../wasm/mod.ts";
+import {
+  call,
+  type Callable,
+  type FunctionBuilder,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  type Label,
+  ModuleBuilder,
+  select,
+} from "../../wasm/mod.ts";
 import type { SystemOp } from "../../isa/dsl.ts";
 import * as at from "../../state.ts";
-import { registerOffset } from "../../sysregs/mod.ts";
-import { Status } from "../layout.ts";
+import { registerByName, registerOffset } from "../../sysregs/mod.ts";
+import { NO_PAGE, Status } from "../layout.ts";
 import { SPSR } from "../pstate.ts";
+import { SPACE_BITS, SPACE_SHIFT, SPACE_VALID } from "../spaces.ts";
 import { EC } from "../syndrome.ts";
 import { BlockCode, type ExceptionRoutines } from "./exceptions.ts";
 import { limitsOf } from "./limits.ts";
 
+const TCR_EL1 = registerOffset("TCR_EL1"), TTBR = [registerOffset("TTBR0_EL1"), registerOffset("TTBR1_EL1")] as const;
+const VBAR_EL1 = registerByName("VBAR_EL1"), VPIDR_EL2 = registerOffset("VPIDR_EL2");
 const HCR_EL2 = registerOffset("HCR_EL2"), MDSCR_EL1 = registerOffset("MDSCR_EL1"), SCTLR_EL1 = registerOffset("SCTLR_EL1");
 const ELR_EL1 = registerOffset("ELR_EL1"), SPSR_EL1 = registerOffset("SPSR_EL1"), DCZID_EL0 = registerOffset("DCZID_EL0");
-const TPCP = 1 << 23, TPU = 1 << 24, TGE = 1 << 27, TDZ = 1 << 28;
+const TPCP = 1 << 23, TPU = 1 << 24, TVM = 1 << 26, TGE = 1 << 27, TDZ = 1 << 28;
 const STEP = 1, DZE = 1 << 14;
+/** TCR_EL1.A1: TTBR1_EL1 has the ASID; in the upper word AS: of 16 bits. */
+const A1 = 1 << 22, AS = 1 << 4;
 
 /** Instruction words without Xt or immediate. */
-const MRS_DAIF = 0xd53b_4220, MSR_DAIF = 0xd51b_4220, MRS_DCZID = 0xd53b_00e0;
+const MRS_DAIF = 0xd53b_4220, MSR_DAIF = 0xd51b_4220, MRS_DCZID = 0xd53b_00e0, MRS_MIDR = 0xd538_0000;
+const MSR_TTBR = [0xd518_2000, 0xd518_2020] as const, MSR_VBAR = 0xd518_c000;
 const DAIF_SET = 0xd503_40df, DAIF_CLEAR = 0xd503_40ff;
 const IC_IVAU = 0xd50b_7520, DC_CVAC = 0xd50b_7a20, DC_CVAU = 0xd50b_7b20, DC_CIVAC = 0xd50b_7e20;
-/** A page that no address is in: the next branch looks its page up. */
-const NO_PAGE = 1n;
 
 /** What the code calls. */
 export interface SystemCallees {
@@ -33,14 +48,21 @@ export interface SystemCallees {
   readonly updateContext: () => void;
 }
 
+/** What else it has to know. */
+export interface SystemSurroundings {
+  /** Instruction caches may be stale on other threads. */
+  readonly hasNeighbours: boolean;
+  /** Address of the table of address spaces; without one the registers that change them are TypeScript's. */
+  readonly spaces?: number;
+}
+
 /** Makes the function: (operation, word) → a Status, `branch` included. `ops`: the operations by their numbers. */
 export function systemRoutine(
   memory: WebAssembly.Memory,
   base: number,
   ops: readonly SystemOp[],
   { exceptions, slow, updateContext }: SystemCallees,
-  /** Instruction caches may be stale on other threads. */
-  hasNeighbours: boolean,
+  { hasNeighbours, spaces }: SystemSurroundings,
 ): (op: number, word: number) => number {
   const module = new ModuleBuilder(limitsOf(memory));
   const imported = {
@@ -57,7 +79,7 @@ export function systemRoutine(
         svc: () => code.supervisorCall(elsewhere),
         eret: () => code.exceptionReturn(elsewhere),
         mrs: () => code.readRegister(elsewhere),
-        msr: () => code.writeRegister(elsewhere),
+        msr: () => code.writeRegister(elsewhere, spaces),
         msrImmediate: () => code.writeImmediate(elsewhere),
         sys: () => code.maintain(elsewhere, hasNeighbours),
       };
@@ -127,17 +149,49 @@ class SystemCode extends BlockCode {
       this.#writeX(this.get64(DCZID_EL0));
       f.return(i32.const(Status.next));
     });
+    f.if(this.#isWord(MRS_MIDR, 31), () => {
+      f.brIf(elsewhere, i32.ne(this.get(at.EL), i32.const(1)));
+      this.#writeX(this.get64(VPIDR_EL2));
+      f.return(i32.const(Status.next));
+    });
     f.br(elsewhere);
   }
 
-  writeRegister(elsewhere: Label): void {
+  writeRegister(elsewhere: Label, spaces: number | undefined): void {
     const { f } = this;
-    f.brIf(elsewhere, i32.eqz(this.#isWord(MSR_DAIF, 31)));
     f.brIf(elsewhere, i32.eqz(this.get(at.EL)));
-    const x = f.let(i32.and(this.word, i32.const(31)));
-    // XZR has a slot that reads as zero.
-    const value = i32.load(i32.shl(x, i32.const(3)), this.base + at.X);
-    this.#setDaif(elsewhere, i32.and(i32.shr_u(value, i32.const(6)), i32.const(15)));
+    f.if(
+      this.#isWord(MSR_DAIF, 31),
+      () => this.#setDaif(elsewhere, i32.and(i32.wrap(i64.shr_u(this.#readX(), i64.const(6n))), i32.const(15))),
+    );
+    f.brIf(elsewhere, i32.ne(this.get(at.EL), i32.const(1)));
+    f.if(this.#isWord(MSR_VBAR, 31), () => {
+      this.set64(VBAR_EL1.offset, i64.and(this.#readX(), i64.const(BigInt.asIntN(64, VBAR_EL1.mask!))));
+      f.return(i32.const(Status.next));
+    });
+    if (spaces === undefined) return f.br(elsewhere);
+    MSR_TTBR.forEach((word, n) => f.if(this.#isWord(word, 31), () => this.#setTable(elsewhere, TTBR[n], spaces)));
+    f.br(elsewhere);
+  }
+
+  /** A base of EL1's tables, and what banks belong to the ASID then. The next instruction is looked up anew, as wherever a run is cut. */
+  #setTable(elsewhere: Label, ttbr: number, spaces: number): void {
+    const { f } = this;
+    f.brIf(elsewhere, i32.and(this.get(HCR_EL2), i32.const(TVM)));
+    this.#unlessStepping(elsewhere);
+    this.set64(ttbr, i64.and(this.#readX(), i64.const(-2n)));
+    const isSecond = i32.and(this.get(TCR_EL1), i32.const(A1));
+    const upper = select(isSecond, this.get(TTBR[1] + 4), this.get(TTBR[0] + 4));
+    const mask = select(i32.and(this.get(TCR_EL1 + 4), i32.const(AS)), i32.const(0xffff), i32.const(0xff));
+    const asid = f.let(i32.and(i32.shr_u(upper, i32.const(16)), mask));
+    const row = f.let(i32.shl(i32.and(asid, i32.const((1 << SPACE_BITS) - 1)), i32.const(SPACE_SHIFT)));
+    const isKnown = f.let(i32.eq(i32.load(row, spaces), i32.or(asid, i32.const(SPACE_VALID))));
+    for (const n of [0, 1, 2]) {
+      this.set(at.BANKS + 4 * n, select(isKnown, i32.load(row, spaces + 4 + 4 * n), i32.const(0)));
+    }
+    this.#syncPc();
+    this.set64(at.PC, i64.add(this.get64(at.PC), i64.const(4n)));
+    this.#goOn();
   }
 
   writeImmediate(elsewhere: Label): void {
@@ -166,6 +220,11 @@ class SystemCode extends BlockCode {
 
   #isWord(word: number, operands: number): I32 {
     return i32.eq(i32.and(this.word, i32.const(~operands)), i32.const(word & ~operands));
+  }
+
+  /** Xt; XZR has a slot that reads as zero. */
+  #readX(): I64 {
+    return i64.load(i32.shl(i32.and(this.word, i32.const(31)), i32.const(3)), this.base + at.X);
   }
 
   #writeX(value: I64): void {
@@ -212,7 +271,7 @@ class SystemCode extends BlockCode {
       },
     );
     this.set64(at.TARGET, this.get64(at.PC));
-    this.set64(at.PAGE_VA, i64.const(NO_PAGE));
+    this.set64(at.PAGE_VA, i64.const(BigInt(NO_PAGE)));
     f.return(i32.const(Status.branch));
   }
 }
