@@ -23,6 +23,7 @@ export * from "./machine/domain.ts";
 export * from "./board/errors.ts";
 export * from "./arch/exceptions.ts";
 export * from "./host/folder.ts";
+export * from "./host/host_cache.ts";
 export * from "./host/host_sockets.ts";
 export * from "./memory/hypervisor_map.ts";
 export * from "./arch/interrupts.ts";

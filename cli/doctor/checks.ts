@@ -104,7 +104,9 @@ async function workerOptions(host: DoctorHost): Promise<Diagnosis> {
 async function cache(host: DoctorHost): Promise<Diagnosis> {
   const name = "cache";
   const problem = await host.writeProblem(host.cacheDirectory);
-  if (problem === undefined) return { name, result: "ok", found: host.cacheDirectory };
+  if (problem === undefined) {
+    return { name, result: "ok", found: `${host.cacheDirectory}: images, and compiled code of guests; whatever is deleted is made again` };
+  }
   return {
     name,
     result: "warn",

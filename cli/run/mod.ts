@@ -15,6 +15,7 @@ import { Watcher } from "../expect/expectations.ts";
 import { loadAndPrint, printFindings } from "../board/load.ts";
 import { debugged, type GdbOptions, openGdb } from "../gdb/run.ts";
 import type { LoadedBoard } from "../board/load.ts";
+import { engineVersion, keptDirectory, KeptFiles } from "./kept_files.ts";
 import { PROFILE, profileOverride, withSymbols } from "./profile.ts";
 import { POWER_KEY, runMachine } from "./runner.ts";
 import type { Limits, Surroundings } from "./runner.ts";
@@ -37,6 +38,8 @@ interface RunOptions extends BoardOptions, GdbOptions, TraceOptions, MomentOptio
   realtime?: boolean;
   log?: boolean;
   profile?: boolean;
+  /** False with --no-translations. */
+  translations?: boolean;
   symbols?: string[];
   /** False with --no-reboot. */
   reboot?: boolean;
@@ -75,6 +78,10 @@ export function command(done: Done): Command {
       )
       .option("--gdb-wait", "Begin when GDB says so; implies --gdb.")
       .option("--log", "Print what is out of the ordinary, to standard error: accesses to nothing, unknown calls, failures.")
+      .option(
+        "--no-translations",
+        "Neither use nor keep compiled code of other runs. It lies in the cache directory, which `doctor` shows; the environment variable PLUGBOARD_TRANSLATIONS=off does the same.",
+      )
       .option("--profile", "Print where the guest's instructions went, when the run ends.")
       .option(
         "--symbols <file:string>",
@@ -112,6 +119,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
   if (options.realtime || interactive) {
     overrides.push({ flag: options.realtime ? "--realtime" : "a terminal", path: "time", value: "host" });
   }
+  const isKept = options.translations !== false && Deno.env.get("PLUGBOARD_TRANSLATIONS") !== "off";
   let machine: Machine | undefined;
   const loaded = await loadAndPrint(file, overrides);
   if (!loaded) return EXIT.usage;
@@ -159,6 +167,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
       attended: control !== undefined || gdb !== undefined,
       symbolOf: symbols.nameOf,
       instrument: traces.instrument,
+      cache: isKept ? new KeptFiles(keptDirectory(), engineVersion) : undefined,
       onSerial(port, bytes) {
         watcher.see(port, bytes);
         moments.see(port, bytes);

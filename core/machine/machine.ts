@@ -93,6 +93,7 @@ export class Machine {
       bootTimeSeconds: environment.bootTimeSeconds ?? FIXED_BOOT_TIME,
       openDisk: environment.openDisk,
       openFolder: environment.openFolder,
+      cache: environment.cache,
       trace: (kind, detail) => this.#tracer.trace(kind, detail),
       failed: (owner, hook, error, domain) => this.#life.failed(owner, hook, error, domain),
     });

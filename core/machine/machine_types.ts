@@ -4,6 +4,7 @@ import type { Instrument } from "./instrument.ts";
 import type { DiskOpener } from "../host/disk.ts";
 import type { RecordedSocketEvent, SocketDriver } from "../host/host_sockets.ts";
 import type { FolderOpener } from "../host/folder.ts";
+import type { HostCache } from "../host/host_cache.ts";
 
 /** Where the guests' calendar begins unless somebody says so, in Unix seconds: 14 November 2023, 22:13:20 UTC. */
 export const FIXED_BOOT_TIME = 1_700_000_000;
@@ -20,6 +21,8 @@ export interface MachineEnvironment {
   readonly openDisk?: DiskOpener;
   /** Where shared folders are. Absent: folders of the host. */
   readonly openFolder?: FolderOpener;
+  /** Where plugins keep what they derive, such as compiled code, for the next run. Absent: nowhere. */
+  readonly cache?: HostCache;
   /** Who owns the sockets to the world outside. Absent: this program, by Deno's means. */
   readonly sockets?: SocketDriver;
   /** Told of everything that came through a socket, with its virtual time: enough to repeat the run with `replaySockets`. */

@@ -6,6 +6,7 @@ import type { Exceptions } from "../arch/exceptions.ts";
 import type { Domain, Outcome, Vcpu } from "../machine/domain.ts";
 import type { Board } from "../board/board.ts";
 import type { Disk, DiskMode } from "../host/disk.ts";
+import type { HostCache } from "../host/host_cache.ts";
 import type { HostSockets } from "../host/host_sockets.ts";
 import type { Folder, FolderMode } from "../host/folder.ts";
 
@@ -37,6 +38,8 @@ export interface Host {
   readonly sockets: HostSockets;
   /** Opens a folder of the host, likewise. */
   folder(path: string, mode: FolderMode): Folder;
+  /** Where what is derived may be kept for the next run; absent: nothing is. */
+  readonly cache?: HostCache;
   /** Wall-clock time at boot in Unix seconds, as the board says (fixed by default). */
   readonly bootTimeSeconds: number;
 }

@@ -11,6 +11,7 @@ import type { DiskOpener } from "../host/disk.ts";
 import type { Domain, Outcome } from "../machine/domain.ts";
 import { OptionError } from "../board/errors.ts";
 import type { FolderOpener } from "../host/folder.ts";
+import type { HostCache } from "../host/host_cache.ts";
 import { openHostFolder } from "../host/host_folder.ts";
 import { OpenFiles } from "../host/open_files.ts";
 import { PluginError } from "./plugin_errors.ts";
@@ -37,6 +38,7 @@ export interface HostEnvironment {
   readonly openDisk?: DiskOpener;
   /** Absent: folders of the host. */
   readonly openFolder?: FolderOpener;
+  readonly cache?: HostCache;
   trace(kind: string, detail: () => string): void;
   /** A plugin threw after boot. Without a domain, the whole board is concerned. */
   failed(owner: string, hook: string, error: unknown, domain?: Domain): void;
@@ -305,6 +307,7 @@ export class PluginHost {
         folder: (path, mode) =>
           this.files.folder(this.environment.openFolder ?? openHostFolder, besideManifest(path, board.file), mode, own),
         bootTimeSeconds,
+        cache: this.environment.cache,
       },
       exceptions: scope.claims.forInstance(owner),
       get<T>(key: Capability<T>): T {

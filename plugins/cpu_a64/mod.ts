@@ -19,6 +19,7 @@ interface Options {
   readonly counter_frequency: number;
   readonly mpu_regions: MpuRegionCounts;
   readonly tier1: Tier1Mode;
+  readonly translations: "on" | "off";
   readonly el3: "present" | "absent_trapped" | "absent_undefined";
   readonly break_before_make: "off" | "report";
   readonly profile: "off" | "report";
@@ -76,6 +77,12 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       choices: ["off", "on", "force"],
       default: "on",
     },
+    translations: {
+      kind: "choice",
+      doc: "Whether compiled code is kept for the guest's next run, where the program has a place for it, as `run` does.",
+      choices: ["on", "off"],
+      default: "on",
+    },
     el3: {
       kind: "choice",
       doc: "Whether there is an EL3, and so what SMC does at EL1: EL2 traps it (present, absent_trapped), or it is UNDEFINED.",
@@ -99,7 +106,8 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
   provides: [CpuEngine, CpuTimers, VirtualCpuInterface],
   resources: (options, { board, domain }) => domain || !board.parallel ? {} : { findings: notInParallel(options, board) },
   async setup(context) {
-    const { options, memory, bus, clock, board } = context;
+    const { options, memory, bus, clock, board, host: { cache } } = context;
+    const isKept = options.translations === "on" && !board.parallel;
     const model = withMpuRegions(withGic(modelByName(options.model)), options.mpu_regions);
     const engine = new A64Engine({
       memory,
@@ -110,6 +118,13 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       // firmware: what EL2 doesn't trap is UNDEFINED, as with SCR_EL3.SMD. The ID registers hide EL3 from the guest.
       smc: options.el3 === "absent_undefined" ? "undefined" : "trap",
       tier1: options.tier1,
+      translations: cache && isKept
+        ? {
+          read: (key) => cache.read(key),
+          write: (key, bytes) => cache.write(key, bytes),
+          say: (text) => context.trace("translations", () => text),
+        }
+        : undefined,
       nowNs: () => clock.nowNs,
       profiles: options.profile === "report",
       breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,
@@ -119,6 +134,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       await engine.startCpus(board.pcpus);
     }
     const { profile, tier1 } = engine.cpu;
+    context.onStop(() => tier1?.save());
     if (profile) context.onStop(() => context.trace("profile", () => profile.report(tier1)));
     context.provide(CpuEngine, engine);
     context.provide(VirtualCpuInterface, engine.cpu.gicv);

@@ -2,11 +2,12 @@
  * Compiled regions against the interpreter: random programs run on both in slices of random length, with interrupts between
  * them, and the whole state is compared after each slice. PLUGBOARD_SEED and PLUGBOARD_TIER_INSTRUCTIONS choose other and more.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, fail } from "@std/assert";
 import { Ram } from "../../core/memory/ram.ts";
 import type { Exit, PhysicalBus, VcpuState } from "../../core/mod.ts";
 import { A64Engine } from "../../plugins/cpu_a64/engine/engine.ts";
-import type { Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
+import type { TranslationStore } from "../../plugins/cpu_a64/engine/tier1/cache/keeper.ts";
+import type { Tier1, Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
 import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
 import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
 import * as at from "../../plugins/cpu_a64/state.ts";
@@ -48,7 +49,7 @@ class Subject {
   /** What the device saw, and gave. */
   readonly device: string[] = [];
 
-  constructor(readonly tier1: Tier1Mode) {
+  constructor(readonly tier1: Tier1Mode, translations?: TranslationStore) {
     const handler = {
       read: (offset: number, size: number) => {
         this.device.push(`read ${offset} ${size}`);
@@ -58,7 +59,7 @@ class Subject {
     };
     const window = { at: DEVICE, size: 0x1000, handler };
     const bus = { claim() {}, find: (pa: number) => pa >= DEVICE && pa < DEVICE + 0x1000 ? window : undefined } as unknown as PhysicalBus;
-    this.engine = new A64Engine({ memory: this.ram, bus, model, counterFrequencyHz: 1_000_000_000, smc: "undefined", tier1 });
+    this.engine = new A64Engine({ memory: this.ram, bus, model, counterFrequencyHz: 1_000_000_000, smc: "undefined", tier1, translations });
     const hotness = this.engine.cpu.tier1?.hotness;
     if (hotness) {
       Object.assign(hotness.tuning, { period: 100, firstThreshold: 1, leastInterpreted: 0, interpretedShare: 0 });
@@ -148,46 +149,62 @@ function differences(one: Subject, other: Subject): string[] {
 
 for (const tier1 of ["force", "on"] as const) {
   Deno.test(`tier 1 ${tier1} leaves the same state as tier 0 at every instruction count`, () => {
-    const generator = new ProgramGenerator(decoder);
-    const subjects = [new Subject("off"), new Subject(tier1)] as const;
-    const [expected, got] = subjects;
-    let faults = 0;
-    for (let done = 0, n = 0; done < INSTRUCTIONS; n++) {
-      const random = new Random(`${seed} tiers ${n}`);
-      const { first, words } = generator.program(random);
-      const data = new Uint8Array(0x1000).map(() => random.chance(0.3) ? random.below(256) : 0);
-      for (const subject of subjects) subject.start(first, words, data);
-      const end = done + PER_PROGRAM;
-      while (done < end) {
-        const budget = random.chance(0.3) ? 1 + random.below(4) : random.below(200);
-        const pend = random.chance(0.1);
-        // Programs find small loops: now and then they are put elsewhere.
-        if (random.chance(0.15)) {
-          const pc = BigInt(CODE + (first + random.below(words.length)) * 4);
-          for (const { vcpu } of subjects) vcpu.pc = pc;
-        }
-        const startPc = expected.vcpu.pc;
-        const exits = subjects.map((subject) => subject.run(budget, pend, done));
-        const context = () => `seed ${seed}, program ${n}, ${budget} from 0x${startPc.toString(16)} (instruction ${done})`;
-        const report = differences(...subjects);
-        if (report.length > 0) {
-          const listing = words.map((_, i) => {
-            const word = new DataView(expected.ram.view(CODE + (first + i) * 4, 4).slice().buffer).getUint32(0, true);
-            return `  ${(CODE + (first + i) * 4).toString(16)} ${decoder.disassemble(word)}`;
-          });
-          assertEquals(report.length, 0, [context(), ...report, ...listing].join("\n"));
-        }
-        assertEquals(exits[1], exits[0], context());
-        assertEquals(got.engine.lastRetired, expected.engine.lastRetired, context());
-        if (exits[0].kind === "fault-loop") break;
-        faults += expected.vcpu.read("ESR_EL1") !== 0n ? 1 : 0;
-        done += Math.max(1, expected.engine.lastRetired);
-      }
-      assertEquals(got.device, expected.device, `program ${n}`);
-      const [ram, other] = subjects.map((subject) => subject.ram.view(BASE, SIZE));
-      const same = ram.every((byte, i) => byte === other[i]);
-      assertEquals(same, true, `seed ${seed}, program ${n}: RAM differs`);
-    }
-    assert(faults > 0 && got.engine.cpu.tier1!.stats.regions > 50, "the programs compare nothing");
+    const { stats } = compare(tier1, INSTRUCTIONS);
+    assert(stats.regions > 50, "the programs compare nothing");
   });
+}
+
+Deno.test("so does tier 1 with what it kept of a run before", () => {
+  const kept = new Map<string, Uint8Array>();
+  const store = { read: (key: string) => kept.get(key), write: (key: string, bytes: Uint8Array) => void kept.set(key, bytes), say: fail };
+  compare("on", INSTRUCTIONS / 4, store).save();
+  assertEquals(kept.size, 1);
+  const { stats } = compare("on", INSTRUCTIONS / 4, store);
+  assert(stats.bound > 50, `the programs compare nothing: ${stats.bound}`);
+});
+
+/** Runs programs on both. Returns the compiler. */
+function compare(tier1: "force" | "on", instructions: number, translations?: TranslationStore): Tier1 {
+  const generator = new ProgramGenerator(decoder);
+  const subjects = [new Subject("off"), new Subject(tier1, translations)] as const;
+  const [expected, got] = subjects;
+  let faults = 0;
+  for (let done = 0, n = 0; done < instructions; n++) {
+    const random = new Random(`${seed} tiers ${n}`);
+    const { first, words } = generator.program(random);
+    const data = new Uint8Array(0x1000).map(() => random.chance(0.3) ? random.below(256) : 0);
+    for (const subject of subjects) subject.start(first, words, data);
+    const end = done + PER_PROGRAM;
+    while (done < end) {
+      const budget = random.chance(0.3) ? 1 + random.below(4) : random.below(200);
+      const pend = random.chance(0.1);
+      // Programs find small loops: now and then they are put elsewhere.
+      if (random.chance(0.15)) {
+        const pc = BigInt(CODE + (first + random.below(words.length)) * 4);
+        for (const { vcpu } of subjects) vcpu.pc = pc;
+      }
+      const startPc = expected.vcpu.pc;
+      const exits = subjects.map((subject) => subject.run(budget, pend, done));
+      const context = () => `seed ${seed}, program ${n}, ${budget} from 0x${startPc.toString(16)} (instruction ${done})`;
+      const report = differences(...subjects);
+      if (report.length > 0) {
+        const listing = words.map((_, i) => {
+          const word = new DataView(expected.ram.view(CODE + (first + i) * 4, 4).slice().buffer).getUint32(0, true);
+          return `  ${(CODE + (first + i) * 4).toString(16)} ${decoder.disassemble(word)}`;
+        });
+        assertEquals(report.length, 0, [context(), ...report, ...listing].join("\n"));
+      }
+      assertEquals(exits[1], exits[0], context());
+      assertEquals(got.engine.lastRetired, expected.engine.lastRetired, context());
+      if (exits[0].kind === "fault-loop") break;
+      faults += expected.vcpu.read("ESR_EL1") !== 0n ? 1 : 0;
+      done += Math.max(1, expected.engine.lastRetired);
+    }
+    assertEquals(got.device, expected.device, `program ${n}`);
+    const [ram, other] = subjects.map((subject) => subject.ram.view(BASE, SIZE));
+    const same = ram.every((byte, i) => byte === other[i]);
+    assertEquals(same, true, `seed ${seed}, program ${n}: RAM differs`);
+  }
+  assert(faults > 0, "the programs compare nothing");
+  return got.engine.cpu.tier1!;
 }

@@ -59,9 +59,13 @@ export async function runProgram(
   }
 }
 
-/** Runs the command line with nothing on standard input. `env` is added to this process's environment. */
+/** Runs the command line with nothing on standard input, and with nothing that other runs compiled. `env` is added to this process's environment. */
 export async function runCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-  const child = new Deno.Command(Deno.execPath(), { args: ["run", "-A", "--no-check", `${root}mod.ts`, ...args], env, stdin: "null" });
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", `${root}mod.ts`, ...args],
+    env: { PLUGBOARD_TRANSLATIONS: "off", ...env },
+    stdin: "null",
+  });
   const { code, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

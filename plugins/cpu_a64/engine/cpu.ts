@@ -153,6 +153,7 @@ export class Cpu {
       decoder: this.decoder,
       accesses,
       profile: this.profile,
+      store: neighbours ? undefined : options.translations,
       watchesBarriers: report !== undefined || neighbours !== undefined,
       sharesMemory: neighbours && { lock: neighbours.lock },
       system: (op, word) => system.execute(op, word),

@@ -3,6 +3,7 @@ import type { PhysicalBus, PhysicalMemory } from "../../../core/mod.ts";
 import type { CpuModel } from "../sysregs/mod.ts";
 import type { SmcPolicy } from "./exceptions.ts";
 import type { DeviceAccess, Neighbours } from "./neighbours.ts";
+import type { TranslationStore } from "./tier1/cache/keeper.ts";
 import type { Tier1Mode } from "./tier1/tier1.ts";
 
 /** What a physical CPU is made with. */
@@ -14,6 +15,8 @@ export interface CpuOptions {
   readonly smc: SmcPolicy;
   /** When code is compiled; without it, never. */
   readonly tier1?: Tier1Mode;
+  /** Where compiled code is kept from one run to the next; without it, it isn't. */
+  readonly translations?: TranslationStore;
   /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
   readonly nowNs?: () => number;
   /** Turns the break-before-make checker on: told of each violation once. */

@@ -70,7 +70,9 @@ export class Profile {
     const lines = [`one sample each ${PERIOD} instructions, ${this.#total} in all`];
     if (tier1) {
       const { regions, modules, instructions, bytes, drops } = tier1.stats;
-      lines.push(`regions: ${regions} compiled in ${modules} modules of ${instructions} instructions to ${bytes} bytes, ${drops} dropped`);
+      lines.push(
+        `regions: ${regions} compiled in ${modules} modules of ${instructions} instructions to ${bytes} bytes, ${drops} dropped, ${tier1.stats.bound} bound`,
+      );
     }
     const granules = new Map<string, { count: number; instructions: { key: string; sample: Sample }[] }>();
     for (const [key, sample] of this.#samples) {

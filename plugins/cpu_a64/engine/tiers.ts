@@ -14,6 +14,7 @@ import { type SystemCallees, systemRoutine } from "./routines/system.ts";
 import { systemOps } from "./tier0.ts";
 import { limitsOf } from "./routines/limits.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
+import type { TranslationStore } from "./tier1/cache/keeper.ts";
 import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
 
 /** What they are made of. */
@@ -27,6 +28,7 @@ export interface TierParts {
   readonly decoder: Decoder;
   readonly accesses: Accesses;
   readonly profile: Profile | undefined;
+  readonly store: TranslationStore | undefined;
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
   /** Other threads see this memory. */
@@ -41,7 +43,8 @@ export interface TierParts {
 
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
-  const { mode, sideTable, file, block, code, decoder, accesses, system, decode, watchesBarriers, sharesMemory, profile, spaces } = parts;
+  const { mode, sideTable, file, block, code, decoder, accesses, system, decode } = parts;
+  const { watchesBarriers, sharesMemory, profile, spaces, store } = parts;
   const { memory, address: base } = block;
   const { model } = file;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
@@ -82,6 +85,6 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const { softFloat: exact } = functions;
   return {
     interpreter,
-    tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact }),
+    tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact, store, kind }),
   };
 }

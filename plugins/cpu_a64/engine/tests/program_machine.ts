@@ -2,13 +2,18 @@
 import { Ram } from "../../../../core/memory/ram.ts";
 import { modelByName } from "../../sysregs/mod.ts";
 import { A64Engine } from "../engine.ts";
+import type { TranslationStore } from "../tier1/cache/keeper.ts";
 import type { Tier1Mode } from "../tier1/tier1.ts";
 
 /** Where its RAM begins. */
 export const BASE = 0x4000_0000;
 
 /** Words by address. With tier 1 on, code is hot soon. */
-export function programMachine(programs: Readonly<Record<number, readonly number[]>>, tier1?: Tier1Mode): { engine: A64Engine; ram: Ram } {
+export function programMachine(
+  programs: Readonly<Record<number, readonly number[]>>,
+  tier1?: Tier1Mode,
+  translations?: TranslationStore,
+): { engine: A64Engine; ram: Ram } {
   const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
   const engine = new A64Engine({
     memory: ram,
@@ -17,6 +22,7 @@ export function programMachine(programs: Readonly<Record<number, readonly number
     counterFrequencyHz: 62_500_000,
     smc: "trap",
     tier1,
+    translations,
   });
   if (engine.cpu.tier1?.hotness) Object.assign(engine.cpu.tier1.hotness.tuning, { period: 50, firstThreshold: 1, leastInterpreted: 0 });
   for (const [at, words] of Object.entries(programs)) {

@@ -76,6 +76,7 @@ export class RegionModule {
     this.#signature = module.signature(["i32"], "i32");
     this.goOn = module.function(["i32", "i64", "i32", "i64", "i64"], "i32", (f) => this.#writeGoOn(f));
     this.bail = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeBail(f));
+    // All that regions may call, in each module: their code means the same in all.
     this.#pack = module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, this.#word(at.NZCV)));
     this.#looks = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access) =>
       [false, true].map((unprivileged) => module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, access, unprivileged)))

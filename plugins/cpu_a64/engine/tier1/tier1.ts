@@ -5,9 +5,12 @@ import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
 import type { Interpreter } from "../interpreter.ts";
+import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { discover, type Graph } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
+import { Keeper, type TranslationStore } from "./cache/keeper.ts";
+import type { Kept } from "./cache/format.ts";
 import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
 import { MAX_PAGES, writeRegion, type WrittenRegion } from "./region.ts";
@@ -58,12 +61,19 @@ export interface Tier1Parts {
   readonly interpreter: Interpreter;
   readonly fill: (size: number, flags: number) => number;
   readonly softFloat: (op: number) => void;
+  /** Where translations are kept from one run to the next; without it they aren't. */
+  readonly store?: TranslationStore;
+  /** What generated code depends on beside the guest's instructions. */
+  readonly kind: string;
 }
 
 /** Regions of one physical CPU. */
 export class Tier1 {
   readonly #regions: Regions;
   readonly #library = new Library();
+  readonly #keeper: Keeper | undefined;
+  /** Something in the library isn't as it was kept. */
+  #isNew = false;
   readonly #addresses: RegionAddresses;
   /** Numbers of functions in the table that nobody has. */
   readonly #free: number[] = [];
@@ -86,6 +96,7 @@ export class Tier1 {
     this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable };
     this.#regions = new Regions(block, code, this.#addresses);
     if (mode === "on") {
+      if (parts.store) this.#keeper = new Keeper(parts.store, JSON.stringify([parts.kind, hostFusesMultiplyAdd(), this.#addresses]));
       this.hotness = new Hotness({
         wordOf: (record) => block.words[code.hostOf(record) >>> 2] ?? 0,
         isCovered: (record) => this.#regions.isCovered(this.#index(record)),
@@ -241,6 +252,7 @@ export class Tier1 {
     for (const [i, { slot, slotOf, graph }] of plans.entries()) {
       const entry: Entry = { translation: translations[i], number: numbers[i], isBound: false, isUsed: false, age: 0 };
       if (this.mode === "on") this.#library.add(entry);
+      this.#isNew = true;
       this.#regions.bind(entry, slot, slotOf);
       this.stats.regions++;
       this.stats.instructions += graph.instructions;
@@ -256,6 +268,33 @@ export class Tier1 {
     this.stats.bytes += bytes.length;
   }
 
+  /** Compiles what was kept, as one module. */
+  #load(kept: readonly Kept[]): void {
+    if (kept.length === 0) return;
+    const module = new RegionModule(this.parts.limits, this.#addresses);
+    const entries = kept.map(({ translation, age }): Entry => ({
+      translation,
+      number: this.#number(),
+      isBound: false,
+      isUsed: false,
+      age,
+    }));
+    for (const { number, translation: { code } } of entries) module.add(number, code);
+    try {
+      this.#instantiate(module);
+    } catch (error) {
+      this.parts.store?.say(`the kept translations are refused: ${(error as Error).message}`);
+      for (const entry of entries) this.#forget(entry);
+      return;
+    }
+    for (const entry of entries) this.#library.add(entry);
+  }
+
+  /** Keeps translations for the next run. */
+  save(): void {
+    this.#keeper?.save([...this.#library.entries], this.#isNew);
+  }
+
   /** The page that executes is in a slot. */
   #seen(slot: number): void {
     const { block } = this.parts;
@@ -268,6 +307,7 @@ export class Tier1 {
   #bindAny(slot: number, first: number, end: number): void {
     const { code, block } = this.parts;
     const start = code.frameOf(slot) << 10;
+    if (this.#keeper?.isOpen === false) this.#load(this.#keeper.load(block.words.subarray(start, start + RECORDS_PER_PAGE)));
     for (let index = first; index < end; index++) {
       for (const entry of this.#library.at(index, block.words[start + index]) ?? []) this.#tryBind(entry, slot);
     }
@@ -287,6 +327,8 @@ export class Tier1 {
     if (!isThere(translation, slotOf, code, block)) return;
     this.#regions.bind(entry, slot, slotOf);
     this.stats.bound++;
+    // It has grown before: what it leaves to begins regions.
+    this.#attempts.set(slot * RECORDS_PER_PAGE + translation.head, MAX_EXTENSIONS);
     for (const { first, count } of translation.spans) {
       const from = numberOf(first, slotOf);
       this.#visited.fill(1, from, from + count);
@@ -323,6 +365,7 @@ export class Tier1 {
   /** A translation's function goes. */
   #forget(entry: Entry): void {
     this.#library.delete(entry);
+    this.#isNew = true;
     if (entry.number < 0) return;
     this.parts.interpreter.dropRegion(entry.number);
     this.#free.push(entry.number);
