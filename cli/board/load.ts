@@ -5,6 +5,7 @@ import type { Board, CheckedBoard, Finding, ManifestPath, Override } from "../..
 import { imageUses, parseReference, resolveImages } from "../../plugins/images/mod.ts";
 import { readPlatform } from "../../plugins/platform/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
+import { hasColor } from "../color.ts";
 
 /** What a verb gets: a board without mistakes, or the findings. */
 export interface LoadedBoard {
@@ -41,9 +42,10 @@ export async function load(
   const locate = (code: string, title: string, path: ManifestPath) =>
     checked.locate({ severity: "error", code, title, places: [{ path }] });
   const { locate: locateAll } = checked;
-  if (!checked.board) return { findings: checked.findings, locate, locateAll };
-  const images = await checkImages(checked.board, locate, given);
-  return { board: images.length ? undefined : checked.board, findings: [...checked.findings, ...images], locate, locateAll };
+  const images = checked.draft ? await checkImages(checked.draft, locate, given) : [];
+  const lineOf = ({ spans }: Finding) => spans[0]?.line ?? 0;
+  const findings = [...checked.findings, ...images].sort((a, b) => lineOf(a) - lineOf(b));
+  return { board: images.length ? undefined : checked.board, findings, locate, locateAll };
 }
 
 /** A path of a board's manifest: it is relative to the manifest. */
@@ -79,5 +81,5 @@ export async function loadAndPrint(file: string, overrides: readonly Override[])
 
 /** Prints findings for a person. */
 export function printFindings(findings: readonly Finding[]): void {
-  console.error(renderFindings(findings, { color: Deno.stderr.isTerminal() && !Deno.noColor }));
+  console.error(renderFindings(findings, { color: hasColor(Deno.stderr) }));
 }

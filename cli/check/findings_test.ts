@@ -152,3 +152,34 @@ Deno.test("check: more MPU regions than the CPU has, with both places", async ()
   assertEquals(found[0].spans[0].text.trim(), "- use: pmsa");
   assertEquals(found[0].spans[1].text, "--set plugins.cpu_a64.mpu_regions={ el1: 16, el2: 16 }");
 });
+
+Deno.test("check: two devices that open the same serial port, whichever domains they are in", async () => {
+  const second = "      - use: pl011\n        at: 0x0901_0000\n        interrupt: spi 7";
+  const one = await check(board(`      - use: pl011\n${second}`));
+  assertEquals([one.code, one.found.map(shown)], [2, [[
+    "error",
+    "M0411",
+    "pl011 of domain guest and pl011 of domain guest open the same serial port, console",
+    "- use: pl011",
+    "- use: pl011",
+  ]]]);
+  assertEquals((await check(board(`      - use: pl011\n${second}\n        port: other`))).code, 0);
+  const domain = "  - name: two\n    memory: 8MiB\n    plugins:\n      - use: virtio_console\n        ports: [own, console]\n";
+  const { code, found } = await check(board("      - use: pl011") + domain);
+  assertEquals([code, found.map(({ title, spans }) => [title, spans[0].text.trim()])], [2, [[
+    "virtio_console of domain two and pl011 of domain guest open the same serial port, console",
+    "ports: [own, console]",
+  ]]]);
+});
+
+Deno.test("check: a list written as a mapping is one mistake, and hides what its entries would be", async () => {
+  const { code, found } = await check("board: b\nplugins:\n  cpu_a64: {}\ndomains:\n  - name: guest\n    memory: 64MiB\n");
+  assertEquals([code, found.map(({ code, title }) => [code, title])], [2, [["M0103", "plugins is a mapping; want a list"]]]);
+});
+
+Deno.test("check: images that aren't there are told with the other mistakes, in the order of the file", async () => {
+  const { code, found } = await check(
+    board("        initrd: none.gz\n      - use: pl011\n        at: 0x801").replace("vcpus: 1", "vcpus: 0"),
+  );
+  assertEquals([code, found.map((one) => one.code)], [2, ["M0104", "M0701", "M0105"]]);
+});

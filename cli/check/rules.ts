@@ -33,6 +33,7 @@ export const rules: Readonly<Record<string, string>> = {
   M0408: "Something stands where a guest can't reach it.",
   M0409: "A domain's cache colours aren't the board's, or too few.",
   M0410: "Two domains share a cache colour.",
+  M0411: "Two devices open the same serial port.",
   M0501: "Two domains have the same name.",
   M0502: "A plugin refuses its options.",
   M0503: "A plugin sees a mistake in the board as a whole.",

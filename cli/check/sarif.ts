@@ -6,10 +6,15 @@ import { isAbsolute, normalize, relative, resolve, toFileUrl } from "@std/path";
 import type { Finding, Span } from "../../core/mod.ts";
 import { rules } from "./rules.ts";
 
+/** What was found of one manifest. */
+export interface CheckedFile {
+  /** As the user named it. */
+  readonly file: string;
+  readonly findings: readonly Finding[];
+}
+
 /** What {@linkcode sarifLog} is told besides the findings. */
 export interface SarifContext {
-  /** The manifest, as the user named it. */
-  readonly file: string;
   /** Version of this program. */
   readonly version: string;
   /** The exit code of the check. */
@@ -18,9 +23,9 @@ export interface SarifContext {
   readonly directory: string;
 }
 
-/** The log of one check, ready for `JSON.stringify`. The same findings give the same log. */
-export function sarifLog(findings: readonly Finding[], context: SarifContext): Record<string, unknown> {
-  const used = [...new Set(findings.map(({ code }) => code))].sort();
+/** The log of a check, ready for `JSON.stringify`. The same findings give the same log. */
+export function sarifLog(checked: readonly CheckedFile[], context: SarifContext): Record<string, unknown> {
+  const used = [...new Set(checked.flatMap(({ findings }) => findings.map(({ code }) => code)))].sort();
   const driver = {
     name: "plugboard",
     semanticVersion: context.version,
@@ -33,12 +38,15 @@ export function sarifLog(findings: readonly Finding[], context: SarifContext): R
       tool: { driver },
       invocations: [{ executionSuccessful: true, exitCode: context.exitCode }],
       columnKind: "utf16CodeUnits",
-      results: findings.map((finding) => result(finding, used, context)),
+      results: checked.flatMap(({ file, findings }) => findings.map((finding) => result(finding, used, { ...context, file }))),
     }],
   };
 }
 
-function result({ severity, code, title, help, spans }: Finding, used: readonly string[], context: SarifContext) {
+/** Of one manifest. */
+type FileContext = SarifContext & Pick<CheckedFile, "file">;
+
+function result({ severity, code, title, help, spans }: Finding, used: readonly string[], context: FileContext) {
   const [first, ...others] = spans;
   return {
     ruleId: code,
@@ -51,7 +59,7 @@ function result({ severity, code, title, help, spans }: Finding, used: readonly 
   };
 }
 
-function location(span: Span, context: SarifContext) {
+function location(span: Span, context: FileContext) {
   const message = span.note === undefined ? {} : { message: { text: span.note } };
   // A value that the command line gave has no line; the check was of the manifest all the same.
   if (span.line === 0) {

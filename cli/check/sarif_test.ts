@@ -87,7 +87,7 @@ async function logOf(text: string, file = "boards/my board.yaml"): Promise<Json>
   const overrides = [{ flag: "--set", path: "seed", value: "-1" }];
   const { findings } = await checkBoard(text, file, { plugins, overrides });
   assert(findings.length > 0);
-  return JSON.parse(JSON.stringify(sarifLog(findings, { file, version: "1.2.3", exitCode: 2, directory })));
+  return JSON.parse(JSON.stringify(sarifLog([{ file, findings }], { version: "1.2.3", exitCode: 2, directory })));
 }
 
 Deno.test("sarif: a log with collisions, a slip of the pen and a value of the command line is valid", async () => {
@@ -125,13 +125,13 @@ Deno.test("sarif: a manifest outside the working directory has a URL", async () 
 
 Deno.test("sarif: a finding without a place is about the file", () => {
   const finding = { severity: "error", code: "M0001", title: "there is no file x.yaml", places: [], spans: [] } as const;
-  const log = JSON.parse(JSON.stringify(sarifLog([finding], { file: "x.yaml", version: "1.2.3", exitCode: 2, directory })));
+  const log = JSON.parse(JSON.stringify(sarifLog([{ file: "x.yaml", findings: [finding] }], { version: "1.2.3", exitCode: 2, directory })));
   assertSarif(log);
   assertEquals(log.runs[0].results[0].locations, [{ physicalLocation: { artifactLocation: { uri: "x.yaml" } } }]);
 });
 
 Deno.test("sarif: no findings are a valid log too", () => {
-  const log = JSON.parse(JSON.stringify(sarifLog([], { file: "x.yaml", version: "1.2.3", exitCode: 0, directory })));
+  const log = JSON.parse(JSON.stringify(sarifLog([{ file: "x.yaml", findings: [] }], { version: "1.2.3", exitCode: 0, directory })));
   assertSarif(log);
   assertEquals(log.runs[0].results, []);
 });
@@ -143,7 +143,7 @@ Deno.test("sarif: every code of the source is in the catalogue, and no other", a
     for await (const { name, isDirectory } of Deno.readDir(folder)) {
       const path = `${folder}/${name}`;
       if (isDirectory) await visit(path);
-      else if (/(?<!_test)\.ts$/.test(name) && name !== "check_rules.ts") {
+      else if (/(?<!_test)\.ts$/.test(name) && path !== `${root}cli/check/rules.ts`) {
         for (const [code] of (await Deno.readTextFile(path)).matchAll(/\bM0[0-9]{3}\b/g)) codes.add(code);
       }
     }

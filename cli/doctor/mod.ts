@@ -3,6 +3,7 @@ import { Command } from "@cliffy/command";
 import { examine } from "./checks.ts";
 import type { Diagnosis } from "./checks.ts";
 import { thisHost } from "./host.ts";
+import { hasColor } from "../color.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { Done } from "../verb.ts";
 
@@ -13,7 +14,7 @@ export function command(done: Done): Command {
     .option("--json", "Print what was found as JSON.")
     .action(async (options: { json?: boolean }) => {
       const diagnoses = await examine(thisHost());
-      const color = Deno.stdout.isTerminal() && !Deno.noColor;
+      const color = hasColor(Deno.stdout);
       console.log(options.json ? JSON.stringify({ ok: isFit(diagnoses), diagnoses }, null, 2) : printDiagnoses(diagnoses, color));
       done(isFit(diagnoses) ? EXIT.ok : EXIT.expectationFailed);
     }) as unknown as Command;

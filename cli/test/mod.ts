@@ -1,5 +1,6 @@
 /** `test`: runs boards, each in a process of its own, and says truthfully which of them did what was expected. */
 import { Command, ValidationError } from "@cliffy/command";
+import { boardFiles } from "../board/files.ts";
 import { addBoardOptions, boardArguments } from "../board/options.ts";
 import type { BoardOptions } from "../board/options.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -7,7 +8,7 @@ import { junitXml } from "./junit.ts";
 import { Script } from "../expect/script.ts";
 import { testBoard } from "./case.ts";
 import type { Tested } from "./case.ts";
-import { boardFiles, parseShard, shardOf } from "./plan.ts";
+import { parseShard, shardOf } from "./plan.ts";
 import { exitCodeOfAll, sumLine, testedLines } from "./report.ts";
 import type { Done } from "../verb.ts";
 

@@ -1,5 +1,4 @@
-/** Which boards a `test` is about: files, folders of them, and the part of them that this shard has. */
-import { join } from "@std/path";
+/** The part of the boards that a shard of `test` has. */
 import { ValidationError } from "@cliffy/command";
 
 /** One of several machines that share the work. */
@@ -21,22 +20,4 @@ export function parseShard(text: string): Shard {
 /** Each n-th, so that neighbours that all take long don't come together. */
 export function shardOf<T>(items: readonly T[], { index, count }: Shard): T[] {
   return items.filter((_, position) => position % count === index - 1);
-}
-
-/** Files as they are, and of folders every manifest, by name. A file is there once. Throws a `ValidationError` for a folder without any. */
-export async function boardFiles(paths: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const path of paths) {
-    // What isn't there is told where its board would run.
-    const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
-    if (!isFolder) {
-      files.push(path);
-      continue;
-    }
-    const inside: string[] = [];
-    for await (const { name, isFile } of Deno.readDir(path)) if (isFile && /\.ya?ml$/.test(name)) inside.push(join(path, name));
-    if (inside.length === 0) throw new ValidationError(`${path} has no board: want *.yaml in it`);
-    files.push(...inside.sort());
-  }
-  return [...new Set(files)];
 }

@@ -5,7 +5,8 @@ import type { Element } from "@xmldom/xmldom";
 import { plugboard } from "../in_process.ts";
 import { junitXml } from "./junit.ts";
 import type { Tested } from "./case.ts";
-import { boardFiles, parseShard, shardOf } from "./plan.ts";
+import { boardFiles } from "../board/files.ts";
+import { parseShard, shardOf } from "./plan.ts";
 import { exitCodeOfAll, tail, testedLines } from "./report.ts";
 
 const tested = (code: number, more: Partial<Tested> = {}): Tested => ({

@@ -56,6 +56,8 @@ export interface Resources {
   readonly memory?: readonly { readonly name: string; readonly at: number; readonly size: number }[];
   /** Interrupts that it drives. */
   readonly interrupts?: readonly InterruptResource[];
+  /** Serial ports that it opens, by name: each has one owner on the board. */
+  readonly serialPorts?: readonly string[];
   /** What the guest's device tree says of it. */
   readonly deviceTree?: readonly DeviceTreeFragment[];
   /** Where the addresses end that a domain can reach: a memory backend tells it when it is asked with one. */

@@ -12,6 +12,7 @@ import { checkCapabilities } from "./capability_check.ts";
 import { checkPools } from "./cpu_pool_check.ts";
 import type { ShapedBoard } from "./manifest_shape.ts";
 import { ADDRESS_LIMIT, printSize } from "./option_values.ts";
+import type { OptionKind } from "./options.ts";
 import type { Plugin } from "../plugin/plugin.ts";
 
 /** Something that takes addresses. */
@@ -93,6 +94,9 @@ function checkRam(board: Board, findings: Findings): void {
 }
 
 class ResourceCheck {
+  /** Serial ports of the whole board, by name. */
+  readonly #serialPorts = new Map<string, { readonly label: string; readonly place: ManifestPath }>();
+
   constructor(readonly board: Board, readonly incomplete: ReadonlySet<PluginUse>, readonly findings: Findings) {}
 
   /** RAM banks and the windows of board devices share the physical addresses. */
@@ -102,6 +106,7 @@ class ResourceCheck {
     for (const use of this.board.plugins) {
       const resources = this.#resources(use, undefined);
       claims.push(...this.#windows(use, undefined, resources));
+      this.#ports(use, undefined, resources);
       for (const { name, at, size } of resources.memory ?? []) {
         claims.push({ label: `${use.plugin.name} (${name})`, at, size, ram: false, place: [...use.path, "use"] });
       }
@@ -137,6 +142,7 @@ class ResourceCheck {
     for (const use of [...this.board.plugins, ...domain.plugins]) {
       const resources = this.#resources(use, domain);
       claims.push(...this.#windows(use, domain, resources));
+      this.#ports(use, domain, resources);
       if (resources.reach !== undefined) reaches.push({ use, reach: resources.reach });
       for (const { name, intid } of resources.interrupts ?? []) {
         const label = name === "" || name === use.plugin.name ? use.plugin.name : `${use.plugin.name} (${name})`;
@@ -209,6 +215,33 @@ class ResourceCheck {
     });
   }
 
+  /** A port has one owner: nobody could tell whose bytes are whose. */
+  #ports(use: PluginUse, domain: DomainSpec | undefined, { serialPorts = [] }: Resources): void {
+    for (const name of serialPorts) {
+      const label = `${use.plugin.name} of ${domain === undefined ? "the board" : `domain ${domain.name}`}`;
+      const place = optionWith(use, "text", name);
+      const earlier = this.#serialPorts.get(name);
+      if (earlier === undefined) {
+        this.#serialPorts.set(name, { label, place });
+        continue;
+      }
+      this.findings.add(
+        {
+          code: "M0411",
+          title: `${label} and ${earlier.label} open the same serial port, ${name}`,
+          found: name,
+          help: `give one of them another one, such as ${this.#freePort(`${domain?.name ?? "board"}-${name}`)}`,
+        },
+        { path: place, note: "opened here" },
+        { path: earlier.place, note: "and here" },
+      );
+    }
+  }
+
+  #freePort(name: string): string {
+    return this.#serialPorts.has(name) ? this.#freePort(`${name}-2`) : name;
+  }
+
   #overlaps(claims: readonly Claim[], space: string): void {
     for (const { label, at, size, place } of claims) {
       if (at + size <= ADDRESS_LIMIT) continue;
@@ -244,10 +277,11 @@ class ResourceCheck {
   }
 }
 
-/** The option that most likely says it: of that kind and with that value; else the `use`. */
-function optionWith(use: PluginUse, kind: "address" | "interrupt" | "integer", value: number): ManifestPath {
+/** The option that most likely says it: of that kind and with that value, or with it among others; else the `use`. */
+function optionWith(use: PluginUse, kind: OptionKind, value: unknown): ManifestPath {
   for (const [name, spec] of Object.entries(use.plugin.options)) {
-    if (spec.kind === kind && use.options[name] === value) return [...use.path, name];
+    const own = use.options[name];
+    if (spec.kind === kind && (own === value || spec.list && Array.isArray(own) && own.includes(value))) return [...use.path, name];
   }
   return [...use.path, "use"];
 }

@@ -22,7 +22,8 @@ const required: readonly Capability<unknown>[] = [CpuEngine, MemoryBackend, Sche
 
 /** Checks the capabilities of a board and of each domain. */
 export function checkCapabilities(shaped: ShapedBoard, available: ReadonlyMap<string, Plugin>, findings: Findings): void {
-  const { board, meant } = shaped;
+  const { board, meant, isUnread } = shaped;
+  if (isUnread) return;
   const meantIn = (...lists: ManifestPath[]) =>
     meant.filter(({ list }) => lists.some((at) => isWithin(list, at))).map(({ plugin }) => plugin);
   const context: Context = { available, findings, reported: new Set() };

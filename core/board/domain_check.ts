@@ -61,7 +61,7 @@ function check(
     plugins: domain.plugins.map((use) => ({ ...use, path: ["running", index, ...use.path] })),
   }));
   const checked = (domains: readonly DomainSpec[], into: Findings) =>
-    checkBoardSemantics({ board: { ...board, domains }, incomplete: new Set(), meant: [] }, available, into);
+    checkBoardSemantics({ board: { ...board, domains }, incomplete: new Set(), meant: [], isUnread: false }, available, into);
   // What is wrong without the new one, such as a channel to a domain that is gone, is none of its mistakes.
   const before = new Findings();
   if (others.length > 0) checked(others, before);

@@ -28,6 +28,8 @@ export interface ManifestOptions {
 export interface CheckedBoard {
   /** Absent when a finding is an error. */
   readonly board?: Board;
+  /** What could be read of it, mistakes left out; absent when nothing could. For further checks, never to run. */
+  readonly draft?: Board;
   /** In the order of the file, with their places. */
   readonly findings: readonly Finding[];
   /** Puts a later mistake, such as an option that a plugin refuses at set-up, into the text. */
@@ -42,6 +44,7 @@ export async function checkBoard(text: string, file: string, options: ManifestOp
   const findings = new Findings();
   let sources: OverrideSource[] = [];
   let board: Board | undefined;
+  let draft: Board | undefined;
   const { data, problems } = parseManifest(text);
   findings.addDocument(problems);
   if (data) {
@@ -51,10 +54,12 @@ export async function checkBoard(text: string, file: string, options: ManifestOp
     const platform = await platformOf(data, options.readPlatform, findings);
     const shaped = shapeBoard(data, file, plugins, findings, platform);
     checkBoardSemantics(shaped, plugins, findings);
-    if (!findings.failed) board = shaped.board;
+    draft = shaped.board;
+    if (!findings.failed) board = draft;
   }
   return {
     board,
+    draft,
     findings: await findings.locate(text, file, sources),
     async locate(finding) {
       const later = new Findings();

@@ -22,6 +22,8 @@ export interface ShapedBoard {
   readonly incomplete: ReadonlySet<PluginUse>;
   /** Plugins that a misspelled `use` most likely means, by the list that names them. */
   readonly meant: readonly { readonly list: ManifestPath; readonly plugin: Plugin }[];
+  /** The board's plugins are no list: what they provide can't be known. */
+  readonly isUnread: boolean;
 }
 
 /** Builds the board; what doesn't fit becomes a finding, and is left out or takes its default. */
@@ -33,7 +35,8 @@ export function shapeBoard(
   platform?: Platform,
 ): ShapedBoard {
   const shaper = new Shaper(plugins, findings, platform);
-  return { board: shaper.board(data, file), incomplete: shaper.incomplete, meant: shaper.meant };
+  const isUnread = data.plugins !== undefined && data.plugins !== null && !Array.isArray(data.plugins);
+  return { board: shaper.board(data, file), incomplete: shaper.incomplete, meant: shaper.meant, isUnread };
 }
 
 /** Builds one domain, likewise: an entry of `domains` at a path. */
@@ -218,7 +221,8 @@ class Shaper {
   #list(data: unknown, path: ManifestPath, what: string): [ManifestPath, unknown][] {
     if (data === undefined || data === null) return [];
     if (!Array.isArray(data)) {
-      this.#wrongKind(what, data, "a list", path);
+      const [first = what === "plugins" ? "pl011" : "linux"] = isMapping(data) ? Object.keys(data) : [];
+      this.#wrongKind(what, data, "a list", path, `write - ${what === "plugins" ? "use" : "name"}: ${first}`);
       return [];
     }
     return data.map((item, index) => [[...path, index], item]);

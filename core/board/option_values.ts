@@ -159,7 +159,7 @@ function bounded(spec: OptionSpec, value: number, raw: unknown): Conversion {
   const least = spec.min ??
     (["address", "size", "duration"].includes(spec.kind) ? 0 : spec.kind === "interrupt" ? 16 : Number.MIN_SAFE_INTEGER);
   const most = spec.max ?? (spec.kind === "interrupt" ? 1019 : Number.MAX_SAFE_INTEGER);
-  const print = (bound: number) => isAddress || spec.kind === "size" ? hex(bound) : String(bound);
+  const print = (bound: number) => isAddress || spec.kind === "size" ? hex(bound) : spec.kind === "interrupt" ? line(bound) : String(bound);
   if (value < least || value > most) {
     const range = spec.max === undefined && spec.kind !== "interrupt"
       ? `at least ${print(least)}`
@@ -169,6 +169,9 @@ function bounded(spec: OptionSpec, value: number, raw: unknown): Conversion {
   if (spec.align && value % spec.align !== 0) return problem("M0105", `a multiple of ${hex(spec.align)}`);
   return { value };
 }
+
+/** `spi 1`. */
+const line = (intid: number): string => intid >= 32 ? `spi ${intid - 32}` : `ppi ${intid - 16}`;
 
 /** What an option wants, in words. */
 export function wanted(spec: OptionSpec): string {

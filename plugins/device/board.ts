@@ -40,6 +40,7 @@ export function boardDevicePlugin<O, S, P = BoardPlaceOptions>(device: DeviceMod
       const lines = placedInterrupts(device, options as Record<string, unknown>).filter(({ intid }) => intid !== undefined);
       return {
         windows,
+        serialPorts: device.ports?.(options) ?? [],
         findings: [
           ...device.findings?.(options) ?? [],
           ...lines.length === 0 || hasLines(board) ? [] : [{

@@ -58,6 +58,7 @@ Deno.test("device: a declaration becomes options, windows, interrupts and nodes"
         properties: { reg: { reg: [[AT, 0x200]] }, interrupts: { interrupts: [{ intid: 41, trigger: "level" }] } },
       }],
     }],
+    serialPorts: [],
     findings: [],
   });
 });

@@ -68,6 +68,7 @@ export function devicePlugin<O, S, P = PlaceOptions>(device: DeviceModel<O, S>, 
     ...lends === undefined ? {} : { provides: lends.provides },
     resources: (options, context) => ({
       ...placeResources(device, options as Record<string, unknown>),
+      serialPorts: device.ports?.(options) ?? [],
       deviceTree: device.deviceTree?.(options, devicePlaces(device, options as Record<string, unknown>)) ?? [],
       findings: [
         ...device.findings?.(options) ?? [],

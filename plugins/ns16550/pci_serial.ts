@@ -35,6 +35,7 @@ export const pciSerial: Plugin<PciSerialOptions, UartState> = definePlugin<PciSe
     signalling: { kind: "choice", choices: ["intx", "msi", "msix"], default: "msi", doc: "What it offers besides INTA#." },
   },
   needs: [PciBus, Serial],
+  resources: ({ port }) => ({ serialPorts: [port] }),
   state: resetState,
   attach(context) {
     const { options, state, get, clock } = context;

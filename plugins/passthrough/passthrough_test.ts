@@ -239,7 +239,7 @@ Deno.test("mistakes are found by check, with their lines", async () => {
       "21 17: the board's interrupt spi 8 (INTID 40) has one owner: a and b both have it",
     ],
     [{ a: "at: 0x1c09_0000, interrupts: [spi 8]" }, "17: 1 interrupts for 0 lines of the board: want one for each"],
-    [{ a: "at: 0x1c09_0000, lines: [ppi 3]" }, '17: lines of passthrough is "ppi 3"; want from 32 to 1019'],
+    [{ a: "at: 0x1c09_0000, lines: [ppi 3]" }, '17: lines of passthrough is "ppi 3"; want from spi 0 to spi 987'],
     [
       { board: "board_pl011, at: 0x1c0d_0000, port: three", a: "at: 0x1c09_0000, lines: [spi 8]" },
       "8: the interrupt of board_pl011 at 0x1c09_0000 goes nowhere",

@@ -29,6 +29,7 @@ export function virtioPciPlugin<O, S>(model: VirtioModel<O, S>): Plugin<O & PciD
     options: { ...model.options, slot: slotOption, ...ringOptions },
     needs: [PciBus, Serial],
     resources: (options, context) => ({
+      serialPorts: model.ports?.(options) ?? [],
       findings: [...model.findings?.(options) ?? [], ...cableFindings(model.cables?.(options) ?? {}, context)],
     }),
     state(options) {

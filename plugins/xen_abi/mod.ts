@@ -79,6 +79,7 @@ export const xenAbi: Plugin<XenAbiOptions, XenState> = definePlugin<XenAbiOption
         { name: "rings", at: options.magic, size: 2 * PAGE_SIZE, mapping: shared },
       ],
       interrupts: [{ name: "events", intid: options.interrupt, trigger: "level" }],
+      serialPorts: domain === undefined ? [] : [portOf(options, domain)],
       deviceTree: [hypervisorNode(options)],
     };
   },
@@ -88,11 +89,14 @@ export const xenAbi: Plugin<XenAbiOptions, XenState> = definePlugin<XenAbiOption
 
 type Context = DomainContext<XenAbiOptions, XenState>;
 
+/** The serial port of the domain's console ring. */
+const portOf = ({ port }: XenAbiOptions, { name }: { readonly name: string }): string => port ?? `${name}-xen`;
+
 function attach(context: Context): void {
   const { domain, options, state, memory, clock, host, exceptions, get, find, trace, onRun, onStop } = context;
   const engine = get(CpuEngine), ports = get(EventPorts), grants = get(Grants), channels = get(EventChannels), interrupts = get(Interrupts);
   const pages = { memory, engine };
-  const serial = get(Serial).open(options.port ?? `${domain.name}-xen`);
+  const serial = get(Serial).open(portOf(options, domain));
   const print = (bytes: Uint8Array) => bytes.forEach((byte) => serial.write(byte));
 
   // Each step registers its undoing: the next one may find no memory.
