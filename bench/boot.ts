@@ -29,8 +29,8 @@ export async function prepareImages(directory: string, kernel: string | undefine
   return await writeImages(directory, await readManifest(BOARD), BOARD, overrides);
 }
 
-/** Ours, as a user starts it. */
-export async function bootOnOurs({ kernel }: BoardImages, tier1: string): Promise<BootRun> {
+/** Ours, as a user starts it. `cache`: a directory in which runs keep what they compiled; without one each is the guest's first. */
+export async function bootOnOurs({ kernel }: BoardImages, tier1: string, cache?: string): Promise<BootRun> {
   const options = [
     "--smp",
     "1",
@@ -45,7 +45,12 @@ export async function bootOnOurs({ kernel }: BoardImages, tier1: string): Promis
     "--set",
     `plugins.cpu_a64.tier1=${tier1}`,
   ];
-  const { marks, stderr, peakResidentBytes } = await runChild(plugboard(BOARD, ...options), [READY], "wait");
+  const { marks, stderr, peakResidentBytes } = await runChild(
+    plugboard(BOARD, ...options),
+    [READY],
+    "wait",
+    cache === undefined ? undefined : { PLUGBOARD_CACHE: cache },
+  );
   const counted = stderr.match(/([\d,]+) instructions/)?.[1];
   return { ...marks[0], peakResidentBytes, instructions: counted === undefined ? undefined : Number(counted.replaceAll(",", "")) };
 }

@@ -15,13 +15,22 @@ export interface ChildRun {
   readonly peakResidentBytes?: number;
 }
 
+/** Nothing that another run compiled. */
+const COLD = { PLUGBOARD_TRANSLATIONS: "off" };
+
 /**
  * Runs `command` until its standard output has had each of `texts`, in this order, and then until it ends, or ends it
  * (`atLast`). Throws when it ends or stalls before that.
  */
-export async function runChild(command: readonly string[], texts: readonly string[], atLast: "wait" | "end"): Promise<ChildRun> {
+export async function runChild(
+  command: readonly string[],
+  texts: readonly string[],
+  atLast: "wait" | "end",
+  env: Readonly<Record<string, string>> = COLD,
+): Promise<ChildRun> {
   const start = performance.now();
-  const child = new Deno.Command(command[0], { args: command.slice(1), stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const [program, ...args] = command;
+  const child = new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   let peak: number | undefined;
   const sample = () => peak = peakResidentBytes(child.pid) ?? peak;
   const sampler = setInterval(sample, SAMPLE_MS);

@@ -37,6 +37,8 @@ export interface Results {
   readonly runs: number;
   readonly kernels: KernelResult[];
   boot?: BootResult;
+  /** With what runs before it compiled. */
+  secondBoot?: BootResult;
   startUp?: Duration;
   userland?: UserResult[];
   isolated?: UserResult[];

@@ -27,10 +27,10 @@ export function kernelLine({ name, doc, instructions, work, ours, qemu }: Kernel
 }
 
 /** The boot in one line. */
-export function bootLine({ ours, qemu }: BootResult): string {
+export function bootLine({ ours, qemu }: BootResult, doc: string): string {
   return row([
     "boot",
-    "Debian to a shell, 1 vCPU",
+    doc,
     times(ours),
     qemu ? times(qemu) : NO_QEMU,
     qemu ? significant(qemu.wall / ours.wall) : "",
