@@ -42,7 +42,7 @@ export async function completedVerbs(verbs: readonly Verb[]): Promise<CompletedV
   }));
 }
 
-function completedValue({ name, type }: Value): CompletedValue {
+function completedValue({ name, type, variadic }: Value): CompletedValue {
   // An image may be a file.
-  return { name, file: type === "file" || name === "image", choices: choices[name] };
+  return { name, file: type === "file" || name === "image", choices: choices[name], ...variadic && { repeats: true } };
 }

@@ -7,6 +7,8 @@ export interface CompletedValue {
   readonly file: boolean;
   /** All that it can be; absent where that isn't known. */
   readonly choices?: readonly string[];
+  /** Others may follow it. */
+  readonly repeats?: boolean;
 }
 
 /** An option of a verb. */
@@ -93,7 +95,7 @@ function zsh(name: string, verbs: readonly CompletedVerb[]): string {
     const specs = [
       quote("(-h --help)--help[show the help]"),
       ...options.flatMap(option),
-      ...values.map((value, index) => quote(`${index + 1}${action(value)}`)),
+      ...values.map((value, index) => quote(`${value.repeats ? "*" : index + 1}${action(value)}`)),
     ];
     return `    ${verb}) _arguments ${specs.join(" \\\n      ")} ;;`;
   });
@@ -127,9 +129,12 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _${name} "$@"; else compdef
 function fish(name: string, verbs: readonly CompletedVerb[]): string {
   // In fish's quotes a backslash is special besides the quote.
   const quoted = (text: string) => `'${text.replace(/[\\']/g, "\\$&")}'`;
+  const seen = (...names: string[]) => `__fish_seen_subcommand_from ${names.join(" ")}`;
   const takes = ({ file, choices }: CompletedValue) => choices ? ` -x -a ${quoted(choices.join(" "))}` : file ? " -r -F" : " -x";
   const lines = verbs.flatMap(({ name: verb, description, options, values }) => {
-    const after = `complete -c ${name} -n ${quoted(`__fish_seen_subcommand_from ${verb}`)}`;
+    // A board without a verb runs.
+    const condition = verb === "run" ? `${seen("run")}; or not ${seen(...verbs.map((other) => other.name))}` : seen(verb);
+    const after = `complete -c ${name} -n ${quoted(condition)}`;
     const chosen = values.find(({ choices }) => choices);
     return [
       `complete -c ${name} -n __fish_use_subcommand -a ${verb} -d ${quoted(sentence(description))}`,

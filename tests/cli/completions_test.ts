@@ -31,7 +31,7 @@ async function offered(script: string, ...words: string[]): Promise<string[]> {
 Deno.test("completions: every verb says what can follow it", () => {
   assertEquals(declared.map(({ name }) => name), verbs.map(({ name }) => name));
   const check = declared.find(({ name }) => name === "check")!;
-  assertEquals(check.values, [{ name: "board", file: true, choices: undefined }]);
+  assertEquals(check.values, [{ name: "boards", file: true, choices: undefined, repeats: true }]);
   const option = (flag: string) => check.options.find(({ flags }) => flags.includes(flag));
   assertEquals(option("--json")?.value, undefined);
   assertEquals(option("-m")?.flags, ["-m", "--memory"]);
@@ -90,7 +90,9 @@ Deno.test("completions: zsh and fish name every verb and option, and what they'r
       const long = flags.find((flag) => flag.startsWith("--"))!.slice(2);
       assertStringIncludes(
         fish,
-        `-n '__fish_seen_subcommand_from ${name}' ${flags.length > 1 ? `-s ${flags[0].slice(1)} ` : ""}-l ${long} -d '`,
+        `__fish_seen_subcommand_from ${name === "run" ? verbs.map((verb) => verb.name).join(" ") : name}' ${
+          flags.length > 1 ? `-s ${flags[0].slice(1)} ` : ""
+        }-l ${long} -d '`,
       );
     }
   }
