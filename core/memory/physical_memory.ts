@@ -27,7 +27,7 @@ export interface PhysicalMemory {
   readonly wasm: WebAssembly.Memory;
   /**
    * One byte for each 4 KiB of it, 1 where something else than zeroes may be. Views and {@linkcode write64} set it; whoever writes otherwise
-   * says so here, before or with the first write to a page.
+   * says so here, before or with the first write to a page. It lies in the memory itself, where no RAM is.
    */
   readonly touched: Uint8Array;
   /** Content that comes when it is wanted, after a fork: whoever reads or writes past views and words brings a page first. */

@@ -112,7 +112,7 @@ export class Ram implements PhysicalMemory {
     this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
     this.#buffer = this.wasm.buffer as unknown as SharedArrayBuffer;
     this.#view = new DataView(this.#buffer);
-    this.touched = new Uint8Array(new SharedArrayBuffer(offset / PAGE_SIZE));
+    this.touched = new Uint8Array(this.#buffer, ENGINE_AREA - offset / PAGE_SIZE, offset / PAGE_SIZE);
   }
 
   /** For a snapshot. */
@@ -179,9 +179,9 @@ export class Ram implements PhysicalMemory {
   reserve(bytes: number): number {
     if (this.#sealed) throw new Error("memory for the CPU engine can be reserved during board set-up only");
     if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new RangeError(`reserve: ${bytes} bytes`);
-    const at = this.#reserved;
+    const at = this.#reserved, limit = this.touched.byteOffset;
     const end = at + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
-    if (end > ENGINE_AREA) throw new RangeError(`the CPU engine asks for ${bytes} bytes; ${ENGINE_AREA - at} of its area are left`);
+    if (end > limit) throw new RangeError(`the CPU engine asks for ${bytes} bytes; ${limit - at} of its area are left`);
     this.#reserved = end;
     return at;
   }

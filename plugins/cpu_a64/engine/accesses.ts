@@ -6,60 +6,48 @@
 import type { PhysicalBus } from "../../../core/mod.ts";
 import * as at from "../state.ts";
 import { registerOffset } from "../sysregs/mod.ts";
-import type { Block } from "./block.ts";
-import type { BreakBeforeMake } from "./break_before_make/mod.ts";
-import type { CodeCache } from "./code_cache.ts";
-import type { DebugUnit } from "./debug.ts";
-import type { ExceptionUnit } from "./exceptions.ts";
+import { EXTERNAL, Fetches, type FetchParts } from "./fetches.ts";
 import { LargePages } from "./large_pages.ts";
-import { FETCH, type Mmu, PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
+import { PAN, READ, RIGHT_READ, RIGHT_WRITE, UNALIGNED, UNPRIVILEGED, UPDATE, WRITE } from "./mmu/mod.ts";
+import { Atomic } from "./layout.ts";
 import { type DeviceAccess, farAccess } from "./neighbours.ts";
-import type { RamMap } from "./ram_map.ts";
-import { SlowPages } from "./slow_pages.ts";
+import type { SlowPages } from "./slow_pages.ts";
 import { accessSyndrome } from "./syndrome.ts";
-import type { Stops } from "./stops.ts";
-import type { Bank, Tlb } from "./tlb.ts";
 
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
 const SCTLR_A = 1 << 1;
 const PAGE = 4096, MPU_GRANULE = 64;
 
-/** Synchronous external abort; unsupported exclusive or atomic access; alignment fault. */
-const EXTERNAL = 0b010000;
+/** Unsupported exclusive or atomic access; alignment fault. */
 const UNSUPPORTED_ATOMIC = 0b110101;
 const ALIGNMENT = 0b100001;
 
+/** What loads and stores are about, beside fetches. */
+export interface AccessParts extends FetchParts {
+  readonly bus: PhysicalBus;
+  /** Makes the PC in the block true. */
+  syncPc(): void;
+  /** Number of the vCPU in the block. */
+  occupant(): number;
+}
+
 /** Slow paths of one physical CPU. */
-export class Accesses {
-  /** Looks at walks and at stores to tables, when it is on. */
-  checker: BreakBeforeMake | undefined;
+export class Accesses extends Fetches {
   /** Set where devices are another thread's. */
   devices: DeviceAccess | undefined;
-  private readonly large: LargePages;
-  private readonly slow = new SlowPages();
-  /** One instruction only may execute: no branch goes on by itself. */
-  isStepping = false;
-  /** PC is where a branch went, and the run loop must look at it. */
-  hasArrived = false;
+  readonly #large: LargePages;
+  readonly #slow: SlowPages;
+  readonly #bus: PhysicalBus;
+  readonly syncPc: () => void;
+  readonly #occupant: () => number;
 
-  constructor(
-    readonly block: Block,
-    readonly mmu: Mmu,
-    readonly tlb: Tlb,
-    readonly code: CodeCache,
-    readonly ram: RamMap,
-    readonly bus: PhysicalBus,
-    readonly exceptions: ExceptionUnit,
-    readonly debug: DebugUnit,
-    readonly stops: Stops,
-    /** Makes the PC in the block true. */
-    readonly syncPc: () => void,
-    /** Called when an exception was taken: the run loop must look anew. */
-    readonly redirect: () => void,
-    /** Number of the vCPU in the block. */
-    readonly occupant: () => number,
-  ) {
-    this.large = new LargePages(tlb, mmu.result);
+  constructor(parts: AccessParts) {
+    super(parts);
+    this.#large = new LargePages(this.tlb, this.mmu.result);
+    this.#slow = this.walks.slow;
+    this.#bus = parts.bus;
+    this.syncPc = parts.syncPc;
+    this.#occupant = parts.occupant;
   }
 
   /** `flags`: bit 0 unprivileged; the rest is the size of an element, which is what must be aligned. */
@@ -111,13 +99,14 @@ export class Accesses {
     return 1;
   }
 
-  /** `write` 1: reads and writes; 2: a store-exclusive, which writes; 0: only the alignment is in question, and it is wrong. */
-  atomic(size: number, write: number): number {
+  /** `kind`: one of {@linkcode Atomic}; a store-exclusive writes. */
+  atomic(size: number, kind: number): number {
     const { block } = this;
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
-    if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, write !== 0);
-    const host = this.#translate(lo, hi, size, write === 2 ? WRITE : UPDATE, 0, false);
+    if (kind === Atomic.zero) return this.#zero(lo, hi);
+    if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, kind !== Atomic.misaligned);
+    const host = this.#translate(lo, hi, size, kind === Atomic.write ? WRITE : UPDATE, 0, false);
     if (host > 0) {
       this.#written(host, size);
       return host;
@@ -125,76 +114,20 @@ export class Accesses {
     return host < 0 ? 0 : this.#abort(lo, hi, UNSUPPORTED_ATOMIC, true);
   }
 
-  /** DC ZVA that missed: 64 bytes. */
+  /** DC ZVA outside of generated code. False: an exception was taken. */
   zero(lo: number, hi: number): boolean {
-    lo &= ~63;
+    const host = this.#zero(lo & ~63, hi);
+    if (host !== 0) this.block.bytes.fill(0, host, host + 64);
+    return host !== 0;
+  }
+
+  /** Host address of 64 bytes that are about to be zeroed; 0: an exception was taken. */
+  #zero(lo: number, hi: number): number {
     const host = this.#translate(lo, hi, 64, WRITE, 0, false, true);
-    if (host < 0) return false;
-    if (host === 0) return this.#external(lo, hi, true) !== 0;
-    this.block.bytes.fill(0, host, host + 64);
+    if (host < 0) return 0;
+    if (host === 0) return this.#external(lo, hi, true);
     this.#written(host, 64);
-    return true;
-  }
-
-  /** A branch to TARGET leaves its page. 0: an exception was taken, or the run loop must look first. */
-  arrive(): number {
-    const { block } = this;
-    const lo = block.get(at.TARGET), hi = block.get(at.TARGET + 4);
-    if (!this.isStepping && !this.debug.holdsCode(lo, hi)) return this.fetch();
-    block.setPair(at.PC, lo, hi);
-    this.hasArrived = true;
-    return 0;
-  }
-
-  /** Finds the records for TARGET and makes its page the present one; 0 when that is an exception. */
-  fetch(): number {
-    const { block } = this;
-    const lo = block.get(at.TARGET);
-    const hi = block.get(at.TARGET + 4);
-    if (lo & 3) {
-      block.setPair(at.PC, lo, hi);
-      this.exceptions.pcAlignment();
-      this.redirect();
-      return 0;
-    }
-    const bank = this.#bank(false);
-    const cached = this.tlb.findFetch(bank, hi, lo);
-    if (cached !== 0) return this.#enter(cached, hi, lo);
-    const { mmu } = this;
-    if (!mmu.translate(hi, lo, block.get(at.EL), FETCH, 0)) return this.#fetchFault(lo, hi);
-    this.checker?.walked(mmu.result, hi, lo, block.get(at.EL));
-    const { pa, global, sizeBits, stage1Bits } = mmu.result;
-    const host = this.ram.offset(pa);
-    if (host < 0) {
-      block.setPair(at.PC, lo, hi);
-      this.exceptions.instructionAbort(lo, hi, { status: EXTERNAL });
-      this.redirect();
-      return 0;
-    }
-    if (this.stops.hasCode) this.stops.fetched(lo, hi, mmu.result.ipa, host);
-    // A page that an MPU divides is looked up at each arrival, and left where its part ends.
-    if (sizeBits < 12) return this.#enter(this.code.view(host, mmu.result.from, mmu.result.to), hi, lo);
-    const records = this.code.records(host);
-    if (!this.debug.holdsCode(lo, hi)) {
-      this.tlb.fillFetch(bank, hi, lo, records, global);
-      if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
-    }
-    return this.#enter(records, hi, lo);
-  }
-
-  /** Makes a page the present one; the record of the address. */
-  #enter(records: number, hi: number, lo: number): number {
-    this.block.set(at.RECORDS, records);
-    this.block.setPair(at.PAGE_VA, lo & ~0xfff, hi);
-    return records + ((lo & 0xffc) << 2);
-  }
-
-  #fetchFault(lo: number, hi: number): 0 {
-    const { fault } = this.mmu;
-    this.block.setPair(at.PC, lo, hi);
-    this.exceptions.instructionAbort(lo, hi, { status: fault.status, isTableWalk: fault.s1ptw }, fault.stage === 2 ? fault.ipa : undefined);
-    this.redirect();
-    return 0;
+    return host;
   }
 
   /** Host address; 0: a device; -1: an exception was taken. */
@@ -204,18 +137,18 @@ export class Accesses {
     const el = asUser ? 0 : block.get(at.EL);
     if (unaligned && el < 2 && block.get(SCTLR_EL1) & SCTLR_A) return this.#abort(lo, hi, ALIGNMENT, access !== READ) - 1;
     // What generated code didn't find in the first place: an entry moves to its second one when another page needs that.
-    const cached = this.slow.has(hi, lo) ? 0 : this.tlb.findData(this.#bank(asUser), hi, lo, access !== READ);
+    const cached = this.#slow.has(hi, lo) ? 0 : this.tlb.findData(this.bank(asUser), hi, lo, access !== READ);
     if (cached !== 0) return cached;
     if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.#isDebugged(lo, hi);
     if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
     const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) {
-      this.slow.note(hi, lo);
+      this.#slow.note(hi, lo);
       return 0;
     }
-    if (!isDebugged && this.#cache(lo, hi, host, asUser)) this.slow.forget(hi, lo);
-    else this.slow.note(hi, lo);
+    if (!isDebugged && this.#cache(lo, hi, host, asUser)) this.#slow.forget(hi, lo);
+    else this.#slow.note(hi, lo);
     return host;
   }
 
@@ -227,7 +160,7 @@ export class Accesses {
   fill(size: number, flags: number): number {
     const { block } = this;
     const lo = block.get(at.ADDRESS), hi = block.get(at.ADDRESS + 4);
-    if (this.slow.has(hi, lo)) return 0;
+    if (this.#slow.has(hi, lo)) return 0;
     const asUser = (flags & 1) !== 0 && this.#hasUserAccess();
     const access = [READ, WRITE, UPDATE][flags >> 1];
     if (before(PAGE, lo, size) < size || !this.#walk(lo, hi, access, asUser, 0) || this.#isDebugged(lo, hi)) return 0;
@@ -235,11 +168,6 @@ export class Accesses {
     if (host < 0) return 0;
     if (!this.#cache(lo, hi, host, asUser) || this.tlb.hasLost) return 0;
     return access !== READ && this.#isWatched(host) ? 0 : host;
-  }
-
-  /** The bank of the present translation context, or that of EL0 for LDTR and STTR. */
-  #bank(asUser: boolean): Bank {
-    return this.tlb.at(this.block.get(asUser ? at.TLB_UNPRIVILEGED : at.TLB))!;
   }
 
   /** LDTR and STTR act as EL0 does. */
@@ -253,11 +181,12 @@ export class Accesses {
     if (asUser) flags |= UNPRIVILEGED;
     else if (el === 1 && block.get(at.PAN)) flags |= PAN;
     const bank = this.block.get(asUser ? at.TLB_UNPRIVILEGED : at.TLB);
-    if (this.checker === undefined && !this.stops.hasPhysicalData && this.large.find(bank, hi, lo, access, (flags & UNALIGNED) !== 0)) {
+    this.walks.update();
+    if (this.checker === undefined && !this.stops.hasPhysicalData && this.#large.find(bank, hi, lo, access, (flags & UNALIGNED) !== 0)) {
       return true;
     }
     if (!this.mmu.translate(hi, lo, el, access, flags)) return false;
-    if (this.mmu.mpu === undefined) this.large.keep(bank, hi, lo);
+    if (this.mmu.mpu === undefined) this.#large.keep(bank, hi, lo);
     this.checker?.walked(this.mmu.result, hi, lo, asUser ? 0 : el);
     return true;
   }
@@ -272,7 +201,7 @@ export class Accesses {
     const { rights, attributes, global, sizeBits, stage1Bits } = this.mmu.result;
     // Device memory keeps its alignment rule by never being cached here; so do SCTLR_EL1.A, and a page that an MPU divides its borders.
     if (sizeBits < 12 || attributes < 0x10 || this.block.get(SCTLR_EL1) & SCTLR_A) return false;
-    const bank = this.#bank(asUser);
+    const bank = this.bank(asUser);
     const isWritable = (rights & RIGHT_WRITE) !== 0 && !this.#isWatched(host);
     this.tlb.fillData(bank, hi, lo, host, host >>> 12, (rights & RIGHT_READ) !== 0, isWritable, global);
     if (stage1Bits > 12) this.tlb.noteBlock(bank, hi, lo, stage1Bits);
@@ -287,7 +216,7 @@ export class Accesses {
   /** Takes the exception of a watchpoint that matches. An atomic access is a write only when its read alone doesn't match. */
   #watched(lo: number, hi: number, size: number, access: number, el: number): boolean {
     const { debug, stops, block } = this;
-    if (stops.hasData && el < 2 && stops.watches(this.occupant(), lo, hi, this.mmu.result.ipa, size, access)) {
+    if (stops.hasData && el < 2 && stops.watches(this.#occupant(), lo, hi, this.mmu.result.ipa, size, access)) {
       // The instruction hasn't been executed.
       block.set(at.BUDGET, block.get(at.BUDGET) + 1);
       return true;
@@ -331,7 +260,7 @@ export class Accesses {
       // PC is the instruction's own: it is left, and comes again.
       return answer === "again" ? !(this.hasArrived = true) : answer === "done" || this.#external(lo, hi, write) !== 0;
     }
-    const owner = this.bus.find(pa);
+    const owner = this.#bus.find(pa);
     if (!owner || size > 8) return this.#external(lo, hi, write) !== 0;
     const { view } = this.block;
     const offset = pa - owner.at;
@@ -356,7 +285,7 @@ export class Accesses {
     const { fault } = this.mmu;
     this.syncPc();
     const stage2 = fault.stage === 2;
-    if (stage2) this.slow.note(hi, lo);
+    if (stage2) this.#slow.note(hi, lo);
     this.exceptions.dataAbort(lo, hi, {
       status: fault.status,
       isWrite: fault.write,
@@ -365,12 +294,6 @@ export class Accesses {
     }, stage2 ? fault.ipa : undefined);
     this.redirect();
     return -1;
-  }
-
-  /** The IPA of the PC in the block; -1 where it isn't mapped to execute. */
-  ipaOfPc(): number {
-    const { block, mmu } = this;
-    return mmu.translate(block.get(at.PC + 4), block.get(at.PC), block.get(at.EL), FETCH, 0) ? mmu.result.ipa : -1;
   }
 
   /** Word of the present instruction; 0 when its page is gone. */

@@ -1,6 +1,8 @@
 /** What a physical CPU reserves of the shared memory, in its own thread or before that begins. */
+import type { PhysicalMemory } from "../../../core/mod.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE } from "./layout.ts";
 import { SPACES_SIZE } from "./spaces.ts";
+import { walkAreaSize } from "./walk_area.ts";
 import { sideTableSize, type Tier1Mode } from "./tier1/tier1.ts";
 
 /** Translation contexts whose TLB entries are kept. */
@@ -9,9 +11,15 @@ export const BANKS = 64;
 export const SPACES_AT = BANKS * BANK_SIZE;
 
 /**
- * Bytes of its areas, in the order in which it reserves them: state block, TLB and the table of address spaces, records, and the table beside
- * them if code is compiled.
+ * Bytes of its areas, in the order in which it reserves them: state block, TLB and the table of address spaces, records, what walks share, and
+ * the table beside the records if code is compiled. `frames`: of the shared memory.
  */
-export function areaSizes(stateSize: number, codePages: number, tier1: Tier1Mode): readonly number[] {
-  return [stateSize, SPACES_AT + SPACES_SIZE, codePages * RECORD_PAGE_STRIDE, ...tier1 === "off" ? [] : [sideTableSize(codePages)]];
+export function areaSizes(stateSize: number, codePages: number, frames: number, tier1: Tier1Mode): readonly number[] {
+  const records = codePages * RECORD_PAGE_STRIDE;
+  return [stateSize, SPACES_AT + SPACES_SIZE, records, walkAreaSize(frames), ...tier1 === "off" ? [] : [sideTableSize(codePages)]];
+}
+
+/** Reserves them. */
+export function reserveAreas(memory: PhysicalMemory, stateSize: number, codePages: number, tier1: Tier1Mode): readonly number[] {
+  return areaSizes(stateSize, codePages, memory.touched.length, tier1).map((size) => memory.reserve(size));
 }

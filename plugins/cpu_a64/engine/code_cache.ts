@@ -39,7 +39,7 @@ export class CodeCache {
   /** The one of them that is decoded all the same. */
   passed = -1;
   /** Slot of a frame of the shared memory (byte offset >> 12), or -1. */
-  readonly #slotOf: Int32Array;
+  readonly #slotOf: Int16Array;
   readonly #frameOf: Int32Array;
   readonly #writes: Uint16Array;
   /** Records that a slot may decode: all, but those of a view. */
@@ -61,9 +61,11 @@ export class CodeCache {
     readonly tlb: Tlb,
     readonly decoder: Decoder,
     readonly interpreter: () => Interpreter,
+    /** Where the slots of frames are in the shared memory, two bytes each: generated code asks too. */
+    slotsAt: number,
     readonly neighbours?: Pick<Neighbours, "holdsCode">,
   ) {
-    this.#slotOf = new Int32Array(block.bytes.length >>> 12).fill(-1);
+    this.#slotOf = new Int16Array(block.bytes.buffer, slotsAt, block.bytes.length >>> 12).fill(-1);
     this.#frameOf = new Int32Array(slots).fill(-1);
     this.#writes = new Uint16Array(slots);
     this.#first = new Uint16Array(slots);

@@ -8,7 +8,7 @@ import { declarations } from "../isa/mod.ts";
 import * as at from "../state.ts";
 import { mpuRegions, RegisterFile, registerOffset, systemInstruction } from "../sysregs/mod.ts";
 import { Accesses } from "./accesses.ts";
-import { areaSizes, BANKS, SPACES_AT } from "./areas.ts";
+import { BANKS, reserveAreas, SPACES_AT } from "./areas.ts";
 import { Block } from "./block.ts";
 import { checkCpu } from "./break_before_make/mod.ts";
 import { CodeCache } from "./code_cache.ts";
@@ -37,6 +37,7 @@ import { Stops } from "./stops.ts";
 import { Stepped, steppedBy } from "./syndrome.ts";
 import { SystemOperations } from "./system_operations.ts";
 import { Tlb } from "./tlb.ts";
+import { sharedWalks, Walks } from "./walks.ts";
 
 /** Pages of decoded code that are kept. */
 const CODE_PAGES = 4096;
@@ -86,11 +87,10 @@ export class Cpu {
   #isStopped = false;
 
   constructor(readonly options: CpuOptions) {
-    const { memory, bus, model, breakBeforeMake: report, neighbours, codePages = CODE_PAGES } = options;
+    const { memory, bus, model, breakBeforeMake: report, neighbours, codePages = CODE_PAGES, tier1: mode = "off" } = options;
     const regions = mpuRegions(model);
     this.stateSize = at.STATE_SIZE + (regions ? mpuBytes(regions) : 0);
-    const mode = options.tier1 ?? "off";
-    const [state, banks, records, sideTable = 0] = areaSizes(this.stateSize, codePages, mode).map((size) => memory.reserve(size));
+    const [state, banks, records, area, sideTable = 0] = reserveAreas(memory, this.stateSize, codePages, mode);
     const block = this.block = new Block(memory.wasm, state, memory.touched);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);
@@ -102,17 +102,20 @@ export class Cpu {
       ramOffset,
       register: (name) => state + registerOffset(name),
       features: { paBits: model.physicalAddressBits },
+      ...sharedWalks(memory.wasm.buffer, area),
       mpu: regions && { address: state + at.STATE_SIZE, ...regions },
     });
+    const walks = new Walks(block, area, this.mmu, memory);
     this.tlb = new Tlb(block, banks, BANKS, report === undefined);
     this.decoder = new Decoder(declarations, model.features);
-    this.code = new CodeCache(block, records, codePages, this.tlb, this.decoder, () => this.interpreter, neighbours);
+    this.code = new CodeCache(block, records, codePages, this.tlb, this.decoder, () => this.interpreter, walks.codeAt, neighbours);
     const syncPc = () => this.syncPc();
     const redirect = () => void (this.#redirected = true);
     const { mmu, tlb, code, exceptions, debug } = this;
     const stops = this.stops = new Stops(code);
     const current = () => this.vcpu;
-    const accesses = this.accesses = new Accesses(block, mmu, tlb, code, ram, bus, exceptions, debug, stops, syncPc, redirect, current);
+    const shared = { block, mmu, tlb, code, ram, exceptions, debug, stops, walks, redirect };
+    const accesses = this.accesses = new Accesses({ ...shared, bus, syncPc, occupant: current });
     const context = this.context = new TranslationContext(block, mmu, tlb, new Spaces(block, banks + SPACES_AT));
     accesses.devices = options.devices;
     if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
@@ -152,6 +155,7 @@ export class Cpu {
       code,
       decoder: this.decoder,
       accesses,
+      walks: regions || report ? undefined : walks,
       profile: this.profile,
       store: neighbours ? undefined : options.translations,
       watchesBarriers: report !== undefined || neighbours !== undefined,

@@ -42,8 +42,17 @@ export function fetchEntry(vaLo: number): number {
   return DTLB_SIZE + (((vaLo >>> 12) & ((1 << ITLB_BITS) - 1)) << ITLB_ENTRY_SHIFT);
 }
 
-/** Bytes of a bank; the odd 192 keeps banks apart in the host's cache sets. */
-export const BANK_SIZE = DTLB_SIZE + ITLB_SIZE + 192;
+/** Behind the entries: what generated walks have told `Tlb.noted` about the bank lately. One word for globals, and so many for blocks. */
+export const BANK_NOTED: number = DTLB_SIZE + ITLB_SIZE;
+export const NOTED_SLOTS = 64;
+/** Bytes that are all ones in an empty bank. */
+export const BANK_CLEARED: number = BANK_NOTED + 4 * NOTED_SLOTS + 16;
+
+/** Bytes of a bank; the odd 176 keeps banks apart in the host's cache sets. */
+export const BANK_SIZE: number = BANK_CLEARED + 176;
+
+/** Kinds of `slowAtomic`: only the alignment is in question, and wrong; reads and writes; writes; DC ZVA, which writes 64 bytes. */
+export const Atomic = { misaligned: 0, update: 1, write: 2, zero: 3 } as const;
 
 /** PAGE_VA that no address is in: the next branch looks its page up. */
 export const NO_PAGE = 1;

@@ -1,8 +1,8 @@
 /** Tier 0: atomic operations, and the exclusive monitor. */
 import type { Semantics } from "../isa/dsl.ts";
-import { atomic, call, type I32, i32, type I64, i64, select } from "../wasm/mod.ts";
+import { atomic, type I32, i32, type I64, i64, select } from "../wasm/mod.ts";
 import * as at from "../state.ts";
-import { DTLB_ADDEND, DTLB_WRITE } from "./layout.ts";
+import { Atomic } from "./layout.ts";
 import { Tier0Memory } from "./tier0_memory.ts";
 import { loadLane } from "./tier0_state.ts";
 
@@ -10,23 +10,9 @@ import { loadLane } from "./tier0_state.ts";
 export abstract class Tier0Atomics extends Tier0Memory {
   /** Host address of a naturally aligned, writable location, or a jump out. */
   protected atomicHost(address: I64, size: number, isExclusive = false): I32 {
-    const { f, base, imports } = this.place;
     const va = this.let(address);
-    const host = f.local("i32");
-    const entry = this.entry(va, false);
-    const aligned = i64.eqz(i64.and(va, i64.const(BigInt(size - 1))));
-    f.if(
-      i32.and(aligned, i64.eq(i64.and(va, i64.const(-4096n)), i64.load(entry, DTLB_WRITE))),
-      () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))),
-      () => {
-        this.place.spill();
-        f.store("i64", i32.const(0), va, base + at.ADDRESS);
-        f.set(host, call("i32", imports.slowAtomic, i32.const(size), i32.const(isExclusive ? 2 : 1)));
-        f.if(i32.eqz(host.value), () => this.place.leave());
-        this.place.resume();
-      },
-    );
-    return host.value;
+    const isAligned = i64.eqz(i64.and(va, i64.const(BigInt(size - 1))));
+    return this.exclusive(va, size, isExclusive ? Atomic.write : Atomic.update, isAligned);
   }
 
   atomic(op: Parameters<Semantics["atomic"]>[0], address: I64, log2: number, value: I64): I64 {

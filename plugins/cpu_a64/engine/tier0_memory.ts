@@ -2,8 +2,13 @@
 import type { AccessOptions } from "../isa/dsl.ts";
 import { atomic, call, type FunctionBuilder, type I32, i32, type I64, i64, type V128, v128 } from "../wasm/mod.ts";
 import * as at from "../state.ts";
-import { DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_SECOND, DTLB_WRITE } from "./layout.ts";
+import { registerOffset } from "../sysregs/mod.ts";
+import { Atomic, DTLB_ADDEND, DTLB_BITS, DTLB_ENTRY_SHIFT, DTLB_READ, DTLB_SECOND, DTLB_WRITE } from "./layout.ts";
 import { atomicLaneStores, laneStores, loadLane, Tier0State } from "./tier0_state.ts";
+
+const SCTLR_EL1 = registerOffset("SCTLR_EL1"), HCR_EL2 = registerOffset("HCR_EL2");
+/** SCTLR_EL1.DZE, HCR_EL2.TDZ: whether DC ZVA may be executed at EL0, below EL2. */
+const DZE = 1 << 14, TDZ = 1 << 28;
 
 /** Memory accesses of one variant. */
 export abstract class Tier0Memory extends Tier0State {
@@ -43,7 +48,7 @@ export abstract class Tier0Memory extends Tier0State {
     f.if(i32.wrap(i64.and(va, i64.const(BigInt(size - 1)))), () => {
       this.place.spill();
       f.store("i64", i32.const(0), va, base + at.ADDRESS);
-      f.if(i32.eqz(call("i32", imports.slowAtomic, i32.const(size), i32.const(0))), () => this.place.leave());
+      f.if(i32.eqz(call("i32", imports.slowAtomic, i32.const(size), i32.const(Atomic.misaligned))), () => this.place.leave());
     });
   }
 
@@ -122,15 +127,40 @@ export abstract class Tier0Memory extends Tier0State {
   zeroBlock(address: I64): void {
     const { f } = this.place;
     const va = this.let(i64.and(address, i64.const(-64n)));
-    const entry = this.entry(va, false);
-    f.if(
-      i64.eq(i64.and(va, i64.const(-4096n)), i64.load(entry, DTLB_WRITE)),
-      () => {
-        const host = this.let(i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va)));
-        for (let i = 0; i < 64; i += 16) f.store("v128", host, v128.const(0n, 0n), i);
-      },
-      () => this.system("sys"),
+    // EL2 isn't asked: it goes the long way.
+    const isProhibited = i32.or(
+      i32.and(i32.eqz(this.load32(at.EL)), i32.eqz(i32.and(this.load32(SCTLR_EL1), i32.const(DZE)))),
+      i32.and(this.load32(HCR_EL2), i32.const(TDZ)),
     );
+    f.if(isProhibited, () => this.system("sys"), () => {
+      const host = this.let(this.zeroable(va));
+      for (let i = 0; i < 64; i += 16) f.store("v128", host, v128.const(0n, 0n), i);
+    });
+  }
+
+  /** Host address of 64 bytes that DC ZVA may zero, or a jump out. */
+  protected zeroable(va: I64): I32 {
+    return this.exclusive(va, 64, Atomic.zero, i32.const(1));
+  }
+
+  /** Host address of a writable location within a page, if `condition` holds; else, and where the TLB doesn't know, what `slowAtomic` says. */
+  protected exclusive(va: I64, size: number, kind: number, condition: I32): I32 {
+    const { f, base, imports } = this.place;
+    const host = f.local("i32");
+    const entry = this.entry(va, false);
+    const page = this.let(i64.and(va, i64.const(-4096n)));
+    f.if(
+      i32.and(condition, i64.eq(page, i64.load(entry, DTLB_WRITE))),
+      () => f.set(host, i32.add(i32.load(entry, DTLB_ADDEND), i32.wrap(va))),
+      () => {
+        this.place.spill();
+        f.store("i64", i32.const(0), va, base + at.ADDRESS);
+        f.set(host, call("i32", imports.slowAtomic, i32.const(size), i32.const(kind)));
+        f.if(i32.eqz(host.value), () => this.place.leave());
+        this.place.resume();
+      },
+    );
+    return host.value;
   }
 
   abstract system(op: "sys"): void;

@@ -10,8 +10,10 @@ import { frequent } from "./frequent.ts";
 import { generatedCode } from "./generated_code.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { Profile } from "./profile.ts";
+import { slowPaths } from "./routines/slow_paths.ts";
 import { type SystemCallees, systemRoutine } from "./routines/system.ts";
 import { systemOps } from "./tier0.ts";
+import type { Walks } from "./walks.ts";
 import { limitsOf } from "./routines/limits.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import type { TranslationStore } from "./tier1/cache/keeper.ts";
@@ -27,6 +29,8 @@ export interface TierParts {
   readonly code: CodeCache;
   readonly decoder: Decoder;
   readonly accesses: Accesses;
+  /** Absent: no walks are generated, because of an MPU, or because somebody looks at each. */
+  readonly walks: Walks | undefined;
   readonly profile: Profile | undefined;
   readonly store: TranslationStore | undefined;
   /** Barriers are told to the engine. */
@@ -44,7 +48,7 @@ export interface TierParts {
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
   const { mode, sideTable, file, block, code, decoder, accesses, system, decode } = parts;
-  const { watchesBarriers, sharesMemory, profile, spaces, store } = parts;
+  const { watchesBarriers, sharesMemory, profile, spaces, store, walks } = parts;
   const { memory, address: base } = block;
   const { model } = file;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
@@ -64,12 +68,16 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
     slowStore: (size: number, flags: number) => accesses.store(size, flags),
     slowAtomic: (size: number, write: number) => accesses.atomic(size, write),
     fetch: () => accesses.arrive(),
+    fill: (size: number, flags: number) => accesses.fill(size, flags),
     system,
     softFloat,
     decode,
     resume: parts.resume,
   };
-  const watched = profile?.watch(calls) ?? calls;
+  const own = profile?.watch(calls) ?? calls;
+  const noted = (bank: number, hi: number, lo: number, found: number) => accesses.tlb.noted(bank, hi, lo, found);
+  const places = walks && { base, area: walks.area, banks: walks.memory.banks, touched: block.touched.byteOffset, records: code.address };
+  const watched = places ? { ...own, ...slowPaths(memory, places, { ...own, noted }) } : own;
   const callees = { ...parts.routines, slow: watched.system };
   const functions = {
     ...watched,
@@ -80,9 +88,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const kind = JSON.stringify([model.name, features, base, limits, regions, watchesBarriers, sharesMemory]);
   const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions, generatedCode(kind));
   if (mode === "off") return { interpreter, tier1: undefined };
-  const filling = { fill: (size: number, flags: number) => accesses.fill(size, flags) };
-  const { fill } = profile?.watch(filling) ?? filling;
-  const { softFloat: exact } = functions;
+  const { fill, softFloat: exact } = functions;
   return {
     interpreter,
     tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact, store, kind }),

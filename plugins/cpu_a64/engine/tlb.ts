@@ -19,6 +19,7 @@ import {
   ITLB_RECORDS,
   ITLB_TAG,
 } from "./layout.ts";
+import { WALK_GLOBAL, WALK_SIZE_SHIFT } from "./walk_area.ts";
 import { type TlbRoutines, tlbRoutines } from "./routines/tlb.ts";
 
 /** Which translations a bank holds. */
@@ -233,6 +234,14 @@ export class Tlb {
   noteBlock(bank: Bank, vaHi: number, vaLo: number, sizeBits: number): void {
     if (sizeBits >= 30) bank.blocks30.add(blockNumber(vaHi, vaLo, 30));
     else if (sizeBits > 12) bank.blocks21.add(blockNumber(vaHi, vaLo, 21));
+  }
+
+  /** A generated walk put a page of a bank into it: `found` is its answer. */
+  noted(address: number, vaHi: number, vaLo: number, found: number): void {
+    const bank = this.at(address);
+    if (bank === undefined) return;
+    if (found & WALK_GLOBAL && isLow(vaHi)) bank.hasLowGlobals = true;
+    this.noteBlock(bank, vaHi, vaLo, found >>> WALK_SIZE_SHIFT);
   }
 
   /** Empties banks that match. */

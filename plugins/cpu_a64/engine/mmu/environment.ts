@@ -1,5 +1,7 @@
 /** What the MMU needs from the engine: memory, and where the system registers lie. */
 
+import type { CachePlace } from "./stage2_cache.ts";
+
 /** Optional parts of the architecture that change what a walk finds. The ID registers must say the same. */
 export interface MmuFeatures {
   /** Implemented physical address size in bits (ID_AA64MMFR0_EL1.PARange): 32, 36, 40, 42, 44 or 48. */
@@ -28,6 +30,10 @@ export interface MmuEnvironment {
   /** Byte offset, in the shared memory, of a 64-bit system register of this CPU. Asked once for each. */
   register(name: string): number;
   readonly features?: Partial<MmuFeatures>;
+  /** Where results of stage 2 are remembered; absent: anywhere. */
+  readonly stage2Cache?: CachePlace;
+  /** Where generated walks look for what registers mean to them, see `plain.ts`; absent: there are none. */
+  readonly plain?: CachePlace;
   /** An Armv8-R CPU: EL2 has an MPU instead of tables, EL1 has one unless VTCR_EL2.MSA says tables. */
   readonly mpu?: MpuEnvironment;
 }

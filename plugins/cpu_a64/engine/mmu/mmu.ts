@@ -17,6 +17,7 @@ import { MpuStage2 } from "./mpu_stage2.ts";
 import { ALL_RIGHTS, el2Rights, privilegedRights, stage2Rights, userRights } from "./permissions.ts";
 import { parOfFault, parOfTranslation } from "./par.ts";
 import type { AddressTranslation } from "./par.ts";
+import { PlainWalks } from "./plain.ts";
 import { Regime } from "./regime.ts";
 import * as r from "./result.ts";
 import { HI_CONTIGUOUS, NOT_GLOBAL } from "./descriptors.ts";
@@ -41,6 +42,8 @@ export class Mmu {
   readonly #stage2: SecondStage;
   /** The MPUs of an Armv8-R CPU. */
   readonly mpu: Mpu | undefined;
+  /** What generated walks know of the registers. */
+  readonly plain: PlainWalks | undefined;
 
   constructor(env: MmuEnvironment) {
     this.#env = env;
@@ -48,6 +51,7 @@ export class Mmu {
     this.#features = { ...e.defaultFeatures, ...env.features, ...(this.mpu ? { xnx: true } : {}) };
     this.#at = new e.RegisterIndices(env);
     this.#stage2 = this.mpu ? new MpuStage2(env, this.#at, this.mpu) : new Stage2(env, this.#at, this.#features);
+    this.plain = env.plain && new PlainWalks(env.plain.buffer, env.plain.address, this.#at, this.#features);
     this.#stage1 = new Stage1(env, this.#at, this.#features, this.#stage2, this.result);
   }
 

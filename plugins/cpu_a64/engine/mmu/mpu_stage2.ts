@@ -20,7 +20,7 @@ const VS = 1 << 19;
 export class MpuStage2 implements SecondStage {
   readonly frameHi: Int32Array = new Int32Array(CACHE_SIZE + 1);
   readonly frameLo: Int32Array = new Int32Array(CACHE_SIZE + 1);
-  readonly frameOffset: Float64Array = new Float64Array(CACHE_SIZE + 1);
+  readonly host: Int32Array = new Int32Array(CACHE_SIZE + 1);
   readonly leafAddress: Float64Array = new Float64Array(CACHE_SIZE + 1);
   readonly leafLo: Int32Array = new Int32Array(CACHE_SIZE + 1);
   readonly leafHi: Int32Array = new Int32Array(CACHE_SIZE + 1);
@@ -69,7 +69,8 @@ export class MpuStage2 implements SecondStage {
     const bar = words[at], lar = words[at + 2];
     this.frameHi[into] = hi;
     this.frameLo[into] = lo & -4096;
-    this.frameOffset[into] = this.env.ramOffset(page);
+    const host = this.env.ramOffset(page);
+    this.host[into] = host < 0 ? -1 : host / 4096;
     this.leafLo[into] = stage2Low(bar, attributeOf(words, this.registers.mairEl2, lar));
     this.leafHi[into] = stage2High(bar);
     this.sizeBits[into] = bits;

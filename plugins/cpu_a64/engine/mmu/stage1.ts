@@ -78,7 +78,7 @@ export class Stage1 {
         }
         addressHi = stage2.frameHi[slot];
         addressLo = stage2.frameLo[slot] | (addressLo & 4095);
-        offset = stage2.frameOffset[slot];
+        offset = stage2.host[slot] * 4096;
       } else {
         offset = this.env.ramOffset(addressHi * 0x1_0000_0000 + ((addressLo & -4096) >>> 0));
       }

@@ -5,6 +5,7 @@
 import * as d from "./descriptors.ts";
 import type { MmuEnvironment, MmuFeatures, RegisterIndices } from "./environment.ts";
 import { SCTLR_EE } from "./environment.ts";
+import * as c from "./stage2_cache.ts";
 import { ACCESS_FLAG, ADDRESS_SIZE, EXTERNAL_ON_WALK, OK, TRANSLATION } from "./faults.ts";
 
 /** A second stage: tables, or an MPU that looks like tables of level 0. Arrays are by slot. */
@@ -12,8 +13,8 @@ export interface SecondStage {
   /** PA of the 4 KiB frame, in halves. */
   readonly frameHi: Int32Array;
   readonly frameLo: Int32Array;
-  /** Host offset of the frame, -1 when it isn't RAM. */
-  readonly frameOffset: Float64Array;
+  /** Number of the 4 KiB frame in the shared memory, -1 when it isn't RAM. */
+  readonly host: Int32Array;
   /** PA and value of the leaf, its level, and log2 of its size. */
   readonly leafAddress: Float64Array;
   readonly leafLo: Int32Array;
@@ -34,9 +35,6 @@ export interface SecondStage {
   translate(words: Uint32Array, hi: number, lo: number, vmid: number): number;
 }
 
-const CACHE_SIZE = 2048;
-const NOTHING = -1;
-
 /**
  * Walks stage 2 and remembers results per 4 KiB of IPA, tagged by VMID, as a TLB may:
  * each stage 1 table entry costs a stage 2 translation. What a translation found stays in the
@@ -46,28 +44,38 @@ export class Stage2 implements SecondStage {
   readonly from = 0;
   readonly to = 4096;
 
-  /** PA of the 4 KiB frame, in halves, by slot. */
-  readonly frameHi: Int32Array = new Int32Array(CACHE_SIZE);
-  readonly frameLo: Int32Array = new Int32Array(CACHE_SIZE);
-  /** Host offset of the frame, -1 when it isn't RAM. */
-  readonly frameOffset: Float64Array = new Float64Array(CACHE_SIZE);
-  /** PA and value of the leaf, its level, and log2 of its size. */
-  readonly leafAddress: Float64Array = new Float64Array(CACHE_SIZE);
-  readonly leafLo: Int32Array = new Int32Array(CACHE_SIZE);
-  readonly leafHi: Int32Array = new Int32Array(CACHE_SIZE);
-  readonly level: Uint8Array = new Uint8Array(CACHE_SIZE);
-  readonly sizeBits: Uint8Array = new Uint8Array(CACHE_SIZE);
+  readonly frameHi: Int32Array;
+  readonly frameLo: Int32Array;
+  readonly host: Int32Array;
+  readonly leafAddress: Float64Array;
+  readonly leafLo: Int32Array;
+  readonly leafHi: Int32Array;
+  readonly level: Uint8Array;
+  readonly sizeBits: Uint8Array;
 
-  /** IPA bits [43:12]; the rest of the key is in the tag. */
-  readonly #pages = new Int32Array(CACHE_SIZE);
-  /** VMID in [23:8], IPA bits [47:44] in [3:0]. */
-  readonly #tags = new Int32Array(CACHE_SIZE).fill(NOTHING);
+  /** Two words a slot: IPA bits [43:12]; and with the VMID in [23:8], IPA bits [47:44] in [3:0]. */
+  readonly #keys: Int32Array;
+  #geometry: Stage2Geometry;
 
   constructor(
     private readonly env: MmuEnvironment,
     private readonly registers: RegisterIndices,
     private readonly features: MmuFeatures,
-  ) {}
+  ) {
+    const { buffer, address } = env.stage2Cache ?? { buffer: new ArrayBuffer(c.STAGE2_CACHE_BYTES), address: 0 };
+    const words = (offset: number, count: number = c.STAGE2_SLOTS) => new Int32Array(buffer, address + offset, count);
+    const bytes = (offset: number) => new Uint8Array(buffer, address + offset, c.STAGE2_SLOTS);
+    this.#keys = words(c.STAGE2_KEY, 2 * c.STAGE2_SLOTS).fill(c.NO_STAGE2);
+    this.frameHi = words(c.STAGE2_FRAME_HI);
+    this.frameLo = words(c.STAGE2_FRAME_LO);
+    this.host = words(c.STAGE2_HOST);
+    this.leafAddress = new Float64Array(buffer, address + c.STAGE2_LEAF_ADDRESS, c.STAGE2_SLOTS);
+    this.leafLo = words(c.STAGE2_LEAF_LO);
+    this.leafHi = words(c.STAGE2_LEAF_HI);
+    this.level = bytes(c.STAGE2_LEVEL);
+    this.sizeBits = bytes(c.STAGE2_SIZE);
+    this.#geometry = stage2Geometry(0, features.paBits);
+  }
 
   /** VTTBR_EL2.VMID, 8 or 16 bits. */
   vmid(words: Uint32Array): number {
@@ -78,11 +86,11 @@ export class Stage2 implements SecondStage {
   /** Forgets one VMID, or everything. */
   invalidate(vmid?: number): void {
     if (vmid === undefined) {
-      this.#tags.fill(NOTHING);
+      this.#keys.fill(c.NO_STAGE2);
       return;
     }
-    for (let i = 0; i < CACHE_SIZE; i++) {
-      if (this.#tags[i] >> 8 === vmid) this.#tags[i] = NOTHING;
+    for (let i = 1; i < 2 * c.STAGE2_SLOTS; i += 2) {
+      if (this.#keys[i] >> 8 === vmid) this.#keys[i] = c.NO_STAGE2;
     }
   }
 
@@ -93,12 +101,12 @@ export class Stage2 implements SecondStage {
   translate(words: Uint32Array, hi: number, lo: number, vmid: number): number {
     const page = (hi << 20) | (lo >>> 12);
     const tag = (vmid << 8) | (hi >>> 12);
-    const slot = (page ^ (page >>> 11)) & (CACHE_SIZE - 1);
-    if (this.#pages[slot] === page && this.#tags[slot] === tag) return slot;
+    const slot = (page ^ (page >>> 11)) & (c.STAGE2_SLOTS - 1);
+    if (this.#keys[2 * slot] === page && this.#keys[2 * slot + 1] === tag) return slot;
     const status = this.#walk(words, hi, lo, slot);
     if (status !== OK) return ~status;
-    this.#pages[slot] = page;
-    this.#tags[slot] = tag;
+    this.#keys[2 * slot] = page;
+    this.#keys[2 * slot + 1] = tag;
     return slot;
   }
 
@@ -107,20 +115,11 @@ export class Stage2 implements SecondStage {
     const vtcr = words[this.registers.vtcrEl2];
     const baseLo = words[this.registers.vttbrEl2];
     const baseHi = words[this.registers.vttbrEl2 + 1];
-    const paBits = this.features.paBits;
-    const inputSize = 64 - (vtcr & 63);
-    const granule = d.granuleOfTg0((vtcr >>> 14) & 3);
-    const stride = granule - 3;
-    let level = (granule === 12 ? 2 : 3) - ((vtcr >>> 6) & 3);
-    let shift = (3 - level) * stride + granule;
-    let width = inputSize - shift;
-    if (!startIsLegal(level, granule, inputSize, paBits) || width < 1 || width > stride + 4 || !fits(hi, lo, inputSize)) {
-      return TRANSLATION;
-    }
-    const outputBits = d.outputSize(vtcr >>> 16, paBits);
-    if (d.exceeds(baseHi, outputBits)) {
-      return ADDRESS_SIZE;
-    }
+    if (this.#geometry.vtcr !== vtcr) this.#geometry = stage2Geometry(vtcr, this.features.paBits);
+    const { inputSize, granule, stride, outputBits } = this.#geometry;
+    let { level, shift, width } = this.#geometry;
+    if (inputSize === 0 || !fits(hi, lo, inputSize)) return TRANSLATION;
+    if (d.exceeds(baseHi, outputBits)) return ADDRESS_SIZE;
     const bigEndian = (words[this.registers.sctlrEl2] & SCTLR_EE) !== 0;
     const blockLevel = d.firstBlockLevel(granule);
     let table = d.addressOf(baseHi, baseLo, 3 + width);
@@ -147,7 +146,8 @@ export class Stage2 implements SecondStage {
         const frameLo = ((entryLo & mask) | (lo & ~mask)) & -4096;
         this.frameHi[slot] = frameHi;
         this.frameLo[slot] = frameLo;
-        this.frameOffset[slot] = this.env.ramOffset(frameHi * 0x1_0000_0000 + (frameLo >>> 0));
+        const host = this.env.ramOffset(frameHi * 0x1_0000_0000 + (frameLo >>> 0));
+        this.host[slot] = host < 0 ? -1 : host / 4096;
         this.leafAddress[slot] = address;
         this.leafLo[slot] = entryLo;
         this.leafHi[slot] = entryHi;
@@ -161,6 +161,32 @@ export class Stage2 implements SecondStage {
       width = stride;
     }
   }
+}
+
+/** How VTCR_EL2 shapes a walk. */
+export interface Stage2Geometry {
+  readonly vtcr: number;
+  /** Bits of an IPA; 0 where each walk faults. */
+  readonly inputSize: number;
+  readonly outputBits: number;
+  readonly granule: number;
+  readonly stride: number;
+  /** The first level, the lowest bit of an IPA that it resolves, and how many it does. */
+  readonly level: number;
+  readonly shift: number;
+  readonly width: number;
+}
+
+/** Works it out. */
+export function stage2Geometry(vtcr: number, paBits: number): Stage2Geometry {
+  const inputSize = 64 - (vtcr & 63);
+  const granule = d.granuleOfTg0((vtcr >>> 14) & 3);
+  const stride = granule - 3;
+  const level = (granule === 12 ? 2 : 3) - ((vtcr >>> 6) & 3);
+  const shift = (3 - level) * stride + granule;
+  const width = inputSize - shift;
+  const isLegal = startIsLegal(level, granule, inputSize, paBits) && width >= 1 && width <= stride + 4;
+  return { vtcr, inputSize: isLegal ? inputSize : 0, outputBits: d.outputSize(vtcr >>> 16, paBits), granule, stride, level, shift, width };
 }
 
 /** Level 0 exists for the 4 KiB granule only, and a level that the PA size never needs is not implemented. */

@@ -1,6 +1,7 @@
 /** What is done to many entries of the TLB at once, as WebAssembly. Addresses are offsets in the shared memory. */
 import { type FunctionBuilder, type I32, i32, type Local, ModuleBuilder, v128 } from "../../wasm/mod.ts";
 import {
+  BANK_CLEARED,
   DTLB_ENTRY_SHIFT,
   DTLB_FLAGS,
   DTLB_FRAME,
@@ -33,11 +34,11 @@ export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
   const module = new ModuleBuilder(limitsOf(memory));
   module.function(["i32"], undefined, (f) => {
     const [bank] = parameters(f);
-    f.fill(bank.value, i32.const(0xff), i32.const(SIZE));
+    f.fill(bank.value, i32.const(0xff), i32.const(BANK_CLEARED));
   }, "clear");
   module.function(["i32", "i32"], undefined, (f) => {
     const [bank, from] = parameters(f);
-    f.fill(bank.value, i32.const(0xff), i32.const(SIZE));
+    f.fill(bank.value, i32.const(0xff), i32.const(BANK_CLEARED));
     const copy = (start: number, end: number, shift: number, flags: number) => {
       const at = f.local("i32"), source = f.local("i32");
       each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), i32.const(1 << shift), () => {

@@ -350,6 +350,10 @@ export class RegionSemantics extends Tier0 {
     if (name === "FPSR") this.place.f.set(this.#fpsr, this.load32(at.FPSR));
   }
 
+  protected override zeroable(va: I64): I32 {
+    return this.#host(va, 64, false, WRITE_ACCESS);
+  }
+
   override zeroBlock(address: I64): void {
     this.#sometimes(() => super.zeroBlock(address));
   }

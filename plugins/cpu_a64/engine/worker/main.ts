@@ -18,7 +18,8 @@ function memoryOf({ memory, banks, touched, area }: WorkerStart): PhysicalMemory
     return at;
   };
   // Frames and their owners are the hypervisor's; the CPU asks for nothing else.
-  return { wasm: memory, banks, touched, reserve } as unknown as PhysicalMemory;
+  const own = new Uint8Array(memory.buffer, touched.byteOffset, touched.length);
+  return { wasm: memory, banks, touched: own, reserve } as unknown as PhysicalMemory;
 }
 
 function serve(start: WorkerStart): void {

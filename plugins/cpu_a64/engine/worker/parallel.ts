@@ -39,7 +39,8 @@ export class Parallel implements ParallelCpus {
     const parallel = new Parallel(cpu, cpus, options.bus);
     const { memory, model, counterFrequencyHz, smc, tier1 = "off" } = options;
     const pages = codePagesFor(cpus);
-    const areaSize = areaSizes(cpu.stateSize, pages, tier1).reduce((sum, size) => sum + Math.ceil(size / WASM_PAGE) * WASM_PAGE, 0);
+    const frames = memory.touched.length;
+    const areaSize = areaSizes(cpu.stateSize, pages, frames, tier1).reduce((sum, size) => sum + Math.ceil(size / WASM_PAGE) * WASM_PAGE, 0);
     const lock = memory.reserve(8);
     const ready: Promise<void>[] = [];
     for (let index = 0; index < cpus; index++) {

@@ -1,0 +1,332 @@
+/**
+ * What loads, stores, atomic operations and branches do when the TLB doesn't have their page, as WebAssembly: a look into its second places,
+ * and the plain case of a walk, whose result goes into the TLB as `Tlb.fillData` and `Tlb.fillFetch` put it there. All else goes on to
+ * `Accesses`, before anything has changed.
+ */
+import {
+  call,
+  type Callable,
+  type FunctionBuilder,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  type Label,
+  type Local,
+  ModuleBuilder,
+} from "../../wasm/mod.ts";
+import { select, v128 } from "../../wasm/mod.ts";
+import * as at from "../../state.ts";
+import * as l from "../layout.ts";
+import { RIGHT_EXECUTE, RIGHT_READ, RIGHT_WRITE } from "../mmu/mod.ts";
+import { SLOW_PAGES } from "../slow_pages.ts";
+import { entryIn } from "../tier0_memory.ts";
+import { WALK_CODE, WALK_GLOBAL, WALK_HOST, WALK_LOST, WALK_SIZE_SHIFT, WALK_SLOW } from "../walk_area.ts";
+import { BlockCode } from "./exceptions.ts";
+import { limitsOf } from "./limits.ts";
+import { addWalk, AS_EL0, AS_EL1, AS_EL1_PAN, type Walk, type WalkPlaces } from "./walk.ts";
+
+/** The slow paths: see `Imports` and `EngineFunctions`. */
+export interface SlowPaths {
+  slowLoad(size: number, flags: number): number;
+  slowStore(size: number, flags: number): number;
+  slowAtomic(size: number, kind: number): number;
+  fetch(): number;
+  fill(size: number, flags: number): number;
+}
+
+/** What is TypeScript's. */
+export interface SlowPathCallees extends SlowPaths {
+  /** See `Tlb.noted`. */
+  noted(bank: number, vaHi: number, vaLo: number, found: number): void;
+}
+
+/** Where things are. */
+export interface SlowPathPlaces extends WalkPlaces {
+  /** One byte for each frame: it may hold something else than zeroes. */
+  readonly touched: number;
+  /** The first page of records. */
+  readonly records: number;
+}
+
+/** Makes them. */
+export function slowPaths(memory: WebAssembly.Memory, places: SlowPathPlaces, callees: SlowPathCallees): SlowPaths {
+  const module = new ModuleBuilder(limitsOf(memory));
+  const pair = (name: string) => module.importFunction("env", name, ["i32", "i32"], "i32");
+  const own = { slowLoad: pair("slowLoad"), slowStore: pair("slowStore"), slowAtomic: pair("slowAtomic"), fill: pair("fill") };
+  const fetch = module.importFunction("env", "fetch", [], "i32");
+  const noted = module.importFunction("env", "noted", ["i32", "i32", "i32", "i32"]);
+  const walk = addWalk(module, places);
+  const make = (f: FunctionBuilder) => new SlowPathCode(f, places, walk);
+  const note = module.function(["i32", "i64", "i32"], undefined, (f) => make(f).note(noted));
+  const data = module.function(["i64", "i32", "i32", "i32"], "i32", (f) => make(f).data(note));
+  const entry = (name: keyof typeof own, body: (code: SlowPathCode, elsewhere: Label) => void) =>
+    module.function(["i32", "i32"], "i32", (f) => {
+      f.block((elsewhere) => body(make(f), elsewhere));
+      f.return(call("i32", own[name], ...f.params.map(({ value }) => value)));
+    }, name);
+  entry("slowLoad", (code, elsewhere) => code.load(elsewhere, data));
+  entry("slowStore", (code, elsewhere) => code.store(elsewhere, data));
+  entry("slowAtomic", (code, elsewhere) => code.atomic(elsewhere, data));
+  entry("fill", (code, elsewhere) => code.fill(elsewhere, data));
+  module.function([], "i32", (f) => {
+    f.block((elsewhere) => make(f).fetch(elsewhere, note));
+    f.return(call("i32", fetch));
+  }, "fetch");
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory, ...callees } as never });
+  return exports as unknown as SlowPaths;
+}
+
+/** The bodies. */
+class SlowPathCode extends BlockCode {
+  constructor(f: FunctionBuilder, readonly places: SlowPathPlaces, readonly calls: Walk) {
+    super(f, places.base);
+  }
+
+  get #size(): I32 {
+    return this.f.params[0].value as I32;
+  }
+
+  get #flags(): I32 {
+    return this.f.params[1].value as I32;
+  }
+
+  load(elsewhere: Label, data: Callable): void {
+    const { f } = this;
+    const va = this.#address(elsewhere);
+    const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
+    this.#find(bank, va, l.DTLB_READ, (host) => f.return(host));
+    this.#walked(elsewhere, data, va, i32.const(RIGHT_READ), whose, bank, (host) => f.return(host));
+  }
+
+  store(elsewhere: Label, data: Callable): void {
+    // One, two, four, or a multiple of eight.
+    this.f.brIf(elsewhere, i32.and(i32.gt_u(i32.popcnt(this.#size), i32.const(1)), i32.and(this.#size, i32.const(7))));
+    const va = this.#address(elsewhere);
+    const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
+    this.#find(bank, va, l.DTLB_WRITE, (host) => this.#put(host));
+    this.#walked(elsewhere, data, va, i32.const(RIGHT_WRITE), whose, bank, (host) => this.#put(host));
+  }
+
+  atomic(elsewhere: Label, data: Callable): void {
+    const { f } = this;
+    const size = this.#size, kind = f.let(this.#flags);
+    f.brIf(elsewhere, i32.eqz(kind));
+    f.brIf(elsewhere, i32.and(this.get(at.ADDRESS), i32.sub(size, i32.const(1))));
+    const va = this.#address(elsewhere);
+    const { bank, whose } = this.#rights(i32.const(0));
+    const needs = select(i32.eq(kind, i32.const(l.Atomic.update)), i32.const(RIGHT_READ | RIGHT_WRITE), i32.const(RIGHT_WRITE));
+    this.#find(bank, va, l.DTLB_WRITE, (host) => f.return(host));
+    this.#walked(elsewhere, data, va, needs, whose, bank, (host) => f.return(host));
+  }
+
+  /** For compiled code, which leaves by itself when it gets 0. */
+  fill(elsewhere: Label, data: Callable): void {
+    const { f } = this;
+    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
+    const va = f.let(this.get64(at.ADDRESS));
+    f.block((nothing) => {
+      this.#checkPage(nothing, va);
+      const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
+      // 0: a read, 1: a write, 2: both.
+      const needs = i32.add(i32.shr_u(this.#flags, i32.const(1)), i32.const(1));
+      this.#walked(nothing, data, va, needs, whose, bank, (host) => {
+        f.return(select(i32.load(i32.const(0), this.places.area + WALK_LOST), i32.const(0), host));
+      });
+    });
+    f.return(i32.const(0));
+  }
+
+  fetch(elsewhere: Label, note: Callable): void {
+    const { f } = this;
+    const { area, records: first } = this.places;
+    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
+    const va = f.let(this.get64(at.TARGET));
+    const low = f.let(i32.wrap(va));
+    f.brIf(elsewhere, i32.and(low, i32.const(3)));
+    const page = f.let(i64.and(va, i64.const(-4096n)));
+    const bank = f.let(this.get(at.TLB));
+    const index = i32.and(i32.shr_u(low, i32.const(12)), i32.const((1 << l.ITLB_BITS) - 1));
+    const entry = f.let(i32.add(i32.add(bank, i32.const(l.DTLB_SIZE)), i32.shl(index, i32.const(l.ITLB_ENTRY_SHIFT))));
+    const records = f.local("i32");
+    f.set(records, i32.load(entry, l.ITLB_RECORDS));
+    f.if(i64.ne(i64.load(entry, l.ITLB_TAG), page), () => {
+      const whose = i32.eqz(this.get(at.EL));
+      const found = f.let(call("i32", this.calls.walk, va, i32.const(RIGHT_EXECUTE), whose));
+      f.brIf(elsewhere, i32.eqz(found));
+      const slot = f.let(i32.load16_s(codeOf(i32.load(i32.const(0), area + WALK_HOST)), area + WALK_CODE));
+      f.brIf(elsewhere, i32.lt_s(slot, i32.const(0)));
+      f.set(records, i32.add(i32.mul(slot, i32.const(l.RECORD_PAGE_STRIDE)), i32.const(first)));
+      f.store("i64", entry, page, l.ITLB_TAG);
+      f.store("i32", entry, records.value, l.ITLB_RECORDS);
+      f.store("i32", entry, isGlobal(found), l.ITLB_FLAGS);
+      f.call(note, bank, va, found);
+    });
+    this.set(at.RECORDS, records.value);
+    this.set64(at.PAGE_VA, page);
+    f.return(i32.add(records.value, i32.shl(i32.and(low, i32.const(0xffc)), i32.const(2))));
+  }
+
+  /**
+   * (VA, rights that are needed, whose, bank) → where the byte is, its page being in the TLB then, and WALK_LOST true; 0: TypeScript must
+   * look.
+   */
+  data(note: Callable): void {
+    const { f } = this;
+    const { area, touched } = this.places;
+    const [va, needs, whose, bank] = f.params as [Local<"i64">, Local<"i32">, Local<"i32">, Local<"i32">];
+    const found = f.let(call("i32", this.calls.walk, va.value, needs.value, whose.value));
+    f.if(i32.eqz(found), () => f.return(i32.const(0)));
+    const host = f.let(i32.load(i32.const(0), area + WALK_HOST));
+    const isCode = f.let(i32.ge_s(i32.load16_s(codeOf(host), area + WALK_CODE), i32.const(0)));
+    // Stores to decoded code are TypeScript's, each.
+    f.if(i32.and(isCode, i32.and(needs.value, i32.const(RIGHT_WRITE))), () => f.return(i32.const(0)));
+    const page = f.let(i64.and(va.value, i64.const(-4096n)));
+    const isReadable = f.let(i32.and(found, i32.const(RIGHT_READ)));
+    const isWritable = f.let(i32.and(i32.ne(i32.and(found, i32.const(RIGHT_WRITE)), i32.const(0)), i32.eqz(isCode)));
+    const addend = f.let(i32.sub(i32.and(host, i32.const(-4096)), i32.wrap(page)));
+    this.#makeRoom(bank.value, va.value, page, addend, isReadable, isWritable);
+    const entry = f.let(i32.add(bank.value, entryIn(f, va.value)));
+    const frame = f.let(i32.shr_u(host, i32.const(12)));
+    f.store("i64", entry, select(isReadable, page, i64.const(-1n)), l.DTLB_READ);
+    // From here on writes go past everybody.
+    f.if(isWritable, () => f.store("i32.8", frame, i32.const(1), touched));
+    f.store("i64", entry, select(isWritable, page, i64.const(-1n)), l.DTLB_WRITE);
+    f.store("i32", entry, addend, l.DTLB_ADDEND);
+    f.store("i32", entry, frame, l.DTLB_FRAME);
+    f.store("i32", entry, isGlobal(found), l.DTLB_FLAGS);
+    f.call(note, bank.value, va.value, found);
+    f.return(host);
+  }
+
+  /** What has the entry goes to its second place; see `Tlb.fillData`. */
+  #makeRoom(bank: I32, va: I64, page: I64, addend: I32, isReadable: I32, isWritable: I32): void {
+    const { f } = this;
+    const first = f.let(i32.add(bank, entryIn(f, va)));
+    const second = f.let(i32.add(first, i32.const(l.DTLB_SECOND)));
+    const holds = (entry: I32) => i32.or(i64.eq(i64.load(entry, l.DTLB_READ), page), i64.eq(i64.load(entry, l.DTLB_WRITE), page));
+    const isValid = (entry: I32, tag: number) => i32.eqz(i32.and(i32.load(entry, tag), i32.const(0xfff)));
+    const isUsed = (entry: I32) => i32.or(isValid(entry, l.DTLB_READ), isValid(entry, l.DTLB_WRITE));
+    const isFirst = f.let(holds(first)), isSecond = f.let(holds(second));
+    const lost = f.local("i32");
+    const isFirstUsed = f.let(isUsed(first));
+    f.if(i32.or(isFirst, isSecond), () => {
+      const old = f.let(select(isFirst, first, second));
+      const isElsewhere = i32.ne(i32.load(old, l.DTLB_ADDEND), addend);
+      const losesRead = i32.and(i32.eqz(isReadable), isValid(old, l.DTLB_READ));
+      const losesWrite = i32.and(i32.eqz(isWritable), isValid(old, l.DTLB_WRITE));
+      f.set(lost, i32.or(isElsewhere, i32.or(losesRead, losesWrite)));
+    }, () => f.set(lost, i32.and(isFirstUsed, isUsed(second))));
+    f.store("i32", i32.const(0), lost.value, this.places.area + WALK_LOST);
+    f.if(isSecond, () => {
+      for (const offset of [0, 16]) f.store("v128", second, v128.const(-1n, -1n), offset);
+    });
+    f.if(i32.and(isFirstUsed, i32.eqz(isFirst)), () => {
+      for (const offset of [0, 16]) f.store("v128", second, v128.load(first, offset), offset);
+    });
+  }
+
+  /** (bank, VA, answer of a walk): blocks, and what is global in the lower half, are known to the bank, without asking TypeScript each time. */
+  note(noted: Callable): void {
+    const { f } = this;
+    const [bank, va, found] = f.params as [Local<"i32">, Local<"i64">, Local<"i32">];
+    const bits = f.let(i32.shr_u(found.value, i32.const(WALK_SIZE_SHIFT)));
+    const key = f.local("i32");
+    const isLowGlobal = i32.and(isGlobal(found.value), i64.eqz(i64.and(va.value, i64.const(1n << 55n))));
+    // Bits 1:0 are never 0b11, as they are where nothing is noted.
+    f.set(key, i32.const(0));
+    f.if(i32.gt_u(bits, i32.const(12)), () => {
+      const number = f.let(i64.shr_u(va.value, i64.extend_u(bits)));
+      f.set(key, i32.or(i32.shl(i32.wrap(number), i32.const(2)), select(i32.eq(bits, i32.const(30)), i32.const(1), i32.const(2))));
+    });
+    f.if(i32.eqz(i32.or(key.value, isLowGlobal)), () => f.return());
+    const within = i32.and(key.value, i32.const((l.NOTED_SLOTS - 1) << 2));
+    const slot = f.let(i32.add(bank.value, select(isLowGlobal, i32.const(0), i32.add(within, i32.const(4)))));
+    f.if(i32.eq(i32.load(slot, l.BANK_NOTED), key.value), () => f.return());
+    f.store("i32", slot, key.value, l.BANK_NOTED);
+    f.call(noted, bank.value, i32.wrap(i64.shr_u(va.value, i64.const(32n))), i32.wrap(va.value), found.value);
+  }
+
+  /** The address of an access that is within a page, and nothing special. */
+  #address(elsewhere: Label): I64 {
+    const { f } = this;
+    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
+    const va = f.let(this.get64(at.ADDRESS));
+    this.#checkPage(elsewhere, va);
+    return va;
+  }
+
+  /** Crosses into another page, or is one that never comes from the TLB. */
+  #checkPage(elsewhere: Label, va: I64): void {
+    const { f } = this;
+    const low = f.let(i32.wrap(va));
+    f.brIf(elsewhere, i32.gt_u(i32.add(i32.and(low, i32.const(0xfff)), this.#size), i32.const(4096)));
+    const slot = i32.shl(i32.and(i32.shr_u(low, i32.const(12)), i32.const(SLOW_PAGES - 1)), i32.const(3));
+    f.brIf(elsewhere, i64.eq(i64.load(slot, this.places.area + WALK_SLOW), i64.and(va, i64.const(-4096n))));
+  }
+
+  /** Whose access it is, and in which bank to look. */
+  #rights(unprivileged: I32): { readonly bank: I32; readonly whose: I32 } {
+    const { f } = this;
+    const el = f.let(this.get(at.EL));
+    const asUser = f.let(i32.and(i32.and(unprivileged, el), i32.eqz(this.get(at.UAO))));
+    const bank = f.let(select(asUser, this.get(at.TLB_UNPRIVILEGED), this.get(at.TLB)));
+    const privileged = select(this.get(at.PAN), i32.const(AS_EL1_PAN), i32.const(AS_EL1));
+    return { bank, whose: f.let(select(i32.or(asUser, i32.eqz(el)), i32.const(AS_EL0), privileged)) };
+  }
+
+  /** `then` with where an address is, if one of its two entries knows. */
+  #find(bank: I32, va: I64, tag: number, then: (host: I32) => void): void {
+    const { f } = this;
+    const entry = f.let(i32.add(bank, entryIn(f, va)));
+    const page = f.let(i64.and(va, i64.const(-4096n)));
+    for (const offset of [0, l.DTLB_SECOND]) {
+      f.if(i64.eq(i64.load(entry, offset + tag), page), () => then(f.let(i32.add(i32.load(entry, offset + l.DTLB_ADDEND), i32.wrap(va)))));
+    }
+  }
+
+  /** `then` with where an address is, after a walk. */
+  #walked(elsewhere: Label, data: Callable, va: I64, needs: I32, whose: I32, bank: I32, then: (host: I32) => void): void {
+    const host = this.f.let(call("i32", data, va, needs, whose, bank));
+    this.f.brIf(elsewhere, i32.eqz(host));
+    then(host);
+  }
+
+  /** Stores SCRATCH, and returns. */
+  #put(host: I32): void {
+    const { f, base } = this;
+    const is = (size: number) => i32.eq(this.#size, i32.const(size));
+    const from = base + at.SCRATCH, zero = i32.const(0);
+    f.if(
+      is(8),
+      () => f.store("i64", host, i64.load(zero, from)),
+      () =>
+        f.if(
+          is(4),
+          () => f.store("i32", host, i32.load(zero, from)),
+          () =>
+            f.if(is(1), () =>
+              f.store("i32.8", host, i32.load8_u(zero, from)), () =>
+              f.if(is(2), () => f.store("i32.16", host, i32.load16_u(zero, from)), () => this.#copy(host, from))),
+        ),
+    );
+    f.return(i32.const(1));
+  }
+
+  /** Eight bytes at a time. */
+  #copy(host: I32, from: number): void {
+    const { f } = this;
+    const done = f.local("i32");
+    f.set(done, i32.const(0));
+    f.loop((again) => {
+      f.store("i64", i32.add(host, done.value), i64.load(done.value, from));
+      f.set(done, i32.add(done.value, i32.const(8)));
+      f.brIf(again, i32.lt_u(done.value, this.#size));
+    });
+  }
+}
+
+const isGlobal = (found: I32): I32 => i32.ne(i32.and(found, i32.const(WALK_GLOBAL)), i32.const(0));
+
+/** Offset of a byte's frame among numbers of 16 bits. */
+const codeOf = (host: I32): I32 => i32.and(i32.shr_u(host, i32.const(11)), i32.const(-2));
