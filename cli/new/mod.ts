@@ -22,7 +22,8 @@ export function command(done: Done): Command {
 
 /** Never over a file that is there. */
 async function writePlugin(folder: string, name: string): Promise<number> {
-  const files = Object.entries(pluginFiles(name, importsFrom(folder, import.meta.url)));
+  const imports = importsFrom(folder, import.meta.url);
+  const files = Object.entries(pluginFiles(name, imports));
   const written: string[] = [];
   try {
     await Deno.mkdir(folder, { recursive: true });
@@ -37,12 +38,13 @@ async function writePlugin(folder: string, name: string): Promise<number> {
     console.error(`error: ${join(folder, files[written.length][0])} wasn't written: ${reason}`);
     return EXIT.usage;
   }
-  console.log([...written.map((file) => `wrote  ${file}`), `test   deno test -A ${written[1]}`].join("\n"));
+  const config = imports.config === undefined ? "" : `--config ${imports.config} `;
+  console.log([...written.map((file) => `wrote  ${file}`), `test   deno test -A ${config}${written[1]}`].join("\n"));
   return EXIT.ok;
 }
 
 /** A checkout is imported by its path, a package by its name and version. `self`: the URL of this module. */
-export function importsFrom(folder: string, self: string): TemplateImports {
+export function importsFrom(folder: string, self: string): TemplateImports & { readonly config?: string } {
   if (!self.startsWith("file:")) {
     const name = `jsr:${version.name}@^${version.version}`;
     return { library: name, testing: `${name}/testing` };
@@ -52,5 +54,7 @@ export function importsFrom(folder: string, self: string): TemplateImports {
     const path = relative(folder, join(root, file)).split(SEPARATOR).join("/");
     return path.startsWith(".") ? path : `./${path}`;
   };
-  return { library: to("mod.ts"), testing: to("core/testing.ts") };
+  // What the checkout imports is named in its configuration, which Deno doesn't look for outside of it.
+  const isOutside = relative(root, folder).startsWith("..");
+  return { library: to("mod.ts"), testing: to("core/testing.ts"), ...isOutside && { config: join(root, "deno.json") } };
 }

@@ -28,8 +28,8 @@ Deno.test("plugin new: two files, whose test passes and which a board uses", () 
   inFolder(async (folder) => {
     const { code, stdout } = await plugboard("plugin", "new", "my_counter", "--to", `${folder}/plugins`);
     const [file, test] = [`${folder}/plugins/my_counter.ts`, `${folder}/plugins/my_counter_test.ts`];
-    assertEquals([code, stdout], [0, `wrote  ${file}\nwrote  ${test}\ntest   deno test -A ${test}`]);
-    const tested = await deno("test", "-A", "--config", `${root}deno.json`, test);
+    assertEquals([code, stdout], [0, `wrote  ${file}\nwrote  ${test}\ntest   deno test -A --config ${root}deno.json ${test}`]);
+    const tested = await deno(...stdout.split("test   deno ")[1].split(" "));
     assert(tested.ok, tested.text);
     assertStringIncludes(tested.text, "2 passed");
     const formatted = await deno("fmt", "--check", "--config", `${root}deno.json`, file, test);
@@ -71,8 +71,9 @@ Deno.test("plugin new: a checkout is imported by path, a package by name", () =>
   assertEquals(importsFrom("/home/x/boards", "file:///home/x/plugboard/cli/new/mod.ts"), {
     library: "../plugboard/mod.ts",
     testing: "../plugboard/core/testing.ts",
+    config: "/home/x/plugboard/deno.json",
   });
-  assertEquals(importsFrom("/home/x", "file:///home/x/cli/new/mod.ts").library, "./mod.ts");
+  assertEquals(importsFrom("/home/x/mine", "file:///home/x/cli/new/mod.ts"), { library: "../mod.ts", testing: "../core/testing.ts" });
   const { library, testing } = importsFrom("/home/x", "https://jsr.io/@plugboard/hypervisor/0.1.0/cli/new/mod.ts");
   assert(/^jsr:@plugboard\/hypervisor@\^\d+\.\d+\.\d+$/.test(library));
   assertEquals(testing, `${library}/testing`);
