@@ -105,7 +105,7 @@ export class Accesses extends Fetches {
     const lo = block.get(at.ADDRESS);
     const hi = block.get(at.ADDRESS + 4);
     if (kind === Atomic.zero) return this.#zero(lo, hi);
-    if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, kind !== Atomic.misaligned);
+    if (lo & (size - 1)) return this.#abort(lo, hi, ALIGNMENT, kind === Atomic.write || kind === Atomic.misalignedStore);
     const host = this.#translate(lo, hi, size, kind === Atomic.write ? WRITE : UPDATE, 0, false);
     if (host > 0) {
       this.#written(host, size);
@@ -116,16 +116,17 @@ export class Accesses extends Fetches {
 
   /** DC ZVA outside of generated code. False: an exception was taken. */
   zero(lo: number, hi: number): boolean {
-    const host = this.#zero(lo & ~63, hi);
+    const host = this.#zero(lo, hi);
     if (host !== 0) this.block.bytes.fill(0, host, host + 64);
     return host !== 0;
   }
 
-  /** Host address of 64 bytes that are about to be zeroed; 0: an exception was taken. */
+  /** Host address of the 64 bytes around an address that are about to be zeroed; 0: an exception was taken. FAR_ELx gets the address as it is. */
   #zero(lo: number, hi: number): number {
-    const host = this.#translate(lo, hi, 64, WRITE, 0, false, true);
-    if (host < 0) return 0;
-    if (host === 0) return this.#external(lo, hi, true);
+    const found = this.#translate(lo, hi, 64, WRITE, 0, false, true);
+    if (found < 0) return 0;
+    if (found === 0) return this.#external(lo, hi, true);
+    const host = found - (lo & 63);
     this.#written(host, 64);
     return host;
   }
@@ -141,7 +142,7 @@ export class Accesses extends Fetches {
     if (cached !== 0) return cached;
     if (!this.#walk(lo, hi, access, asUser, unaligned || zeroBlock ? UNALIGNED : 0)) return this.#fault(lo, hi, zeroBlock);
     const isDebugged = this.#isDebugged(lo, hi);
-    if (isDebugged && this.#watched(lo, hi, size, access, el)) return -1;
+    if (isDebugged && this.#watched(zeroBlock ? lo & ~63 : lo, hi, size, access, el)) return -1;
     const host = this.ram.offset(this.mmu.result.pa);
     if (host < 0) {
       this.#slow.note(hi, lo);

@@ -12,13 +12,18 @@ const HCR_EL2 = registerOffset("HCR_EL2");
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
 const SCTLR_EL2 = registerOffset("SCTLR_EL2");
 
-/** Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when the regime's stage 1 is off. */
-const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8;
+/**
+ * Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when the regime's stage 1 is off, and 4 while SCTLR_EL1.A is set: no data is in such a
+ * bank, so that all accesses are looked at.
+ */
+const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8, ALIGNED = 4;
+/** SCTLR_ELx. */
+const M = 1, A = 2;
 
 /** Keeps TLB pointers and FP_ENABLED true to PSTATE and the system registers. */
 export class TranslationContext {
   #vcpu = 0;
-  /** Whose address spaces the table has: vCPU, VMID, and whether stage 1 is off; -1: of nobody. */
+  /** Whose address spaces the table has: vCPU, VMID, and what SCTLR says; -1: of nobody. */
   #owner = -1;
   #evictions = 0;
 
@@ -39,10 +44,11 @@ export class TranslationContext {
   update(): void {
     const { block, mmu } = this;
     const el = block.get(at.EL);
-    const off = block.get(el === 2 ? SCTLR_EL2 : SCTLR_EL1) & 1 ? 0 : STAGE1_OFF;
+    const sctlr = block.get(el === 2 ? SCTLR_EL2 : SCTLR_EL1);
+    const rules = (sctlr & M ? 0 : STAGE1_OFF) | (el < 2 && sctlr & A ? ALIGNED : 0);
     // MPUs are looked at anew at each change.
-    if (el === 2 || mmu.mpu) this.#select(el, off);
-    else this.#choose(el, off, mmu.vmid(), mmu.asid());
+    if (el === 2 || mmu.mpu) this.#select(el, rules);
+    else this.#choose(el, rules, mmu.vmid(), mmu.asid());
     const fpAtEl0 = this.#fpEnabled(0) ? 1 : 0, fpAtEl1 = this.#fpEnabled(1) ? 1 : 0;
     block.set(at.FP_ENABLED_AT, fpAtEl0);
     block.set(at.FP_ENABLED_AT + 4, fpAtEl1);
@@ -50,20 +56,20 @@ export class TranslationContext {
   }
 
   /** Banks that generated code doesn't find by itself. */
-  #select(el: number, off: number): void {
+  #select(el: number, rules: number): void {
     this.settle();
     const { block, mmu, tlb } = this;
     const vmid = el === 2 ? 0 : mmu.vmid(), asid = el === 2 ? 0 : mmu.asid();
-    const data = tlb.select(this.#vcpu, vmid, asid, (el === 2 ? MODE_EL2 : this.#mode(el)) | off);
+    const data = tlb.select(this.#vcpu, vmid, asid, (el === 2 ? MODE_EL2 : this.#mode(el)) | rules);
     block.set(at.TLB, data.address);
-    block.set(at.TLB_UNPRIVILEGED, this.#isPrivileged(el) ? data.address : tlb.select(this.#vcpu, vmid, asid, MODE_EL0 | off).address);
+    block.set(at.TLB_UNPRIVILEGED, this.#isPrivileged(el) ? data.address : tlb.select(this.#vcpu, vmid, asid, MODE_EL0 | rules).address);
     for (let n = MODE_EL0; n <= MODE_EL1_PAN; n++) block.set(at.BANKS + 4 * n, 0);
   }
 
   /** Banks of EL0 and EL1, of which those of the present address space are noted in the block, and those of others in the table. */
-  #choose(el: number, off: number, vmid: number, asid: number): void {
+  #choose(el: number, rules: number, vmid: number, asid: number): void {
     const { block, tlb, spaces } = this;
-    const owner = (vmid * 256 + this.#vcpu) * 16 + off;
+    const owner = (vmid * 256 + this.#vcpu) * 16 + rules;
     if (owner !== this.#owner || tlb.evictions !== this.#evictions) {
       spaces.clear();
       this.#owner = owner;
@@ -73,7 +79,7 @@ export class TranslationContext {
       const known = block.words[spaces.row(asid) + 1 + mode];
       if (known !== 0) return known;
       this.#touch();
-      const { address } = tlb.select(this.#vcpu, vmid, asid, mode | off);
+      const { address } = tlb.select(this.#vcpu, vmid, asid, mode | rules);
       if (tlb.evictions !== this.#evictions) spaces.clear();
       this.#evictions = tlb.evictions;
       return block.words[spaces.row(asid) + 1 + mode] = address;

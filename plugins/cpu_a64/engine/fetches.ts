@@ -74,6 +74,7 @@ export class Fetches {
   /** A branch to TARGET leaves its page. 0: an exception was taken, or the run loop must look first. */
   arrive(): number {
     const { block } = this;
+    this.exceptions.routines.dropTag();
     const lo = block.get(at.TARGET), hi = block.get(at.TARGET + 4);
     if (!this.#isStepping && !this.debug.holdsCode(lo, hi)) return this.fetch();
     block.setPair(at.PC, lo, hi);

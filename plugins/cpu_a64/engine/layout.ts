@@ -52,7 +52,7 @@ export const BANK_CLEARED: number = BANK_NOTED + 4 * NOTED_SLOTS + 16;
 export const BANK_SIZE: number = BANK_CLEARED + 176;
 
 /** Kinds of `slowAtomic`: only the alignment is in question, and wrong; reads and writes; writes; DC ZVA, which writes 64 bytes. */
-export const Atomic = { misaligned: 0, update: 1, write: 2, zero: 3 } as const;
+export const Atomic = { misaligned: 0, update: 1, write: 2, zero: 3, misalignedStore: 4 } as const;
 
 /** PAGE_VA that no address is in: the next branch looks its page up. */
 export const NO_PAGE = 1;

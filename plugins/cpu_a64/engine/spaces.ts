@@ -13,7 +13,7 @@ export const SPACE_VALID = 1 << 16;
 /** Bytes of all. */
 export const SPACES_SIZE = 1 << (SPACE_BITS + SPACE_SHIFT);
 
-/** The table of one physical CPU. All rows are of one vCPU, VMID and state of stage 1. */
+/** The table of one physical CPU. All rows are of one vCPU, VMID and state of SCTLR_EL1. */
 export class Spaces {
   /** @param address of the table, a multiple of 4 */
   constructor(readonly block: Block, readonly address: number) {}

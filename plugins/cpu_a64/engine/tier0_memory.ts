@@ -42,13 +42,14 @@ export abstract class Tier0Memory extends Tier0State {
     return this.let(i32.add(this.load32(unprivileged ? at.TLB_UNPRIVILEGED : at.TLB), entryIn(this.place.f, va)));
   }
 
-  protected checkAligned(va: I64, size: number): void {
+  protected checkAligned(va: I64, size: number, isStore = false): void {
     if (size === 1) return;
     const { f, base, imports } = this.place;
     f.if(i32.wrap(i64.and(va, i64.const(BigInt(size - 1)))), () => {
       this.place.spill();
       f.store("i64", i32.const(0), va, base + at.ADDRESS);
-      f.if(i32.eqz(call("i32", imports.slowAtomic, i32.const(size), i32.const(Atomic.misaligned))), () => this.place.leave());
+      const kind = isStore ? Atomic.misalignedStore : Atomic.misaligned;
+      f.if(i32.eqz(call("i32", imports.slowAtomic, i32.const(size), i32.const(kind))), () => this.place.leave());
     });
   }
 
@@ -65,7 +66,7 @@ export abstract class Tier0Memory extends Tier0State {
 
   store(address: I64, log2: number, value: I64, options: AccessOptions = {}): void {
     const va = this.let(address);
-    if (options.ordered) this.checkAligned(va, 1 << log2);
+    if (options.ordered) this.checkAligned(va, 1 << log2, true);
     const kind = (options.ordered && this.environment.sharesMemory ? atomicLaneStores : laneStores)[log2];
     this.write(
       va,
@@ -126,19 +127,19 @@ export abstract class Tier0Memory extends Tier0State {
 
   zeroBlock(address: I64): void {
     const { f } = this.place;
-    const va = this.let(i64.and(address, i64.const(-64n)));
+    const va = this.let(address);
     // EL2 isn't asked: it goes the long way.
     const isProhibited = i32.or(
       i32.and(i32.eqz(this.load32(at.EL)), i32.eqz(i32.and(this.load32(SCTLR_EL1), i32.const(DZE)))),
       i32.and(this.load32(HCR_EL2), i32.const(TDZ)),
     );
     f.if(isProhibited, () => this.system("sys"), () => {
-      const host = this.let(this.zeroable(va));
+      const host = this.let(i32.and(this.zeroable(va), i32.const(-64)));
       for (let i = 0; i < 64; i += 16) f.store("v128", host, v128.const(0n, 0n), i);
     });
   }
 
-  /** Host address of 64 bytes that DC ZVA may zero, or a jump out. */
+  /** Host address of a byte of the block that DC ZVA may zero, or a jump out. */
   protected zeroable(va: I64): I32 {
     return this.exclusive(va, 64, Atomic.zero, i32.const(1));
   }

@@ -21,6 +21,8 @@ export interface ExceptionRoutines {
   record1(spsr: number, pcSlot: number, esr: number, returnOffset: number, vector: number): number;
   /** What ERET would do now: the level that it returns to, or -1 when it is illegal. */
   returnTarget(): number;
+  /** What a branch to TARGET does to a tag. */
+  dropTag(): void;
   /** ERET at EL1 or EL2. An illegal one sets PSTATE.IL and stays at its level. `steps`: PSTATE.SS afterwards. */
   exceptionReturn(steps: number): void;
 }
@@ -50,6 +52,15 @@ export function exceptionRoutines(memory: WebAssembly.Memory, base: number, hasP
       block.set(at.STEPPED, i32.const(Stepped.nothing));
     }, `take${toEl}`);
   }
+  module.function([], undefined, (f) => {
+    const block = new BlockCode(f, base);
+    const to = f.let(block.get64(at.TARGET));
+    f.if(
+      i32.eq(block.get(at.EL), i32.const(2)),
+      () => block.set64(at.TARGET, block.branchTarget(2, to)),
+      () => block.set64(at.TARGET, block.branchTarget(1, to)),
+    );
+  }, "dropTag");
   const target = module.function([], "i32", (f) => returnTarget(new BlockCode(f, base)), "returnTarget");
   module.function(["i32"], undefined, (f) => {
     const block = new BlockCode(f, base);

@@ -143,7 +143,9 @@ class SlowPathCode extends BlockCode {
     f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
     const va = f.let(this.get64(at.TARGET));
     const low = f.let(i32.wrap(va));
+    // Misaligned, or with a tag.
     f.brIf(elsewhere, i32.and(low, i32.const(3)));
+    f.brIf(elsewhere, i64.ne(va, i64.shr_s(i64.shl(va, i64.const(8n)), i64.const(8n))));
     const page = f.let(i64.and(va, i64.const(-4096n)));
     const bank = f.let(this.get(at.TLB));
     const index = i32.and(i32.shr_u(low, i32.const(12)), i32.const((1 << l.ITLB_BITS) - 1));
