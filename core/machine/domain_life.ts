@@ -247,8 +247,11 @@ export class DomainLife {
     }
   }
 
-  /** Gives everything back that a domain holds. Nothing happens when it is gone already. What plugins throw meanwhile is traced. */
-  destroy(domain: Domain): void {
+  /**
+   * Gives everything back that a domain holds. Nothing happens when it is gone already. What plugins throw meanwhile is traced. `withMachine`:
+   * nothing runs any more.
+   */
+  destroy(domain: Domain, withMachine = false): void {
     const guest = domain as GuestDomain;
     const scope = this.#residents.get(guest)?.scope;
     if (scope === undefined) return;
@@ -264,7 +267,7 @@ export class DomainLife {
     if (ended >= 0) this.#ended.splice(ended, 1);
     this.#destroyed = guest.name;
     try {
-      guest.destroy();
+      guest.destroy(withMachine);
     } catch (error) {
       // Of a snapshot that lied about who owns what.
       this.environment.tracer.trace("plugin failure", () => new PluginError(guest.name, "destroy", error).message);

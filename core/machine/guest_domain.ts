@@ -196,8 +196,11 @@ export class GuestDomain implements Domain {
     this.parts.vcpuReset(vcpu);
   }
 
-  /** Gives everything back: vCPUs, mappings and tables, and then the frames that they pointed to. */
-  destroy(): void {
+  /**
+   * Gives everything back: vCPUs, mappings and tables, and then the frames that they pointed to. `withMachine`: nothing runs any more, so
+   * the CPU engine needn't be told.
+   */
+  destroy(withMachine = false): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#outcome ??= { kind: "power-off" };
@@ -209,7 +212,7 @@ export class GuestDomain implements Domain {
     for (const { value: pa, size } of [...this.#chunks.all]) {
       this.parts.memory.release(this.name, pa, size);
       // Frames are scrubbed for their next owner; code that was decoded from them has to go as well.
-      this.parts.engine.memoryWritten(pa, size);
+      if (!withMachine) this.parts.engine.memoryWritten(pa, size);
     }
   }
 

@@ -349,9 +349,10 @@ export class Machine {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const domain of this.domains.toReversed()) this.#life.destroy(domain);
+    for (const domain of this.domains.toReversed()) this.#life.destroy(domain, true);
     this.#host.board.close((owner, hook, error) => this.#tracer.trace("plugin failure", () => new PluginError(owner, hook, error).message));
     this.#sockets.close();
+    this.#ram.dispose();
   }
 
   async #build(snapshot?: Snapshot): Promise<void> {

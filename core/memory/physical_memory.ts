@@ -34,8 +34,11 @@ export interface PhysicalMemory {
   readonly lazy?: LazyPages;
   /** By the board's order. */
   readonly banks: readonly RamBank[];
-  /** Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. */
-  reserve(bytes: number): number;
+  /**
+   * Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. `used`: asked when the
+   * machine is gone; which of them may be other than zero, from where to where, so that another machine can have the memory. Absent: none can.
+   */
+  reserve(bytes: number, used?: () => readonly (readonly [from: number, to: number])[]): number;
   /** A bounds-checked view of RAM. Throws a `RangeError` when any byte isn't RAM. */
   view(pa: Pa, size: number): Uint8Array;
   /** True when all of it is RAM. */

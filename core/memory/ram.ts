@@ -6,12 +6,15 @@
  */
 import { hex, PAGE_SIZE } from "./address.ts";
 import type { Board } from "../board/board.ts";
-import { Buddy, MAX_ORDER } from "./buddy.ts";
 import type { SavedRam } from "./saved_ram.ts";
 import { colourOf } from "./cache_colours.ts";
 import type { CacheColours } from "./cache_colours.ts";
 import { checkRange, rangeText, WindowTable } from "./mmio.ts";
 import type { LazyPages, PhysicalMemory, RamBank } from "./physical_memory.ts";
+import { loadBank, newBank, releaseFrames, saveBank } from "./ram_bank.ts";
+import type { Bank } from "./ram_bank.ts";
+import { giveSharedMemory, takeSharedMemory } from "./shared_memory.ts";
+import type { SharedMemory } from "./shared_memory.ts";
 
 /** No block of that size is free. */
 export class OutOfFramesError extends Error {
@@ -34,21 +37,7 @@ const WASM_PAGE = 65536;
 const WASM_PAGES = 65536;
 /** For the engine, below all RAM, so that its addresses stay small; what nobody touches costs the host nothing. */
 const ENGINE_AREA = 0x1000_0000;
-/** Order 18 blocks are 1 GiB: indexes of a bank start below it at a multiple of that, so that alignment is the address's. */
-const ALIGNMENT = PAGE_SIZE * 2 ** MAX_ORDER;
-
-interface Bank extends RamBank {
-  readonly buddy: Buddy;
-  /** Taken by address only: it isn't handed out. */
-  readonly isBeside: boolean;
-  /** Address of index 0. */
-  readonly origin: number;
-  /** Owner number of each frame; 0: free. */
-  readonly owner: Uint16Array;
-  readonly references: Uint32Array;
-  /** 1: had an owner, and may hold its bytes. */
-  readonly dirty: Uint8Array;
-}
+const NOWHERE = new SharedArrayBuffer(0);
 
 /** Physical memory that a board's plugins bring beside its RAM. */
 export function memoryBeside(board: Board): { readonly at: number; readonly size: number }[] {
@@ -58,9 +47,10 @@ export function memoryBeside(board: Board): { readonly at: number; readonly size
 /** RAM of a board. */
 export class Ram implements PhysicalMemory {
   readonly wasm: WebAssembly.Memory;
-  /** The memory's, for good: it never grows, and asking for it takes its time. */
-  readonly #buffer: SharedArrayBuffer;
-  readonly #view: DataView;
+  readonly #shared: SharedMemory;
+  /** The memory's: it never grows, and asking for it takes its time. */
+  #buffer: SharedArrayBuffer;
+  #view: DataView;
   readonly banks: readonly RamBank[];
   readonly #banks = new WindowTable<Bank>("RAM");
   readonly #ownerNumbers = new Map<string, number>();
@@ -69,11 +59,15 @@ export class Ram implements PhysicalMemory {
   readonly #allocated = new Map<string, Set<number>>();
   /** While domains are built for a snapshot: who asks for frames gets those that he got then. */
   #given: Map<string, number[]> | undefined;
+  /** What was loaded, and is so still. */
+  #loaded: SavedRam | undefined;
   /** One for each 4 KiB of the shared memory: it may hold something else than zeroes. Whoever writes past {@linkcode view} says so here. */
   readonly touched: Uint8Array;
   lazy?: LazyPages;
   /** End of what the engine reserved. The first 64 KiB stay unused, so that offset 0 is never a valid place. */
   #reserved = WASM_PAGE;
+  readonly #reservations: { readonly at: number; readonly used: (() => readonly (readonly [from: number, to: number])[]) | undefined }[] =
+    [];
   #sealed = false;
 
   /** Throws a `RangeError` when the banks aren't page aligned, overlap, or don't fit into 3.75 GiB. */
@@ -90,39 +84,38 @@ export class Ram implements PhysicalMemory {
       if (offset + size > WASM_PAGE * WASM_PAGES) {
         throw new RangeError(`RAM bank ${rangeText(at, size)}: all RAM together is at most 3.75 GiB`);
       }
-      const origin = Math.floor(at / ALIGNMENT) * ALIGNMENT;
-      const frames = size / PAGE_SIZE;
-      const bank: Bank = {
-        base: at,
-        size,
-        hostOffset: offset,
-        origin,
-        buddy: new Buddy((at - origin) / PAGE_SIZE, frames),
-        owner: new Uint16Array(frames),
-        references: new Uint32Array(frames),
-        dirty: new Uint8Array(frames),
-        isBeside: index >= banks.length,
-      };
+      const bank = newBank(at, size, offset, index >= banks.length);
       this.#banks.add(at, size, "RAM bank", bank);
       list.push(bank);
       offset += Math.ceil(size / WASM_PAGE) * WASM_PAGE;
     }
     this.banks = list.map(({ base, size, hostOffset }) => ({ base, size, hostOffset }));
-    // It never grows: with a maximum that says so, generated code needn't look its size up at each access.
-    this.wasm = new WebAssembly.Memory({ initial: offset / WASM_PAGE, maximum: offset / WASM_PAGE, shared: true });
+    this.#shared = takeSharedMemory(offset, ENGINE_AREA);
+    this.wasm = this.#shared.wasm;
+    this.touched = this.#shared.touched;
     this.#buffer = this.wasm.buffer as unknown as SharedArrayBuffer;
     this.#view = new DataView(this.#buffer);
-    this.touched = new Uint8Array(this.#buffer, ENGINE_AREA - offset / PAGE_SIZE, offset / PAGE_SIZE);
+  }
+
+  /** The machine is gone. Whoever looks into its RAM now gets a `RangeError`: the memory may be the next machine's. */
+  dispose(): void {
+    if (this.#buffer === NOWHERE) return;
+    this.#buffer = NOWHERE;
+    this.#view = new DataView(NOWHERE);
+    // Whoever failed while he was built can't say what he used.
+    if (!this.#sealed || this.#reservations.some(({ used }) => used === undefined)) return;
+    const { lazy } = this;
+    this.lazy = undefined;
+    giveSharedMemory(
+      this.#shared,
+      lazy?.absent,
+      this.#reservations.flatMap(({ at, used }) => used!().map(([from, to]) => ({ at: at + from, size: to - from }))),
+    );
   }
 
   /** For a snapshot. */
   save(): SavedRam {
-    const banks = this.#banks.all.map(({ value: { owner, references, dirty, buddy } }) => ({
-      owner: owner.slice(),
-      references: references.slice(),
-      dirty: dirty.slice(),
-      free: buddy.save(),
-    }));
+    const banks = this.#banks.all.map(({ value }) => saveBank(value));
     return { names: [...this.#ownerNames], allocated: new Map([...this.#allocated].map(([owner, all]) => [owner, [...all]])), banks };
   }
 
@@ -137,27 +130,20 @@ export class Ram implements PhysicalMemory {
   }
 
   /** The counterpart of {@linkcode save}: what was owned up to now is scrubbed before it is owned again. Throws a `RangeError` for nonsense. */
-  load({ names, allocated, banks }: SavedRam): void {
-    if (!names.every((name) => typeof name === "string")) throw new RangeError("an owner's name is no text");
+  load(saved: SavedRam): void {
     this.#given = undefined;
+    // Nobody took or gave anything back since it was loaded.
+    if (saved === this.#loaded) return;
+    const { names, allocated, banks } = saved;
+    if (!names.every((name) => typeof name === "string")) throw new RangeError("an owner's name is no text");
     this.#allocated.clear();
     for (const [owner, addresses] of allocated) this.#allocated.set(owner, new Set(addresses));
     this.#ownerNames.splice(0, this.#ownerNames.length, ...names);
     this.#ownerNumbers.clear();
     names.forEach((name, number) => number > 0 && this.#ownerNumbers.set(name, number));
     this.#held.splice(0, this.#held.length, ...names.map(() => 0));
-    this.#banks.all.forEach(({ value: bank }, index) => {
-      const saved = banks[index];
-      for (let frame = 0; frame < bank.owner.length; frame++) {
-        const number = saved.owner[frame];
-        if (number >= names.length) throw new RangeError(`a frame belongs to owner ${number}, who has no name`);
-        bank.dirty[frame] = number === 0 && (saved.dirty[frame] || bank.owner[frame] || bank.dirty[frame]) ? 1 : saved.dirty[frame];
-        if (number > 0) this.#held[number]++;
-      }
-      bank.owner.set(saved.owner);
-      bank.references.set(saved.references);
-      bank.buddy.load(saved.free);
-    });
+    this.#banks.all.forEach(({ value: bank }, index) => loadBank(bank, banks[index], this.#held));
+    this.#loaded = saved;
   }
 
   /** Numbers of the pages of the shared memory that somebody owns and that may hold something else than zeroes, ascending. */
@@ -176,13 +162,14 @@ export class Ram implements PhysicalMemory {
     return bank && bank.base + (page * PAGE_SIZE - bank.hostOffset);
   }
 
-  reserve(bytes: number): number {
+  reserve(bytes: number, used?: () => readonly (readonly [from: number, to: number])[]): number {
     if (this.#sealed) throw new Error("memory for the CPU engine can be reserved during board set-up only");
     if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new RangeError(`reserve: ${bytes} bytes`);
     const at = this.#reserved, limit = this.touched.byteOffset;
     const end = at + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
     if (end > limit) throw new RangeError(`the CPU engine asks for ${bytes} bytes; ${limit - at} of its area are left`);
     this.#reserved = end;
+    this.#reservations.push({ at, used });
     return at;
   }
 
@@ -193,10 +180,11 @@ export class Ram implements PhysicalMemory {
 
   view(pa: number, size: number): Uint8Array<SharedArrayBuffer> {
     const offset = this.#offset(pa, size);
+    const view = new Uint8Array(this.#buffer, offset, size);
     const first = Math.floor(offset / PAGE_SIZE), end = Math.ceil((offset + size) / PAGE_SIZE);
     if (this.lazy !== undefined) this.#bring(first, end);
     this.touched.fill(1, first, end);
-    return new Uint8Array(this.#buffer, offset, size);
+    return view;
   }
 
   /** Everything is here afterwards. */
@@ -276,28 +264,17 @@ export class Ram implements PhysicalMemory {
   reference(owner: string, pa: number, size: number = PAGE_SIZE): void {
     if (this.#given) return;
     const { bank, first, count } = this.#owned(owner, pa, size, "reference");
+    this.#loaded = undefined;
     for (let frame = first; frame < first + count; frame++) bank.references[frame]++;
   }
 
   release(owner: string, pa: number, size: number = PAGE_SIZE): void {
     if (this.#given) return;
     const { bank, first, count } = this.#owned(owner, pa, size, "release");
+    this.#loaded = undefined;
     const number = this.#ownerNumbers.get(owner)!;
     const allocated = this.#allocated.get(owner);
-    // Neighbours go together: frames one by one would be merged one by one.
-    let gone = 0;
-    for (let frame = first; frame <= first + count; frame++) {
-      if (frame < first + count && --bank.references[frame] === 0) {
-        bank.dirty[frame] = 1;
-        bank.owner[frame] = 0;
-        allocated?.delete(bank.base + frame * PAGE_SIZE);
-        gone++;
-      } else if (gone > 0) {
-        this.#held[number] -= gone;
-        bank.buddy.releaseRange(bank.buddy.first + frame - gone, gone);
-        gone = 0;
-      }
-    }
+    this.#held[number] -= releaseFrames(bank, first, count, allocated);
     if (allocated?.size === 0) this.#allocated.delete(owner);
   }
 
@@ -335,6 +312,7 @@ export class Ram implements PhysicalMemory {
   }
 
   #take(bank: Bank, first: number, count: number, owner: string): void {
+    this.#loaded = undefined;
     const number = this.#number(owner);
     bank.owner.fill(number, first, first + count);
     bank.references.fill(1, first, first + count);

@@ -130,8 +130,16 @@ export class Snapshot {
   }
 }
 
+const hashes = new WeakMap<Board, string>();
+
 /** Tells boards apart: all that a run depends on, but for the content of images and how time is paced. */
 export function boardHash(board: Board): string {
+  let hash = hashes.get(board);
+  if (hash === undefined) hashes.set(board, hash = hashOf(board));
+  return hash;
+}
+
+function hashOf(board: Board): string {
   const uses = (list: readonly PluginUse[]) => list.map(({ plugin, options }) => [plugin.name, options]);
   const { name, seed, nsPerInstruction, pcpus, memory, plugins, domains } = board;
   const parts = {

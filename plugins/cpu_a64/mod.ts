@@ -129,10 +129,8 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
       profiles: options.profile === "report",
       breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,
     });
-    if (board.parallel) {
-      context.onStop(() => engine.parallel?.stop());
-      await engine.startCpus(board.pcpus);
-    }
+    context.onStop(() => engine.stop());
+    if (board.parallel) await engine.startCpus(board.pcpus);
     const { profile, tier1 } = engine.cpu;
     context.onStop(() => tier1?.save());
     if (profile) context.onStop(() => context.trace("profile", () => profile.report(tier1)));

@@ -3,7 +3,7 @@ import type { PhysicalMemory } from "../../../core/mod.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE } from "./layout.ts";
 import { SPACES_SIZE } from "./spaces.ts";
 import { walkAreaSize } from "./walk_area.ts";
-import { sideTableSize, type Tier1Mode } from "./tier1/tier1.ts";
+import { sideTableSize, sideTableUsed, type Tier1Mode } from "./tier1/tier1.ts";
 
 /** Translation contexts whose TLB entries are kept. */
 export const BANKS = 64;
@@ -20,6 +20,28 @@ export function areaSizes(stateSize: number, codePages: number, frames: number, 
 }
 
 /** Reserves them. */
-export function reserveAreas(memory: PhysicalMemory, stateSize: number, codePages: number, tier1: Tier1Mode): readonly number[] {
-  return areaSizes(stateSize, codePages, memory.touched.length, tier1).map((size) => memory.reserve(size));
+export function reserveAreas(memory: PhysicalMemory, cpu: Used, codePages: number, tier1: Tier1Mode): readonly number[] {
+  const frames = memory.touched.length;
+  return areaSizes(cpu.stateSize, codePages, frames, tier1).map((size, area) => memory.reserve(size, () => usedParts(cpu, frames)[area]));
+}
+
+/** What tells how much of them a CPU has used. */
+interface Used {
+  readonly stateSize: number;
+  readonly tlb: { readonly usedBytes: number };
+  readonly code: { readonly slots: number; readonly usedPages: number };
+}
+
+/** Which parts of each area a CPU may have written to, in the same order: from where to where, from its beginning. */
+function usedParts(
+  { stateSize, tlb, code: { slots, usedPages } }: Used,
+  frames: number,
+): readonly (readonly (readonly [from: number, to: number])[])[] {
+  return [
+    [[0, stateSize]],
+    [[0, tlb.usedBytes], [SPACES_AT, SPACES_AT + SPACES_SIZE]],
+    [[0, usedPages * RECORD_PAGE_STRIDE]],
+    [[0, walkAreaSize(frames)]],
+    sideTableUsed(usedPages, slots),
+  ];
 }

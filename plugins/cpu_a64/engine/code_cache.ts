@@ -48,6 +48,7 @@ export class CodeCache {
   /** Slots of views, by frame. */
   readonly #views = new Map<number, number[]>();
   readonly #free: number[] = [];
+  #usedPages = 0;
   /** Words decoded lately, and their records, four words each; a record's first half word is never 0. */
   readonly #words = new Uint32Array(1 << MEMORY_BITS);
   readonly #records = new Uint32Array(4 << MEMORY_BITS);
@@ -71,6 +72,11 @@ export class CodeCache {
     this.#first = new Uint16Array(slots);
     this.#end = new Uint16Array(slots);
     for (let i = slots - 1; i >= 0; i--) this.#free.push(i);
+  }
+
+  /** Pages of records, from the first on, that were ever used: nobody wrote beyond. */
+  get usedPages(): number {
+    return this.#usedPages;
   }
 
   /** True when the frame at this offset of the shared memory holds decoded code. */
@@ -106,6 +112,7 @@ export class CodeCache {
   #allocate(frame: number, first: number, end: number): number {
     if (this.#free.length === 0) this.dropAll();
     const slot = this.#free.pop()!;
+    this.#usedPages = Math.max(this.#usedPages, slot + 1);
     this.#frameOf[slot] = frame;
     this.#writes[slot] = 0;
     this.#first[slot] = first;

@@ -90,7 +90,7 @@ export class Cpu {
     const { memory, bus, model, breakBeforeMake: report, neighbours, codePages = CODE_PAGES, tier1: mode = "off" } = options;
     const regions = mpuRegions(model);
     this.stateSize = at.STATE_SIZE + (regions ? mpuBytes(regions) : 0);
-    const [state, banks, records, area, sideTable = 0] = reserveAreas(memory, this.stateSize, codePages, mode);
+    const [state, banks, records, area, sideTable = 0] = reserveAreas(memory, this, codePages, mode);
     const block = this.block = new Block(memory.wasm, state, memory.touched);
     this.file = new RegisterFile(model);
     this.exceptions = new ExceptionUnit(block, model.features, options.smc);

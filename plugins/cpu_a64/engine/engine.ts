@@ -42,6 +42,12 @@ export class A64Engine implements CpuEngine {
   /** The physical CPUs, when they are threads. */
   parallel: Parallel | undefined;
 
+  /** The machine is gone, and its memory may be another one's. */
+  stop(): void {
+    this.parallel?.stop();
+    this.cpu.occupancy.end();
+  }
+
   /** Starts so many physical CPUs in threads of their own. */
   async startCpus(cpus: number): Promise<void> {
     this.parallel = await Parallel.start(this.cpu, this.options, cpus);

@@ -23,11 +23,14 @@ export interface OccupancyParts {
 /** The vCPU in the block. */
 export class Occupancy {
   inside: Occupant | undefined;
+  /** The block is another machine's. */
+  #isOver = false;
 
   constructor(readonly parts: OccupancyParts) {}
 
   /** Puts a vCPU's registers into the block, and those of the one before where they are kept. */
   enter(vcpu: Occupant): void {
+    if (this.#isOver) throw new Error("the machine is gone, and its vCPUs' registers with it");
     const { block: { bytes, address }, accesses, context, debug, exceptions } = this.parts;
     accesses.checker?.entered(vcpu.number, vcpu.saved);
     this.#save();
@@ -53,6 +56,12 @@ export class Occupancy {
   vacate(): void {
     this.#save();
     this.inside = undefined;
+  }
+
+  /** The machine is gone: nobody enters any more. */
+  end(): void {
+    this.inside = undefined;
+    this.#isOver = true;
   }
 
   /** The vCPU is gone. */

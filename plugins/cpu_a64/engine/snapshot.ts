@@ -18,10 +18,19 @@ const TRANSIENT = [at.IP, at.STEPPED] as const;
 const SMALL = [[at.NZCV, 16], [at.DAIF, 16], [at.EL, 4], [at.SPSEL, 2], [at.PAN, 2], [at.UAO, 2], [at.SS, 2], [at.IL, 2]] as const;
 const HIGHEST_EL = 2;
 
+/** By what tells them apart: many machines are made of one snapshot. */
+const layouts = new Map<string, string>();
+
 /** Tells layouts apart: where each register lies. */
 export function stateLayout(model: string, stateSize: number): string {
-  const places = registers.map(({ name, offset }) => `${name}@${offset}`);
-  return createHash("sha256").update([model, stateSize, ...places].join()).digest("hex").slice(0, 32);
+  const key = `${model},${stateSize}`;
+  let layout = layouts.get(key);
+  if (layout === undefined) {
+    const places = registers.map(({ name, offset }) => `${name}@${offset}`);
+    layout = createHash("sha256").update([key, ...places].join()).digest("hex").slice(0, 32);
+    layouts.set(key, layout);
+  }
+  return layout;
 }
 
 /** Copies the state. What the vCPU's TLB knows goes, so that this run goes on as one that begins with the copy does. */

@@ -75,6 +75,11 @@ export class Tlb {
     for (let i = count - 1; i >= 0; i--) this.#free.push(address + i * BANK_SIZE);
   }
 
+  /** Of the banks, from the first on: nobody wrote beyond. */
+  get usedBytes(): number {
+    return this.#end - this.#first;
+  }
+
   /** The live bank at an address. */
   at(address: number): Bank | undefined {
     return this.#at.get(address);

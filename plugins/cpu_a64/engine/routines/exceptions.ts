@@ -7,7 +7,8 @@ import * as at from "../../state.ts";
 import { registerOffset } from "../../sysregs/mod.ts";
 import { FAST_STACK, PSTATE_FIELDS, SPSR, stackPointerSlot } from "../pstate.ts";
 import { Stepped } from "../syndrome.ts";
-import { limitsOf } from "./limits.ts";
+import { compiled } from "./compiled.ts";
+import type { limitsOf } from "./limits.ts";
 
 /** What may be asked for. Offsets are from the start of the state block. */
 export interface ExceptionRoutines {
@@ -35,7 +36,12 @@ const slot = (name: string, el: 1 | 2) => registerOffset(`${name}_EL${el}`);
 
 /** Makes them for a state block. `hasPan`: the CPU has PSTATE.PAN. */
 export function exceptionRoutines(memory: WebAssembly.Memory, base: number, hasPan: boolean): ExceptionRoutines {
-  const module = new ModuleBuilder(limitsOf(memory));
+  const module = compiled(`exceptions ${base} ${hasPan}`, memory, (limits) => write(limits, base, hasPan));
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as ExceptionRoutines;
+}
+
+function write(limits: ReturnType<typeof limitsOf>, base: number, hasPan: boolean): ModuleBuilder {
+  const module = new ModuleBuilder(limits);
   const [record1, record2] = ([1, 2] as const).map((toEl) =>
     module.function(["i32", "i32", "i32", "i32", "i32"], "i32", (f) => record(new BlockCode(f, base), toEl, hasPan), `record${toEl}`)
   );
@@ -96,8 +102,7 @@ export function exceptionRoutines(memory: WebAssembly.Memory, base: number, hasP
       () => block.set64(at.PC, block.branchTarget(1, pc.value)),
     );
   }, "exceptionReturn");
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory } });
-  return instance.exports as unknown as ExceptionRoutines;
+  return module;
 }
 
 /** Writes ELR, SPSR and ESR, and the vector's address to where PC was. Gives PSTATE in the handler, in SPSR format. */

@@ -22,7 +22,8 @@ import { SPSR } from "../pstate.ts";
 import { SPACE_BITS, SPACE_SHIFT, SPACE_VALID } from "../spaces.ts";
 import { EC } from "../syndrome.ts";
 import { BlockCode, type ExceptionRoutines } from "./exceptions.ts";
-import { limitsOf } from "./limits.ts";
+import { compiled } from "./compiled.ts";
+import type { limitsOf } from "./limits.ts";
 
 const TCR_EL1 = registerOffset("TCR_EL1"), TTBR = [registerOffset("TTBR0_EL1"), registerOffset("TTBR1_EL1")] as const;
 const VBAR_EL1 = registerByName("VBAR_EL1"), VPIDR_EL2 = registerOffset("VPIDR_EL2");
@@ -62,9 +63,22 @@ export function systemRoutine(
   base: number,
   ops: readonly SystemOp[],
   { exceptions, slow, updateContext }: SystemCallees,
-  { hasNeighbours, spaces }: SystemSurroundings,
+  surroundings: SystemSurroundings,
 ): (op: number, word: number) => number {
-  const module = new ModuleBuilder(limitsOf(memory));
+  const key = `system ${base} ${JSON.stringify(surroundings)} ${ops.join()}`;
+  const module = compiled(key, memory, (limits) => write(limits, base, ops, surroundings));
+  const { take1, returnTarget, exceptionReturn } = exceptions;
+  const env = { memory, slow, update: updateContext, take1, returnTarget, exceptionReturn };
+  return new WebAssembly.Instance(module, { env }).exports.system as (op: number, word: number) => number;
+}
+
+function write(
+  limits: ReturnType<typeof limitsOf>,
+  base: number,
+  ops: readonly SystemOp[],
+  { hasNeighbours, spaces }: SystemSurroundings,
+): ModuleBuilder {
+  const module = new ModuleBuilder(limits);
   const imported = {
     slow: module.importFunction("env", "slow", ["i32", "i32"], "i32"),
     update: module.importFunction("env", "update", []),
@@ -90,9 +104,7 @@ export function systemRoutine(
     });
     f.return(call("i32", imported.slow, ...f.params.map(({ value }) => value)));
   }, "system");
-  const { take1, returnTarget, exceptionReturn } = exceptions;
-  const env = { memory, slow, update: updateContext, take1, returnTarget, exceptionReturn };
-  return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env }).exports.system as (op: number, word: number) => number;
+  return module;
 }
 
 type Imported = Readonly<Record<"slow" | "update" | "take" | "returnTarget" | "exceptionReturn", Callable>>;

@@ -13,7 +13,8 @@ import {
   ITLB_SIZE,
   ITLB_TAG,
 } from "../layout.ts";
-import { limitsOf } from "./limits.ts";
+import { compiled } from "./compiled.ts";
+import type { limitsOf } from "./limits.ts";
 
 /** Operations on banks. */
 export interface TlbRoutines {
@@ -31,7 +32,11 @@ const SIZE = DTLB_SIZE + ITLB_SIZE;
 
 /** Makes them for a memory. */
 export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
-  const module = new ModuleBuilder(limitsOf(memory));
+  return new WebAssembly.Instance(compiled("tlb", memory, write), { env: { memory } }).exports as unknown as TlbRoutines;
+}
+
+function write(limits: ReturnType<typeof limitsOf>): ModuleBuilder {
+  const module = new ModuleBuilder(limits);
   module.function(["i32"], undefined, (f) => {
     const [bank] = parameters(f);
     f.fill(bank.value, i32.const(0xff), i32.const(BANK_CLEARED));
@@ -66,7 +71,7 @@ export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
     }, name);
   search("protectFrame", 0, DTLB_SIZE, DTLB_ENTRY_SHIFT, DTLB_FRAME, DTLB_WRITE);
   search("dropRecords", DTLB_SIZE, SIZE, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG);
-  return new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory } }).exports as unknown as TlbRoutines;
+  return module;
 }
 
 function parameters(f: FunctionBuilder): Local<"i32">[] {

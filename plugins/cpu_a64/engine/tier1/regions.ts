@@ -4,6 +4,7 @@ import type { CodeCache } from "../code_cache.ts";
 import { ENTER_REGION } from "../interpreter.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Entry } from "./cache/library.ts";
+import { RecordCounts } from "./record_counts.ts";
 import { PAGE_TABLE_SHIFT, type RegionAddresses } from "./region_module.ts";
 import { numberOf, partsOf, type SlotOf } from "./translation.ts";
 
@@ -25,11 +26,9 @@ export class Regions {
   readonly #bySlot = new Map<number, Region[]>();
   readonly #byHead = new Map<number, Region>();
   /** For each record: how many regions contain it. */
-  readonly #covered: Uint16Array;
+  readonly #covered = new RecordCounts();
 
-  constructor(readonly block: Block, readonly code: CodeCache, readonly addresses: RegionAddresses) {
-    this.#covered = new Uint16Array(code.slots * RECORDS_PER_PAGE);
-  }
+  constructor(readonly block: Block, readonly code: CodeCache, readonly addresses: RegionAddresses) {}
 
   /** The one that begins at a record, by its number among all. */
   at(head: number): Region | undefined {
@@ -42,7 +41,7 @@ export class Regions {
   }
 
   isCovered(index: number): boolean {
-    return this.#covered[index] > 0;
+    return this.#covered.get(index) > 0;
   }
 
   /** Whether an instruction can be entered by a region: it is decoded, and none begins there. */
@@ -106,7 +105,7 @@ export class Regions {
   #cover({ slotOf, entry }: Region, by: number): void {
     for (const { first, count } of entry.translation.spans) {
       const start = numberOf(first, slotOf);
-      for (let index = start; index < start + count; index++) this.#covered[index] += by;
+      for (let index = start; index < start + count; index++) this.#covered.add(index, by);
     }
   }
 }

@@ -13,6 +13,7 @@ import { Keeper, type TranslationStore } from "./cache/keeper.ts";
 import type { Kept } from "./cache/format.ts";
 import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
+import { RecordCounts } from "./record_counts.ts";
 import { MAX_PAGES, writeRegion, type WrittenRegion } from "./region.ts";
 import { PAGE_TABLE_SHIFT, type RegionAddresses, RegionModule } from "./region_module.ts";
 import { type Region, Regions } from "./regions.ts";
@@ -34,6 +35,11 @@ export const MAX_REGIONS = 8192;
 /** Bytes of the table beside the records, and of the regions' pages behind it. */
 export function sideTableSize(pages: number): number {
   return pageTableAt(pages) + (MAX_REGIONS << PAGE_TABLE_SHIFT);
+}
+
+/** Which parts of it may be other than zero when so many pages of records were ever used. */
+export function sideTableUsed(pages: number, of: number): readonly (readonly [from: number, to: number])[] {
+  return [[0, pageTableAt(pages)], [pageTableAt(of), sideTableSize(of)]];
 }
 
 function pageTableAt(pages: number): number {
@@ -79,7 +85,7 @@ export class Tier1 {
   readonly #free: number[] = [];
   readonly #pages: PageMap;
   /** For each record: whether a trace visited it. */
-  readonly #visited: Uint8Array;
+  readonly #visited = new RecordCounts();
   /** Visited for the first time since the last compilation. */
   #fresh: number[] = [];
   /** How often regions were made for a head. */
@@ -91,7 +97,6 @@ export class Tier1 {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
     const { code, block } = parts;
     this.#pages = new PageMap(code.slots);
-    this.#visited = new Uint8Array(code.slots * RECORDS_PER_PAGE);
     const pageTable = parts.sideTable + pageTableAt(code.slots);
     this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable };
     this.#regions = new Regions(block, code, this.#addresses);
@@ -103,8 +108,9 @@ export class Tier1 {
         visit: (record) => {
           const index = this.#index(record);
           this.#seen(Math.floor(index / RECORDS_PER_PAGE));
-          if (this.#visited[index] === 0) this.#fresh.push(index);
-          this.#visited[index] = 1;
+          if (this.#visited.get(index) > 0) return;
+          this.#fresh.push(index);
+          this.#visited.mark(index);
         },
         compile: (heads) => this.#compileHot(heads),
       });
@@ -218,7 +224,7 @@ export class Tier1 {
       const record = code.addressOf(Math.floor(number / RECORDS_PER_PAGE)) + number % RECORDS_PER_PAGE * RECORD_SIZE;
       // One without a record may have a trap in its place.
       if (block.halves[record >>> 1] === 0) return false;
-      return this.hotness === undefined || this.#visited[number] !== 0;
+      return this.hotness === undefined || this.#visited.get(number) > 0;
     };
     const own = slot * RECORDS_PER_PAGE + head;
     const isElsewhere = (index: number): boolean => {
@@ -331,7 +337,7 @@ export class Tier1 {
     this.#attempts.set(slot * RECORDS_PER_PAGE + translation.head, MAX_EXTENSIONS);
     for (const { first, count } of translation.spans) {
       const from = numberOf(first, slotOf);
-      this.#visited.fill(1, from, from + count);
+      for (let index = from; index < from + count; index++) this.#visited.mark(index);
     }
   }
 
@@ -347,8 +353,7 @@ export class Tier1 {
 
   /** Instructions of a page changed: regions made from them go. */
   #changed(slot: number, first: number, last: number): void {
-    const start = slot * RECORDS_PER_PAGE;
-    this.#visited.fill(0, start + first, start + Math.min(last + 1, RECORDS_PER_PAGE));
+    this.#visited.clear(slot, first, last);
     for (const region of this.#regions.in(slot)) {
       const part = region.parts.get(slot)!;
       if (part.last >= first && part.first <= last) this.#unbind(region);
