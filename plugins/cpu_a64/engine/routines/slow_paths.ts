@@ -101,7 +101,7 @@ class SlowPathCode extends BlockCode {
 
   store(elsewhere: Label, data: Callable): void {
     // One, two, four, or a multiple of eight.
-    this.f.brIf(elsewhere, i32.and(i32.gt_u(i32.popcnt(this.#size), i32.const(1)), i32.and(this.#size, i32.const(7))));
+    this.f.if(i32.gt_u(i32.popcnt(this.#size), i32.const(1)), () => this.f.brIf(elsewhere, i32.and(this.#size, i32.const(7))));
     const va = this.#address(elsewhere);
     const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
     this.#find(bank, va, l.DTLB_WRITE, (host) => this.#put(host));
@@ -182,7 +182,7 @@ class SlowPathCode extends BlockCode {
     const host = f.let(i32.load(i32.const(0), area + WALK_HOST));
     const isCode = f.let(i32.ge_s(i32.load16_s(codeOf(host), area + WALK_CODE), i32.const(0)));
     // Stores to decoded code are TypeScript's, each.
-    f.if(i32.and(isCode, i32.and(needs.value, i32.const(RIGHT_WRITE))), () => f.return(i32.const(0)));
+    f.if(isCode, () => f.if(i32.and(needs.value, i32.const(RIGHT_WRITE)), () => f.return(i32.const(0))));
     const page = f.let(i64.and(va.value, i64.const(-4096n)));
     const isReadable = f.let(i32.and(found, i32.const(RIGHT_READ)));
     const isWritable = f.let(i32.and(i32.ne(i32.and(found, i32.const(RIGHT_WRITE)), i32.const(0)), i32.eqz(isCode)));
