@@ -38,7 +38,8 @@ const toBytes = (text) => Uint8Array.from(text, (character) => character.charCod
 function openConsole(port) {
   const screen = make("div", { role: "tabpanel", id: `screen-${port}`, hidden: "" });
   const tab = make("button", { role: "tab", "aria-controls": screen.id, onclick: () => show(port) }, port);
-  const terminal = new globalThis.Terminal({ cols: 80, rows: 24, scrollback: 10_000, screenReaderMode: true });
+  // Eighty columns of this size are as wide as half the page.
+  const terminal = new globalThis.Terminal({ cols: 80, rows: 24, fontSize: 12, scrollback: 10_000, screenReaderMode: true });
   const type = (bytes) => ask("input", { port, bytes }).catch(remark);
   terminal.onData((text) => type(String.fromCharCode(...new TextEncoder().encode(text))));
   terminal.onBinary(type);
