@@ -7,7 +7,9 @@ import type { Done } from "../verb.ts";
 /** The command. */
 export function command(done: Done): Command {
   return new Command()
-    .description("Print the JSON Schema of board manifests, for editors.")
+    .description(
+      "Print the JSON Schema of board manifests, for editors: plugboard schema > board.schema.json. A manifest's first line names it: # yaml-language-server: $schema=board.schema.json",
+    )
     .action(() => {
       console.log(JSON.stringify(boardSchema(plugins), null, 2));
       done(0);
