@@ -23,7 +23,8 @@ import { SLOW_PAGES } from "../slow_pages.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { WALK_CODE, WALK_GLOBAL, WALK_HOST, WALK_LOST, WALK_SIZE_SHIFT, WALK_SLOW } from "../walk_area.ts";
 import { BlockCode } from "./exceptions.ts";
-import { limitsOf } from "./limits.ts";
+import { compiled } from "./compiled.ts";
+import type { limitsOf } from "./limits.ts";
 import { addWalk, AS_EL0, AS_EL1, AS_EL1_PAN, type Walk, type WalkPlaces } from "./walk.ts";
 
 /** The slow paths: see `Imports` and `EngineFunctions`. */
@@ -51,7 +52,12 @@ export interface SlowPathPlaces extends WalkPlaces {
 
 /** Makes them. */
 export function slowPaths(memory: WebAssembly.Memory, places: SlowPathPlaces, callees: SlowPathCallees): SlowPaths {
-  const module = new ModuleBuilder(limitsOf(memory));
+  const module = compiled(`slow paths ${JSON.stringify(places)}`, memory, (limits) => write(limits, places));
+  return new WebAssembly.Instance(module, { env: { memory, ...callees } as never }).exports as unknown as SlowPaths;
+}
+
+function write(limits: ReturnType<typeof limitsOf>, places: SlowPathPlaces): ModuleBuilder {
+  const module = new ModuleBuilder(limits);
   const pair = (name: string) => module.importFunction("env", name, ["i32", "i32"], "i32");
   const own = { slowLoad: pair("slowLoad"), slowStore: pair("slowStore"), slowAtomic: pair("slowAtomic"), fill: pair("fill") };
   const fetch = module.importFunction("env", "fetch", [], "i32");
@@ -73,8 +79,7 @@ export function slowPaths(memory: WebAssembly.Memory, places: SlowPathPlaces, ca
     f.block((elsewhere) => make(f).fetch(elsewhere, note));
     f.return(call("i32", fetch));
   }, "fetch");
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory, ...callees } as never });
-  return exports as unknown as SlowPaths;
+  return module;
 }
 
 /** The bodies. */
