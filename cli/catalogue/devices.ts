@@ -1,5 +1,6 @@
 /** `devices`: the catalogue of plugins with their options. */
 import { Command } from "@cliffy/command";
+import { nearest } from "../../core/mod.ts";
 import type { Plugin } from "../../core/mod.ts";
 import { plugins } from "../../plugins/mod.ts";
 import { specText } from "./option_text.ts";
@@ -14,7 +15,11 @@ export function command(done: Done): Command {
     .action((options: { json?: boolean }, name?: string) => {
       const chosen = plugins.filter((plugin) => name === undefined || plugin.name === name);
       if (chosen.length === 0) {
-        console.error(`error: there is no plugin ${name}; there is ${plugins.map((plugin) => plugin.name).join(", ")}`);
+        const names = plugins.map((plugin) => plugin.name);
+        const close = nearest(name!, names);
+        console.error(
+          `error: there is no plugin ${name}; ${close === undefined ? `there is ${names.join(", ")}` : `did you mean ${close}?`}`,
+        );
         return done(2);
       }
       console.log(options.json ? JSON.stringify(chosen.map(describePlugin), null, 2) : chosen.map(printPlugin).join("\n\n"));
@@ -28,9 +33,10 @@ function describePlugin({ name, doc, options, needs = [], provides = [] }: Plugi
 
 function printPlugin({ name, doc, options, needs = [], provides = [] }: Plugin): string {
   const lines = [`${name}: ${doc}`];
-  if (provides.length) lines.push(`  provides  ${provides.map((key) => key.name).join(", ")}`);
-  if (needs.length) lines.push(`  needs     ${needs.map((key) => key.name).join(", ")}`);
-  const width = Math.max(0, ...Object.keys(options).map((option) => option.length));
-  for (const [option, spec] of Object.entries(options)) lines.push(`  ${option.padEnd(width)}  ${spec.doc} (${specText(spec)})`);
+  const width = Math.max("provides".length, ...Object.keys(options).map((option) => option.length));
+  const line = (what: string, text: string) => lines.push(`  ${what.padEnd(width)}  ${text}`);
+  if (provides.length) line("provides", provides.map((key) => key.name).join(", "));
+  if (needs.length) line("needs", needs.map((key) => key.name).join(", "));
+  for (const [option, spec] of Object.entries(options)) line(option, `${spec.doc} (${specText(spec)})`);
   return lines.join("\n");
 }

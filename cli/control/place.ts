@@ -12,8 +12,14 @@ function runtimeFolder(): string | undefined {
   return base ? join(base, "plugboard") : undefined;
 }
 
+/** Bytes of a Unix socket's path, at most: unix(7), without the NUL that ends it. */
+const LONGEST = 107;
+
 /** The path of a run's socket: as given, or with `auto` one of its own under XDG_RUNTIME_DIR. Throws a {@linkcode ControlPathError}. */
 export function socketPath(given: string, board: string): string {
+  if (given === "") throw new ControlPathError("want a path, or auto");
+  const bytes = new TextEncoder().encode(given).length;
+  if (bytes > LONGEST) throw new ControlPathError(`the path has ${bytes} bytes, and a socket's at most ${LONGEST}`);
   if (given !== "auto") return given;
   const folder = runtimeFolder();
   if (folder === undefined) throw new ControlPathError("XDG_RUNTIME_DIR isn't set: name the path of the control socket");

@@ -49,9 +49,8 @@ async function openSocket(given: string, board: string): Promise<ControlServer |
   try {
     return await ControlServer.open(socketPath(given, board));
   } catch (error) {
-    if (!(error instanceof ControlPathError || error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) {
-      throw error;
-    }
+    // What the host says of a path has a name of its own; anything else is our mistake.
+    if (!(error instanceof ControlPathError || error instanceof Error && error.name in Deno.errors)) throw error;
     console.error(`error: --control ${given}: ${error.message}`);
     return null;
   }

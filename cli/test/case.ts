@@ -26,7 +26,8 @@ function ourselves(args: readonly string[]): Deno.Command {
   const main = new URL("../../mod.ts", import.meta.url);
   const program = main.protocol === "file:" ? fromFileUrl(main) : main.href;
   return new Deno.Command(Deno.execPath(), {
-    args: Deno.build.standalone ? [...args] : ["run", "-A", "--no-check", program, ...args],
+    // A program from a registry has no deno.json that allows Workers permissions of their own.
+    args: Deno.build.standalone ? [...args] : ["run", "-A", "--no-check", "--unstable-worker-options", program, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -5,12 +5,12 @@
  * Who may? Whoever has the address that is printed: it holds a key. Other users of this machine don't know it, and a page of somebody else in
  * the same browser has another origin.
  */
-import { createRequire } from "node:module";
 import type { Board } from "../../core/mod.ts";
 import type { Connection, ControlServer } from "../control/server.ts";
 import { LINE_LIMIT } from "../control/protocol.ts";
 import { mapOf } from "../map/layout.ts";
 import { mapSvg } from "../map/svg.ts";
+import configuration from "../../deno.json" with { type: "json" };
 
 /** Where it listens when nothing else is said. */
 const ANYWHERE = { hostname: "127.0.0.1", port: 0 };
@@ -31,9 +31,13 @@ async function own(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await (await fetch(new URL(name, import.meta.url))).arrayBuffer());
 }
 
+/** Never called, it is for browsers; but what a module imports is fetched with the program, also from a registry. */
+export const terminalPackage = (): Promise<unknown> => import("@xterm/xterm");
+
 async function terminal(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const main = createRequire(import.meta.url).resolve("@xterm/xterm");
-  return await Deno.readFile(main.replace(/lib[/\\]xterm\.js$/, name));
+  // By its whole name: `@xterm/xterm` alone means nothing to a module that came from a registry.
+  const main = import.meta.resolve(configuration.imports["@xterm/xterm"]);
+  return await Deno.readFile(new URL(main.replace(/lib\/xterm\.js$/, name)));
 }
 
 /** Reads `HOST:PORT`, `PORT`, or nothing. Undefined when it is none of these. */
