@@ -4,8 +4,9 @@
  * the slow path, which resets the records that they touch. Where an MPU divides a page, the part that may execute has records of
  * its own, a view: whatever leaves the part finds nothing decoded, and fetches anew.
  */
-import type { Decoder } from "../isa/decoder.ts";
+import type { Decoded, Decoder } from "../isa/decoder.ts";
 import type { Block } from "./block.ts";
+import type { DecodedWords } from "./decoded_words.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { PAGE_END } from "./interpreter.ts";
 import type { Neighbours } from "./neighbours.ts";
@@ -36,6 +37,8 @@ export class CodeCache {
   listener: CodeListener | undefined;
   /** Instructions that no record is made of, by number within their frame, by frame: whatever arrives there comes by. */
   traps: ReadonlyMap<number, ReadonlySet<number>> | undefined;
+  /** Words that were decoded before, in this run or another. */
+  remembered: DecodedWords | undefined;
   /** The one of them that is decoded all the same. */
   passed = -1;
   /** Slot of a frame of the shared memory (byte offset >> 12), or -1. */
@@ -171,7 +174,10 @@ export class CodeCache {
       if (this.#words[known] === word && this.#records[from] !== 0) {
         for (let i = 0; i < 4; i++) block.words[(at >>> 2) + i] = this.#records[from + i];
       } else {
-        this.#write(at, word);
+        if (!this.remembered?.write(word, block.words, at >>> 2)) {
+          this.#write(at, word);
+          this.remembered?.remember(word, block.words, at >>> 2);
+        }
         this.#words[known] = word;
         for (let i = 0; i < 4; i++) this.#records[from + i] = block.words[(at >>> 2) + i];
       }
@@ -186,7 +192,7 @@ export class CodeCache {
   /** Makes the record of a word. It depends on nothing else: what is relative to the PC stays relative. */
   #write(at: number, word: number): void {
     const { block } = this;
-    const decoded = this.decoder.decode(word) ?? this.#undefined(word);
+    const decoded = this.#decoded(word);
     const { id, slots } = this.interpreter().variant(decoded);
     for (const { offset, bytes, compute } of slots) {
       const value = compute(decoded.fields);
@@ -205,9 +211,16 @@ export class CodeCache {
     return frame < 0 ? -1 : frame * 4096 + (record - this.#at(slot)) / RECORD_SIZE * 4;
   }
 
-  #undefined(word: number) {
+  #decoded(word: number): Decoded {
+    const found = this.decoder.decode(word);
+    if (found) return found;
     const udf = this.decoder.decode(0)!;
     return { ...udf, fields: { ...udf.fields, word } };
+  }
+
+  /** Number of the handler that executes a word. */
+  handlerOf(word: number): number {
+    return this.interpreter().variant(this.#decoded(word)).id;
   }
 
   /** Guest or host wrote to a frame with code. `host`: offset in the shared memory; the range stays in one page. */

@@ -10,12 +10,15 @@ export interface Signature {
   readonly result: Type | undefined;
 }
 
+/** Where branches are that have a hint. */
+type Hints = readonly number[] | Int32Array;
+
 /** A module under construction. Declare all imports before the first function. */
 export class ModuleBuilder {
   #signatures: Signature[] = [];
   #imports: { module: string; name: string; signature: Signature }[] = [];
   #tables: { module: string; name: string }[] = [];
-  #functions: { signature: Signature; builder: Pick<FunctionBuilder, "finish" | "hints">; export?: string }[] = [];
+  #functions: { signature: Signature; builder: { finish(): Uint8Array; readonly hints: Hints }; export?: string }[] = [];
   #elements: { table: number; at: number; callee: Callable }[] = [];
 
   /** @param memory Limits of the imported shared memory `env.memory`, in pages of 64 KiB. */
@@ -51,7 +54,7 @@ export class ModuleBuilder {
   }
 
   /** A function whose body a builder of another module finished, with the places of its hints: what it calls must have the same numbers here. */
-  finished(params: readonly Type[], result: Type | undefined, body: Uint8Array, hints: readonly number[]): Callable {
+  finished(params: readonly Type[], result: Type | undefined, body: Uint8Array, hints: Hints): Callable {
     const builder = { finish: () => body, hints };
     const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder }) - 1;
     return { index, params, result };

@@ -44,7 +44,7 @@ export const PAGE_TABLE_SHIFT = 7;
 export interface RegionCode {
   readonly body: Uint8Array;
   /** Where its unlikely branches are. */
-  readonly hints: readonly number[];
+  readonly hints: readonly number[] | Int32Array;
 }
 
 /** A module under construction. */

@@ -61,7 +61,7 @@ export class Regions {
     const table = (addresses.pageTable + (number << PAGE_TABLE_SHIFT)) >>> 2;
     for (const [i, page] of pages.entries()) block.words[table + i] = code.addressOf(slotOf(page));
     entry.isBound = entry.isUsed = true;
-    const left = new Set(exits.map((index) => numberOf(index, slotOf)).filter((index) => index >= 0));
+    const left = new Set(Array.from(exits, (index) => numberOf(index, slotOf)).filter((index) => index >= 0));
     const region = { entry, slot, head: slot * RECORDS_PER_PAGE + head, slotOf, exits: left, parts: partsOf(spans, slotOf) };
     this.#cover(region, 1);
     this.#byHead.set(region.head, region);

@@ -4,6 +4,7 @@ import type { Decoder } from "../../isa/decoder.ts";
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
+import { DecodedWords } from "../decoded_words.ts";
 import type { Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
@@ -254,7 +255,7 @@ export class Tier1 {
       const words = Uint32Array.from(spans.flatMap(({ first, count }) => Array.from({ length: count }, (_, n) => wordAt(first + n))));
       return { head, pages, spans, words, exits: [...written.exits], code };
     });
-    this.#instantiate(module);
+    this.#instantiate(module.finish());
     for (const [i, { slot, slotOf, graph }] of plans.entries()) {
       const entry: Entry = { translation: translations[i], number: numbers[i], isBound: false, isUsed: false, age: 0 };
       if (this.mode === "on") this.#library.add(entry);
@@ -265,29 +266,27 @@ export class Tier1 {
     }
   }
 
-  #instantiate(module: RegionModule): void {
+  #instantiate(bytes: Uint8Array<ArrayBuffer>): void {
     const { fill, softFloat, interpreter, block } = this.parts;
-    const bytes = module.finish();
     const env = { memory: block.memory, fill, softFloat, table: interpreter.table };
     new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
     this.stats.modules++;
     this.stats.bytes += bytes.length;
   }
 
-  /** Compiles what was kept, as one module. */
-  #load(kept: readonly Kept[]): void {
-    if (kept.length === 0) return;
-    const module = new RegionModule(this.parts.limits, this.#addresses);
-    const entries = kept.map(({ translation, age }): Entry => ({
-      translation,
-      number: this.#number(),
-      isBound: false,
-      isUsed: false,
-      age,
-    }));
-    for (const { number, translation: { code } } of entries) module.add(number, code);
+  /** Takes what was kept of the guest with this first page: the translations are compiled, as one module. */
+  #load(keeper: Keeper, page: Uint32Array): void {
+    const { code } = this.parts;
+    keeper.open(page);
+    code.remembered = new DecodedWords(keeper.loadWords(), (word) => code.handlerOf(word));
+    const found = keeper.load();
+    if (found === undefined || found.kept.length > this.#free.length) return;
+    const entries = found.kept.map(({ translation, age }): Entry => {
+      return { translation, number: this.#number(), isBound: false, isUsed: false, age };
+    });
     try {
-      this.#instantiate(module);
+      const isAsWritten = entries.every(({ number }, i) => number === i);
+      this.#instantiate(isAsWritten ? found.module : this.#moduleOf(entries));
     } catch (error) {
       this.parts.store?.say(`the kept translations are refused: ${(error as Error).message}`);
       for (const entry of entries) this.#forget(entry);
@@ -296,9 +295,20 @@ export class Tier1 {
     for (const entry of entries) this.#library.add(entry);
   }
 
+  /** A module of some translations, with their code at its end. */
+  #moduleOf(entries: readonly { readonly translation: Translation; readonly number: number }[]): Uint8Array<ArrayBuffer> {
+    const module = new RegionModule(this.parts.limits, this.#addresses);
+    for (const { number, translation: { code } } of entries) module.add(number, code);
+    return module.finish();
+  }
+
   /** Keeps translations for the next run. */
   save(): void {
-    this.#keeper?.save([...this.#library.entries], this.#isNew);
+    const keeper = this.#keeper, { remembered } = this.parts.code;
+    if (!keeper?.isOpen) return;
+    const moduleOf = (kept: readonly Kept[]) => this.#moduleOf(kept.map(({ translation }, number) => ({ translation, number })));
+    keeper.save([...this.#library.entries], this.#isNew, moduleOf);
+    if (remembered?.isNew) keeper.saveWords(remembered.all);
   }
 
   /** The page that executes is in a slot. */
@@ -313,7 +323,7 @@ export class Tier1 {
   #bindAny(slot: number, first: number, end: number): void {
     const { code, block } = this.parts;
     const start = code.frameOf(slot) << 10;
-    if (this.#keeper?.isOpen === false) this.#load(this.#keeper.load(block.words.subarray(start, start + RECORDS_PER_PAGE)));
+    if (this.#keeper?.isOpen === false) this.#load(this.#keeper, block.words.subarray(start, start + RECORDS_PER_PAGE));
     for (let index = first; index < end; index++) {
       for (const entry of this.#library.at(index, block.words[start + index]) ?? []) this.#tryBind(entry, slot);
     }

@@ -10,6 +10,9 @@ export interface Span {
   readonly count: number;
 }
 
+/** A list. */
+type Numbers = readonly number[] | Int32Array;
+
 /** Compiled code, good for these instructions wherever they are. */
 export interface Translation {
   /** Instruction of its page that it begins with. */
@@ -20,7 +23,7 @@ export interface Translation {
   /** The instructions of all spans. */
   readonly words: Uint32Array;
   /** Where it leaves to by direct branches, as numbers of instructions. */
-  readonly exits: readonly number[];
+  readonly exits: Numbers;
   readonly code: RegionCode;
 }
 

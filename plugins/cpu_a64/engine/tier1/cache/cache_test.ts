@@ -1,7 +1,9 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import type { VcpuState } from "../../../../../core/mod.ts";
 import { BASE, programMachine } from "../../tests/program_machine.ts";
-import { decodeTranslations, encodeTranslations, type Kept } from "./format.ts";
+import { DecodedWords } from "../../decoded_words.ts";
+import type { Translation } from "../translation.ts";
+import { decodeTranslations, decodeWords, encodeTranslations, encodeWords } from "./format.ts";
 import type { TranslationStore } from "./keeper.ts";
 
 /** What was kept, in memory, and what was said. */
@@ -121,7 +123,8 @@ Deno.test("what is damaged, cut or another engine's is ignored, and said", () =>
     run(store);
     store.change(damage);
     const { result, stats } = run(store);
-    assertEquals([index, result, stats!.bound, store.said.length], [index, expected, 0, 1]);
+    // Translations, and decoded words.
+    assertEquals([index, result, stats!.bound, store.said.length], [index, expected, 0, 2]);
     // It was written anew.
     assertEquals(run(store).stats!.regions, 0);
   }
@@ -130,12 +133,11 @@ Deno.test("what is damaged, cut or another engine's is ignored, and said", () =>
 Deno.test("code that no compiler of ours wrote is refused where the host's refuses it", () => {
   const store = new MemoryStore();
   run(store);
-  const [[key, bytes]] = store.kept;
-  const kept = decodeTranslations(key, bytes)!.map(({ translation, age }): Kept => ({
-    translation: { ...translation, code: { body: new Uint8Array([2, 0, 0x0b]), hints: [] } },
-    age,
-  }));
-  store.kept.set(key, encodeTranslations(key, kept));
+  const [key, bytes] = [...store.kept].find(([key]) => !key.endsWith("words"))!;
+  const found = decodeTranslations(key, bytes)!;
+  // Ends a function too early.
+  found.module[found.module.length - 2] = 0x0b;
+  store.kept.set(key, encodeTranslations(key, found));
   const { result, stats } = run(store);
   assertEquals([result, stats!.bound, store.said.length], [run(undefined, programs, "off").result, 0, 1]);
 });
@@ -149,9 +151,16 @@ Deno.test("translations survive being written, and any wrong number in them is s
     exits: [-2000, 9],
     code: { body: new Uint8Array([5, 0, 1, 1, 1, 11]), hints: [3] },
   };
-  const all = [{ translation, age: 3 }];
-  const bytes = encodeTranslations("key", all);
-  assertEquals(decodeTranslations("key", bytes), all);
+  const encode = (part: Partial<Translation>, age = 3) =>
+    encodeTranslations("key", {
+      kept: [{ translation: { ...translation, ...part }, age }],
+      module: new Uint8Array([1, 2, ...translation.code.body]),
+    });
+  const bytes = encode({});
+  const { kept: [found], module } = decodeTranslations("key", bytes)!;
+  const { exits, code: { body, hints } } = found.translation;
+  assertEquals({ ...found.translation, exits: [...exits], code: { body, hints: [...hints] } }, translation);
+  assertEquals([found.age, module], [3, new Uint8Array([1, 2, ...translation.code.body])]);
   assertEquals(decodeTranslations("other", bytes), undefined);
   for (let at = 0; at < bytes.length; at++) {
     assertEquals(decodeTranslations("key", bytes.with(at, bytes[at] ^ 4)), undefined, `byte ${at}`);
@@ -166,7 +175,29 @@ Deno.test("translations survive being written, and any wrong number in them is s
     { spans: [] },
   ];
   for (const part of wrong) {
-    assertEquals(decodeTranslations("key", encodeTranslations("key", [{ translation: { ...translation, ...part }, age: 0 }])), undefined);
+    assertEquals(decodeTranslations("key", encode(part)), undefined);
+  }
+});
+
+Deno.test("decoded words survive being written, with their handlers, whatever numbers those have", () => {
+  const record = (word: number, handler: number) => Uint32Array.of(word << 16 | handler, word, ~word, 7);
+  const first = new DecodedWords(undefined, () => fail());
+  for (let word = 1; word < 2000; word++) first.remember(word, record(word, 100 + word % 3), 0);
+  const bytes = encodeWords("key", first.all);
+  for (let at = 0; at < bytes.length; at += 61) assertEquals(decodeWords("key", bytes.with(at, bytes[at] ^ 1)), undefined);
+  assertEquals(decodeWords("other", bytes), undefined);
+  const made: number[] = [];
+  const second = new DecodedWords(decodeWords("key", bytes), (word) => made.push(word % 3) + 4);
+  const out = new Uint32Array(8);
+  assertEquals([second.write(9, out, 4), second.write(9, out, 4), second.write(5000, out, 0)], [true, true, false]);
+  assertEquals([made, [...out.subarray(4)]], [[0], [...record(9, 5)]]);
+  assertEquals([second.write(13, out, 0), made, [...out.subarray(0, 4)]], [true, [0, 1], [...record(13, 6)]]);
+  // What nobody needed keeps its handler.
+  second.remember(3000, record(3000, 5), 0);
+  const third = new DecodedWords(second.all, (word) => 20 + word % 3);
+  for (const word of [8, 9, 10, 13, 3000]) {
+    assert(third.write(word, out, 0));
+    assertEquals([...out.subarray(0, 4)], [...record(word, 20 + word % 3)]);
   }
 });
 
@@ -174,11 +205,11 @@ Deno.test("what no run needs any more isn't kept for ever", () => {
   const store = new MemoryStore();
   run(store);
   const only = { [BASE]: programs[BASE], [LOOP]: [HVC] };
-  const [first] = store.kept.keys();
+  const first = [...store.kept.keys()].find((key) => !key.endsWith("words"))!;
   const size = () => store.kept.get(first)!.length;
   const before = size();
   for (let n = 0; n < 8; n++) run(store, only);
-  assertEquals([size(), store.kept.size], [before, 1]);
+  assertEquals([size(), store.kept.size], [before, 2]);
   run(store, only);
   assert(size() < before);
 });

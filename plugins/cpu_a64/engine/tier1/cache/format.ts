@@ -1,4 +1,5 @@
 /** Translations as bytes. What isn't of this format, of this engine and whole is refused: it lies in a file that anything may have happened to. */
+import type { KeptWords } from "../../decoded_words.ts";
 import { RECORDS_PER_PAGE } from "../../layout.ts";
 import { MAX_PAGES } from "../region.ts";
 import type { Span, Translation } from "../translation.ts";
@@ -9,9 +10,15 @@ export interface Kept {
   readonly age: number;
 }
 
-/** "PBT1". */
-const MAGIC = 0x3154_4250;
-/** Words of the header: magic, hash of the key, number of translations, hash of what follows. */
+/** Translations, and a module of them, at whose end their code is in the same order. */
+export interface KeptModule {
+  readonly kept: readonly Kept[];
+  readonly module: Uint8Array<ArrayBuffer>;
+}
+
+/** "PBT2", and "PBW2". */
+const MAGIC = 0x3254_4250, WORDS_MAGIC = 0x3257_4250;
+/** Words of the header: magic, hash of the key, a count, hash of what follows. */
 const HEADER = 6;
 /** Words before the lists of a translation: head, age, and the lengths of its lists. */
 const LENGTHS = 7;
@@ -19,12 +26,14 @@ const LENGTHS = 7;
 const MOST = 1 << 20;
 
 /** Writes them. `key` names what the code depends on beside the instructions. */
-export function encodeTranslations(key: string, all: readonly Kept[]): Uint8Array {
+export function encodeTranslations(key: string, { kept, module }: KeptModule): Uint8Array {
   const size = ({ pages, spans, words, exits, code }: Translation) =>
-    LENGTHS + pages.length + 2 * spans.length + words.length + exits.length + code.hints.length + (code.body.length + 3 >>> 2);
-  const out = new Uint32Array(all.reduce((sum, { translation }) => sum + size(translation), HEADER));
+    LENGTHS + pages.length + 2 * spans.length + words.length + exits.length + code.hints.length;
+  const lists = kept.reduce((sum, { translation }) => sum + size(translation), HEADER + 1);
+  const out = new Uint32Array(lists + (module.length + 3 >>> 2));
   let at = HEADER;
-  for (const { translation, age } of all) {
+  out[at++] = module.length;
+  for (const { translation, age } of kept) {
     const { head, pages, spans, words, exits, code: { hints, body } } = translation;
     out.set([head, age, pages.length, spans.length, exits.length, hints.length, body.length], at);
     at += LENGTHS;
@@ -32,69 +41,107 @@ export function encodeTranslations(key: string, all: readonly Kept[]): Uint8Arra
       out.set(list, at);
       at += list.length;
     }
-    new Uint8Array(out.buffer).set(body, at * 4);
-    at += body.length + 3 >>> 2;
   }
-  out.set([MAGIC, ...hashOf(key), all.length, ...hash(out.subarray(HEADER))]);
-  return new Uint8Array(out.buffer);
+  new Uint8Array(out.buffer).set(module, at * 4);
+  return sealed(MAGIC, key, kept.length, out);
 }
 
 /** Reads them; `undefined`: they are damaged, or another key's. */
-export function decodeTranslations(key: string, bytes: Uint8Array): Kept[] | undefined {
-  if (bytes.length % 4 !== 0 || bytes.length < HEADER * 4) return undefined;
-  const all = new Uint32Array(bytes.slice().buffer);
-  const expected = [MAGIC, ...hashOf(key), all[3], ...hash(all.subarray(HEADER))];
-  if (expected.some((word, i) => all[i] !== word)) return undefined;
+export function decodeTranslations(key: string, bytes: Uint8Array): KeptModule | undefined {
+  const all = opened(MAGIC, key, bytes);
+  if (all === undefined || all.length <= HEADER) return undefined;
   const reader = new Reader(all);
-  const kept: Kept[] = [];
+  const read: { readonly make: (body: Uint8Array) => Kept; readonly size: number }[] = [];
   for (let i = 0; i < all[3]; i++) {
     const found = reader.translation();
     if (found === undefined) return undefined;
-    kept.push(found);
+    read.push(found);
   }
-  return reader.at === all.length ? kept : undefined;
+  const size = all[HEADER];
+  if (reader.at + (size + 3 >>> 2) !== all.length) return undefined;
+  const module = new Uint8Array(all.buffer, reader.at * 4, size);
+  let from = size - read.reduce((sum, { size }) => sum + size, 0);
+  if (from < 0) return undefined;
+  return { module, kept: read.map(({ make, size }) => make(module.subarray(from, from += size))) };
 }
 
 class Reader {
-  at = HEADER;
+  at = HEADER + 1;
 
   constructor(readonly words: Uint32Array) {}
 
-  translation(): Kept | undefined {
+  translation(): { make: (body: Uint8Array) => Kept; size: number } | undefined {
     const { words } = this;
     if (this.at + LENGTHS > words.length) return undefined;
-    const [head, age, pageCount, spanCount, exitCount, hintCount, bodySize] = words.subarray(this.at, this.at += LENGTHS);
-    if (pageCount > MAX_PAGES || [spanCount, exitCount, hintCount, bodySize].some((count) => count > MOST)) return undefined;
-    const pages = this.#list(pageCount, true);
-    const flat = this.#list(2 * spanCount, true);
-    if (!pages || !flat || head >= RECORDS_PER_PAGE || pages[0] !== 0) return undefined;
-    const spans: Span[] = [];
+    const [head, age, pageCount, spanCount, exitCount, hintCount, size] = words.subarray(this.at, this.at += LENGTHS);
+    if (pageCount > MAX_PAGES || [spanCount, exitCount, hintCount, size].some((count) => count > MOST)) return undefined;
+    const list = this.#list(pageCount), flat = this.#list(2 * spanCount);
+    if (!list || !flat || head >= RECORDS_PER_PAGE || list[0] !== 0) return undefined;
+    const pages = Array.from(list), spans: Span[] = [];
+    let total = 0;
     for (let i = 0; i < flat.length; i += 2) {
       const first = flat[i], count = flat[i + 1];
       const page = Math.floor(first / RECORDS_PER_PAGE);
       const isInPage = count > 0 && first - page * RECORDS_PER_PAGE + count <= RECORDS_PER_PAGE;
       if (!isInPage || !pages.includes(page)) return undefined;
       spans.push({ first, count });
+      total += count;
     }
-    const total = spans.reduce((sum, { count }) => sum + count, 0);
-    if (spans[0]?.first !== head || total > MOST) return undefined;
-    const instructions = this.#list(total, false), exits = this.#list(exitCount, true), hints = this.#list(hintCount, false);
-    if (!instructions || !exits || !hints || this.at + (bodySize + 3 >>> 2) > words.length) return undefined;
-    const body = new Uint8Array(words.buffer, this.at * 4, bodySize);
-    this.at += bodySize + 3 >>> 2;
-    return { translation: { head, pages, spans, words: Uint32Array.from(instructions), exits, code: { body, hints } }, age };
+    if (spans[0]?.first !== head) return undefined;
+    const instructions = this.#list(total), exits = this.#list(exitCount), hints = this.#list(hintCount);
+    if (!instructions || !exits || !hints) return undefined;
+    const own = new Uint32Array(instructions.buffer, instructions.byteOffset, total);
+    return { size, make: (body) => ({ translation: { head, pages, spans, words: own, exits, code: { body, hints } }, age }) };
   }
 
-  #list(length: number, isSigned: boolean): number[] | undefined {
+  #list(length: number): Int32Array | undefined {
     if (this.at + length > this.words.length) return undefined;
-    return Array.from(this.words.subarray(this.at, this.at += length), (word) => isSigned ? word | 0 : word);
+    const list = new Int32Array(this.words.buffer, this.at * 4, length);
+    this.at += length;
+    return list;
   }
+}
+
+/** Writes decoded words. */
+export function encodeWords(key: string, { handlers, words, records }: KeptWords): Uint8Array {
+  const out = new Uint32Array(HEADER + 1 + handlers.length + words.length + records.length);
+  out[HEADER] = words.length;
+  out.set(handlers, HEADER + 1);
+  out.set(words, HEADER + 1 + handlers.length);
+  out.set(records, HEADER + 1 + handlers.length + words.length);
+  return sealed(WORDS_MAGIC, key, handlers.length, out);
+}
+
+/** Reads them; `undefined`: they are damaged, or another key's. */
+export function decodeWords(key: string, bytes: Uint8Array): KeptWords | undefined {
+  const all = opened(WORDS_MAGIC, key, bytes);
+  if (all === undefined || all.length <= HEADER) return undefined;
+  const first = HEADER + 1 + all[3], second = first + all[HEADER];
+  if (second + 4 * all[HEADER] !== all.length) return undefined;
+  const handlers = all.subarray(HEADER + 1, first), words = all.subarray(first, second), records = all.subarray(second);
+  for (let at = 0; at < records.length; at += 4) if ((records[at] & 0xffff) >= handlers.length) return undefined;
+  return { handlers, words, records };
+}
+
+/** Puts the header before what is behind it. */
+function sealed(magic: number, key: string, count: number, out: Uint32Array<ArrayBuffer>): Uint8Array {
+  out.set([magic, ...hashOf(key), count, ...hash(out.subarray(HEADER))]);
+  return new Uint8Array(out.buffer);
+}
+
+/** What begins with such a header, and is whole. */
+function opened(magic: number, key: string, bytes: Uint8Array): Uint32Array<ArrayBuffer> | undefined {
+  if (bytes.length % 4 !== 0 || bytes.length < HEADER * 4) return undefined;
+  const all = new Uint32Array(bytes.slice().buffer);
+  const expected = [magic, ...hashOf(key), all[3], ...hash(all.subarray(HEADER))];
+  return expected.every((word, i) => all[i] === word) ? all : undefined;
 }
 
 /** Two words that differ for contents that differ, but on purpose. */
 export function hash(words: Uint32Array): readonly [number, number] {
   let a = 0x811c_9dc5, b = words.length;
-  for (const word of words) {
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
     a = Math.imul(a ^ word, 0x0100_0193);
     b = Math.imul(b ^ word ^ (b >>> 15), 0x85eb_ca6b);
   }

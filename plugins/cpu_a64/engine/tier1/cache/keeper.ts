@@ -1,6 +1,7 @@
 /** Keeps translations from one run of a guest to the next. */
 import type { HostCache } from "../../../../../core/mod.ts";
-import { decodeTranslations, encodeTranslations, hash, type Kept } from "./format.ts";
+import type { KeptWords } from "../../decoded_words.ts";
+import { decodeTranslations, decodeWords, encodeTranslations, encodeWords, hash, type Kept, type KeptModule } from "./format.ts";
 import type { Entry } from "./library.ts";
 
 /** Runs in a row without a use for a translation, before it isn't kept. */
@@ -23,23 +24,40 @@ export class Keeper {
   /** @param kind everything that code depends on beside the guest's instructions */
   constructor(readonly store: TranslationStore, readonly kind: string) {}
 
-  /** False until {@linkcode load}. */
+  /** False until {@linkcode open}. */
   get isOpen(): boolean {
     return this.#key !== undefined;
   }
 
-  /** What was kept; `page`: the words of the first page. */
-  load(page: Uint32Array): readonly Kept[] {
-    const key = this.#key = `${this.kind} ${hash(page).join(" ")}`;
-    const bytes = this.store.read(key);
-    if (bytes === undefined) return [];
-    const kept = decodeTranslations(key, bytes);
-    if (kept === undefined) this.store.say("the kept translations are damaged or another engine's: ignored");
-    return kept?.slice(0, MOST) ?? [];
+  /** The guest is known by the words of its first page. */
+  open(page: Uint32Array): void {
+    this.#key = `${this.kind} ${hash(page).join(" ")}`;
   }
 
-  /** Keeps what is worth it, the latest first. `isNew`: something isn't as it was loaded. */
-  save(entries: readonly Entry[], isNew: boolean): void {
+  /** Translations that were kept. */
+  load(): KeptModule | undefined {
+    return this.#read(this.#key!, decodeTranslations);
+  }
+
+  /** Decoded words that were kept. */
+  loadWords(): KeptWords | undefined {
+    return this.#read(`${this.#key} words`, decodeWords);
+  }
+
+  saveWords(words: KeptWords): void {
+    const key = `${this.#key} words`;
+    this.store.write(key, encodeWords(key, words));
+  }
+
+  #read<T>(key: string, decode: (key: string, bytes: Uint8Array) => T | undefined): T | undefined {
+    const bytes = this.store.read(key);
+    const kept = bytes && decode(key, bytes);
+    if (bytes && kept === undefined) this.store.say("what is kept of earlier runs is damaged or another engine's: ignored");
+    return kept;
+  }
+
+  /** Keeps what is worth it, the latest first. `isNew`: something isn't as it was loaded. `moduleOf` makes a module, with their code at its end. */
+  save(entries: readonly Entry[], isNew: boolean, moduleOf: (kept: readonly Kept[]) => Uint8Array<ArrayBuffer>): void {
     if (this.#key === undefined || !(isNew || entries.some(({ isUsed }) => !isUsed))) return;
     const kept: Kept[] = [];
     const known = new Set<string>();
@@ -52,6 +70,6 @@ export class Keeper {
       room -= translation.code.body.length;
       kept.push({ translation, age: runs });
     }
-    if (kept.length > 0 || entries.length > 0) this.store.write(this.#key, encodeTranslations(this.#key, kept));
+    if (kept.length > 0 || entries.length > 0) this.store.write(this.#key, encodeTranslations(this.#key, { kept, module: moduleOf(kept) }));
   }
 }
