@@ -93,12 +93,44 @@ Deno.test("breakpoints and watchpoints, and on from there", async () => {
   const second = await guest.until([counted, heard]);
   assertEquals([second.stop === counted, second.address, second.vcpu.register("X4")], [true, BigInt(LETTERS), 1n]);
   assert(guest.machine.debugger.isWithinRound);
-  assertThrows(() => guest.memory().writeNumber(LETTERS, 1), RangeError, "middle of a turn");
   guest.console().send("c");
   assertEquals((await guest.until(heard, { within: "10ms" })).vcpu.register("X1"), 0x62n);
   await guest.console().expect("B\n");
   await guest.console().expect("C\n");
   await assertRejects(() => guest.until(heard, { within: "10ms" }), GuestError, `execute of 0x${HEARD.toString(16)}`);
+});
+
+Deno.test("what is written at breakpoints, in the middle of a turn, comes again in the replay", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const error = await failure(async () => {
+      using guest = await shout({ bundle: folder });
+      await guest.console().expect("> ");
+      guest.console().send("abc");
+      const heard = guest.breakpoint(HEARD), counted = guest.watchpoint(BigInt(LETTERS), { size: 4 });
+      (await guest.until(heard)).vcpu.setRegister("X1", 0x7an);
+      const { vcpu } = await guest.until(counted);
+      assert(guest.machine.debugger.isWithinRound);
+      vcpu.setRegister("X4", 41n);
+      await guest.until(heard);
+      guest.memory().writeNumber(LETTERS, 70);
+      guest.vcpu(0).setRegister("X1", 0x79n);
+      await guest.console().expect("Z\n> Y\n> C\n");
+      assertEquals(guest.memory().readNumber(LETTERS), 72n);
+      guest.fail("enough");
+    });
+    const { code, stdout, stderr } = await replay(error.bundle);
+    assertEquals([code, stdout], [0, "> Z\n> Y\n> C\n> "], stderr);
+    const file = `${error.bundle}/run.recording`;
+    const recorded = await Deno.readTextFile(file);
+    assertEquals(recorded.match(/"halted"/g)?.length, 4);
+    await Deno.writeTextFile(file, recorded.replace(/"pc":"0x400/, '"pc":"0x401'));
+    const wrong = await replay(error.bundle);
+    assertEquals(wrong.code, 1);
+    assertMatch(wrong.stderr, /^error: the replay isn't the run: input came .* at 0x401/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("exits: a budget for a part of a run", async () => {
@@ -181,6 +213,10 @@ Deno.test("a failure at a breakpoint, of four vCPUs on two CPUs: the bundle's en
         await guest.runFor("1ms");
         // Wherever the first one is: somebody comes by again.
         const { vcpu } = await guest.until(guest.breakpoint(guest.vcpu(0).register("PC")), { within: "1s" });
+        for (let n = 0; n < 20; n++) {
+          const { vcpu, pc } = await guest.until([0, 1, 2, 3].map((index) => guest.breakpoint(guest.vcpu(index).register("PC"))));
+          vcpu.setRegister("V31", BigInt(n) << 64n | pc);
+        }
         assert(vcpu.index > 8, `vCPU ${vcpu.index} came`);
       })
     );

@@ -7,6 +7,7 @@ import { writeRegister } from "../arch/register_names.ts";
 import type { Domain } from "./domain.ts";
 import type { DomainLife } from "./domain_life.ts";
 import type { MachineEnvironment } from "./machine_types.ts";
+import { ReplayControl } from "./replay_control.ts";
 import type { RunLoop } from "./run_loop.ts";
 
 /** Where input goes. */
@@ -25,6 +26,14 @@ export function machineJournal(environment: MachineEnvironment, inlets: Inlets):
     place: () => inlets.loop.place,
     give: (input) => give(input, inlets),
   });
+  if (environment.replay?.some(({ at }) => at.halted !== undefined)) {
+    const { life, loop } = inlets;
+    journal.control = new ReplayControl({
+      journal,
+      instructions: () => loop.environment.scheduler().instructions,
+      setStops: (stops) => life.environment.hardware().engine.setStops?.(stops),
+    });
+  }
   inlets.sockets.onStamp = (event) => journal.came({ kind: "socket", event });
   return journal;
 }

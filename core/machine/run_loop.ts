@@ -48,10 +48,14 @@ export class RunLoop {
     this.#pacer = environment.isPaced ? new Pacer(environment.wallMs) : undefined;
   }
 
-  /** Where the run is; between rounds. */
+  /** Where the run is: between rounds, or where a debugger has halted it. */
   get place(): RunPlace {
     const { clock } = this.environment;
-    return { instructions: this.environment.scheduler().instructions, ns: clock.nowNs, parts: clock.parts, idle: this.isIdle };
+    const { instructions, control, isWithinRound } = this.environment.scheduler();
+    const place = { instructions, ns: clock.nowNs, parts: clock.parts, idle: this.isIdle };
+    const vcpu = isWithinRound ? control?.latest : undefined;
+    if (vcpu === undefined) return place;
+    return { ...place, idle: false, halted: { domain: vcpu.domain.name, vcpu: vcpu.index, pc: `0x${vcpu.state.pc.toString(16)}` } };
   }
 
   /** Until virtual time or the host's has come, or something stops the board. */
@@ -59,6 +63,7 @@ export class RunLoop {
     const { clock, life, wallMs } = this.environment;
     const scheduler = this.environment.scheduler();
     const journal = this.environment.journal();
+    if (journal.control) scheduler.control ??= journal.control;
     this.waiting = false;
     this.wakeAfterMs = undefined;
     for (;;) {
@@ -99,7 +104,7 @@ export class RunLoop {
 
   /** In a replay, input is an event like others. Throws a {@linkcode ReplayError} for one that can't come any more. */
   #idleUntil(untilNs: number | undefined, next: RunPlace | undefined): number | undefined {
-    if (next === undefined) return untilNs;
+    if (next === undefined || next.halted !== undefined) return untilNs;
     const { instructions, ns, parts } = this.place;
     if (next.instructions !== instructions) return untilNs;
     if (next.ns < ns || next.ns === ns && next.parts !== parts) throw new ReplayError(`the replay isn't the run: it is idle at ${ns} ns`);

@@ -6,6 +6,8 @@ import type { Vcpu } from "../machine/domain.ts";
 export interface RunControl {
   /** Nothing runs until this is false. */
   readonly isHalted: boolean;
+  /** The vCPU that ran last, where that is known: in the middle of a turn its instruction is next. */
+  readonly latest?: Vcpu;
   /** Most instructions of this vCPU before the next look. */
   most(vcpu: Vcpu): number;
   /** A vCPU has executed so many; a trapped one, which doesn't retire, counts as one. */

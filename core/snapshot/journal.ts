@@ -2,9 +2,11 @@
  * What comes from outside, with the places in the run where it came: enough to repeat the run without the world, to the instruction.
  *
  * A place lies between two rounds of the scheduler. Virtual time alone doesn't name it: at one nanosecond there may be several instructions, and
- * a machine that has looked and found nothing to do is another one than before it looked.
+ * a machine that has looked and found nothing to do is another one than before it looked. What is written to a guest that is halted in the
+ * middle of a turn has its place between two instructions of a vCPU.
  */
 import type { SocketEvent } from "../host/host_sockets.ts";
+import type { RunControl } from "../schedule/run_control.ts";
 
 /** Between which instructions of a run. */
 export interface RunPlace {
@@ -16,6 +18,17 @@ export interface RunPlace {
   readonly parts: number;
   /** Nobody had anything to do. */
   readonly idle: boolean;
+  /** In the middle of a turn: whose instruction is next. Counts with `instructions` alone. */
+  readonly halted?: HaltedPlace;
+}
+
+/** An instruction that is about to execute. */
+export interface HaltedPlace {
+  readonly domain: string;
+  /** The vCPU's index. */
+  readonly vcpu: number;
+  /** Its virtual address, hexadecimal. */
+  readonly pc: string;
 }
 
 /** What somebody does to a domain while the board runs. */
@@ -60,6 +73,8 @@ export interface JournalEnvironment {
 /** Of one machine. */
 export class Journal {
   #done = 0;
+  /** In a replay: gives what came in the middle of a turn. Whoever runs vCPUs asks it. */
+  control: RunControl | undefined;
 
   /** A machine makes its own. */
   constructor(
@@ -91,10 +106,17 @@ export class Journal {
     this.environment.record?.({ at: this.environment.place(), input });
   }
 
+  /** Hands on what came in the middle of a turn, where the machine is now. */
+  deliverHalted(): void {
+    this.#done++;
+    this.environment.give(this.environment.replay![this.#done - 1].input);
+  }
+
   /** Hands on what is due. Returns a reboot that is: it isn't for the machine to do. Throws a {@linkcode ReplayError} when a place was missed. */
   deliver(): { readonly domain: string } | undefined {
     for (let { next } = this; next !== undefined; { next } = this) {
       const here = this.environment.place();
+      if (next.at.halted !== undefined && next.at.instructions >= here.instructions) return undefined;
       const order = compare(next.at, here);
       if (order > 0 || (order === 0 && next.at.idle && !here.idle)) return undefined;
       if (order < 0 || next.at.idle !== here.idle) {
@@ -116,6 +138,7 @@ function compare(a: RunPlace, b: RunPlace): number {
   return a.instructions - b.instructions || a.ns - b.ns || a.parts - b.parts;
 }
 
-function text({ instructions, ns, idle }: RunPlace): string {
-  return `after ${instructions} instructions at ${ns} ns${idle ? ", nobody busy" : ""}`;
+function text({ instructions, ns, idle, halted }: RunPlace): string {
+  const within = halted && `, at ${halted.pc} of vCPU ${halted.vcpu} of ${halted.domain}`;
+  return `after ${instructions} instructions at ${ns} ns${idle ? ", nobody busy" : ""}${within ?? ""}`;
 }

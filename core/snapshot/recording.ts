@@ -11,11 +11,13 @@ import { denoSockets } from "../host/deno_sockets.ts";
 import type { SocketDriver } from "../host/host_sockets.ts";
 import type { MachineEnvironment } from "../machine/machine_types.ts";
 import { imageHashes } from "./file.ts";
-import type { Journal, JournalEntry, RunPlace } from "./journal.ts";
+import type { HaltedPlace, Journal, JournalEntry, RunPlace } from "./journal.ts";
 import { boardHash } from "./snapshot.ts";
 
 /** Grows with every change that others can't read. */
-export const RECORDING_VERSION = 1;
+export const RECORDING_VERSION = 2;
+/** The first one had no inputs in the middle of a turn. */
+const READABLE: readonly unknown[] = [1, RECORDING_VERSION];
 
 /** The first line. */
 export interface RecordingHead {
@@ -169,7 +171,7 @@ export async function readRecording(path: string): Promise<Recording> {
     }
   });
   const [head, ...rest] = parsed;
-  if (head?.recording !== RECORDING_VERSION) {
+  if (!READABLE.includes(head?.recording)) {
     throw new Error(
       `${path}: ${
         head?.recording ? `a recording of version ${head.recording}; this program reads ${RECORDING_VERSION}` : "it is no recording"
@@ -210,8 +212,14 @@ function isEntry(value: unknown): value is JournalEntry {
 }
 
 function isPlace(value: unknown): value is RunPlace {
-  const { instructions, ns, parts, idle } = Object(value) as Partial<RunPlace>;
+  const { instructions, ns, parts, idle, halted } = Object(value) as Partial<RunPlace>;
+  if (halted !== undefined && !isHaltedPlace(halted)) return false;
   return [instructions, ns, parts].every((number) => Number.isSafeInteger(number) && number! >= 0) && typeof idle === "boolean";
+}
+
+function isHaltedPlace(value: unknown): boolean {
+  const { domain, vcpu, pc } = Object(value) as Partial<HaltedPlace>;
+  return typeof domain === "string" && Number.isSafeInteger(vcpu) && typeof pc === "string" && /^0x[0-9a-f]{1,16}$/.test(pc);
 }
 
 function replacer(_key: string, value: unknown): unknown {

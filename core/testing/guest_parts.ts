@@ -6,8 +6,6 @@ import type { Machine } from "../machine/machine.ts";
 /** What they need of the guest. */
 export interface PartsOwner {
   readonly machine: Machine;
-  /** Something is written: refuses where no replay could repeat it. */
-  beforeWrite(): void;
 }
 
 /** Guest RAM by the guest's physical addresses. */
@@ -33,7 +31,6 @@ export class GuestMemory {
 
   /** Writes; a replay writes it again. Throws a `RangeError` outside RAM. */
   write(ipa: number, bytes: Uint8Array): void {
-    this.#owner.beforeWrite();
     const domain = this.#domain();
     domain.writeMemory(ipa, bytes);
     this.#owner.machine.journal.came({ kind: "memory", domain: domain.name, ipa, bytes: bytes.slice() });
@@ -73,7 +70,6 @@ export class GuestCpu {
 
   /** The counterpart of {@linkcode register}; a replay writes it again. */
   setRegister(name: string, value: bigint): void {
-    this.#owner.beforeWrite();
     const { state, domain, index } = this.#vcpu();
     const low = BigInt.asUintN(128, value);
     writeRegister(state, name, low);
