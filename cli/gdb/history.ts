@@ -71,6 +71,7 @@ export class History {
   constructor(machine: Machine, readonly say: (line: string) => void) {
     this.#machine = machine;
     const { environment } = machine;
+    if (environment.onInput) this.#refusal = "the run is recorded, and what is taken back can't be";
     const show = environment.onSerial.bind(environment);
     environment.onSerial = (port, bytes) => {
       const at = this.#output.get(port) ?? 0, seen = this.#seen.get(port) ?? 0;

@@ -11,7 +11,7 @@ export interface Register {
   readonly type?: string;
   read(vcpu: Vcpu): bigint;
   /** Throws a `RangeError` for what it can't be. */
-  write(vcpu: Vcpu, value: bigint): void;
+  write(machine: Debugger, vcpu: Vcpu, value: bigint): void;
 }
 
 const MODES = 0x1fn, EL2 = 2n;
@@ -25,7 +25,7 @@ export function registersOf(machine: Debugger): readonly Register[] {
     bits: 64,
     feature: "core",
     read: ({ state }) => state.x(n),
-    write: ({ state }, value) => state.setX(n, value),
+    write: (machine, vcpu, value) => machine.writeRegister(vcpu, `X${n}`, value),
   }));
   core.push(
     {
@@ -34,7 +34,7 @@ export function registersOf(machine: Debugger): readonly Register[] {
       feature: "core",
       type: "data_ptr",
       read: ({ state }) => state.guestSp,
-      write: ({ state }, value) => state.guestSp = value,
+      write: (machine, vcpu, value) => machine.writeRegister(vcpu, "SP", value),
     },
     {
       name: "pc",
@@ -42,9 +42,16 @@ export function registersOf(machine: Debugger): readonly Register[] {
       feature: "core",
       type: "code_ptr",
       read: ({ state }) => state.pc,
-      write: ({ state }, value) => state.pc = value,
+      write: (machine, vcpu, value) => machine.writeRegister(vcpu, "PC", value),
     },
-    { name: "cpsr", bits: 32, feature: "core", type: "cpsr_flags", read: pstateOf, write: setPstate },
+    {
+      name: "cpsr",
+      bits: 32,
+      feature: "core",
+      type: "cpsr_flags",
+      read: pstateOf,
+      write: setPstate,
+    },
   );
   const fpu: Register[] = Array.from({ length: 32 }, (_, n) => ({
     name: `v${n}`,
@@ -52,7 +59,7 @@ export function registersOf(machine: Debugger): readonly Register[] {
     feature: "fpu",
     type: "aarch64v",
     read: ({ state }) => state.v(n),
-    write: ({ state }, value) => state.setV(n, value),
+    write: (machine, vcpu, value) => machine.writeRegister(vcpu, `V${n}`, value),
   }));
   for (const name of ["FPSR", "FPCR"]) {
     fpu.push({
@@ -60,7 +67,7 @@ export function registersOf(machine: Debugger): readonly Register[] {
       bits: 32,
       feature: "fpu",
       read: ({ state }) => state.read(name),
-      write: ({ state }, value) => state.write(name, value),
+      write: (machine, vcpu, value) => machine.writeRegister(vcpu, name, value),
     });
   }
   const system = machine.systemRegisters.map(({ name, isWritable }): Register => ({
@@ -68,9 +75,9 @@ export function registersOf(machine: Debugger): readonly Register[] {
     bits: 64,
     feature: "system",
     read: ({ state }) => state.read(name),
-    write({ state }, value) {
+    write(machine, vcpu, value) {
       if (!isWritable) throw new RangeError(`${name} is the hypervisor's`);
-      state.write(name, value);
+      machine.writeRegister(vcpu, name, value);
     },
   }));
   return [...core, ...fpu, ...system];
@@ -81,10 +88,9 @@ function pstateOf({ state }: Vcpu): bigint {
   return isAtEl2(state.pstate) ? state.read("SPSR_EL2") : state.pstate;
 }
 
-function setPstate({ state }: Vcpu, value: bigint): void {
+function setPstate(machine: Debugger, vcpu: Vcpu, value: bigint): void {
   if (!GUEST_MODES.includes(value & MODES)) throw new RangeError("PSTATE.M: want EL0t, EL1t or EL1h");
-  if (isAtEl2(state.pstate)) state.write("SPSR_EL2", value);
-  else state.pstate = value;
+  machine.writeRegister(vcpu, isAtEl2(vcpu.state.pstate) ? "SPSR_EL2" : "PSTATE", value);
 }
 
 function isAtEl2(pstate: bigint): boolean {

@@ -257,7 +257,7 @@ export class Session {
       for (const register of general) {
         const value = registerValue(rest.slice(at, at += register.bits / 4), register.bits);
         if (value === undefined) return "E22";
-        if (value !== register.read(vcpu)) register.write(vcpu, value);
+        if (value !== register.read(vcpu)) register.write(this.debug, vcpu, value);
       }
       return "OK";
     }
@@ -267,7 +267,7 @@ export class Session {
     if (what === "p") return registerText(register.read(vcpu), register.bits);
     const value = registerValue(text ?? "", register.bits);
     if (value === undefined) return "E22";
-    register.write(vcpu, value);
+    register.write(this.debug, vcpu, value);
     return "OK";
   }
 

@@ -1,13 +1,15 @@
 /**
  * Looks at a machine from outside: halts it at breakpoints and watchpoints, lets vCPUs take single steps, reads and writes registers and
  * memory. Where it halts is exact to the instruction, in the middle of a turn of the scheduler as well, and what the guest does is the same
- * with it and without. Whoever writes to a guest changes it, of course, and a replay won't know.
+ * with it and without. Whoever writes to a guest changes it, of course; what he writes is input, with its place in the run.
  */
 import type { VisibleRegister } from "../arch/cpu_engine.ts";
 import type { MaybeParallel } from "../arch/parallel_cpus.ts";
+import { writeRegister } from "../arch/register_names.ts";
 import type { Stop, Stopped } from "../arch/stops.ts";
 import { PAGE_SIZE } from "../memory/address.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { OutsideInput } from "../snapshot/journal.ts";
 import type { RunControl } from "../schedule/run_control.ts";
 import type { Domain, Vcpu } from "./domain.ts";
 
@@ -57,6 +59,14 @@ export interface DebuggerEnvironment {
   readonly memory: Pick<PhysicalMemory, "isRam" | "view">;
   /** As they are now. */
   domains(): readonly Domain[];
+  /** Told of what is written. */
+  wrote(input: OutsideInput & { readonly kind: "memory" | "register" }): void;
+}
+
+/** Where an address leads. */
+interface Place {
+  readonly ipa: number;
+  readonly pa: number;
 }
 
 /** The debugger of a machine. */
@@ -198,7 +208,7 @@ export class Debugger implements RunControl {
 
   /** Writes, whatever the guest's own rights are. Returns how many bytes were RAM, from the first on; nothing of others is written. */
   writeVirtual(vcpu: Vcpu, va: bigint, bytes: Uint8Array): number {
-    return this.#write(va, bytes, (page) => this.#virtual(vcpu, page));
+    return this.#write(vcpu.domain, va, bytes, (page) => this.#virtual(vcpu, page));
   }
 
   /** The same by the guest's physical addresses. */
@@ -208,27 +218,38 @@ export class Debugger implements RunControl {
 
   /** The same by the guest's physical addresses. */
   writePhysical(domain: Domain, ipa: bigint, bytes: Uint8Array): number {
-    return this.#write(ipa, bytes, (page) => this.#ram(domain, page));
+    return this.#write(domain, ipa, bytes, (page) => this.#ram(domain, page));
   }
 
-  #virtual(vcpu: Vcpu, va: bigint): number | undefined {
-    return this.environment.engine.translate?.(vcpu.state, va, false)?.pa;
+  /** Writes a register, which may have any name of `writeRegister`. Throws for a name that is none. */
+  writeRegister(vcpu: Vcpu, register: string, value: bigint): void {
+    const low = BigInt.asUintN(128, value);
+    writeRegister(vcpu.state, register, low);
+    this.environment.wrote({ kind: "register", domain: vcpu.domain.name, vcpu: vcpu.index, register, value: `0x${low.toString(16)}` });
   }
 
-  #ram(domain: Domain, ipa: bigint): number | undefined {
-    return ipa < 1n << 52n ? domain.space.lookup(Number(ipa))?.pa : undefined;
+  #virtual(vcpu: Vcpu, va: bigint): Place | undefined {
+    return this.environment.engine.translate?.(vcpu.state, va, false);
   }
 
-  #read(address: bigint, size: number, translate: (address: bigint) => number | undefined): Uint8Array {
+  #ram(domain: Domain, address: bigint): Place | undefined {
+    if (address >= 1n << 52n) return undefined;
+    const ipa = Number(address), found = domain.space.lookup(ipa);
+    return found && { ipa, pa: found.pa };
+  }
+
+  #read(address: bigint, size: number, translate: (address: bigint) => Place | undefined): Uint8Array {
     const out = new Uint8Array(size);
     const done = this.#pages(address, size, translate, (ram, from) => out.set(ram, from));
     return out.subarray(0, done);
   }
 
-  #write(address: bigint, bytes: Uint8Array, translate: (address: bigint) => number | undefined): number {
-    return this.#pages(address, bytes.length, translate, (ram, from, pa) => {
-      ram.set(bytes.subarray(from, from + ram.length));
+  #write(domain: Domain, address: bigint, bytes: Uint8Array, translate: (address: bigint) => Place | undefined): number {
+    return this.#pages(address, bytes.length, translate, (ram, from, { ipa, pa }) => {
+      const some = bytes.slice(from, from + ram.length);
+      ram.set(some);
       this.environment.engine.memoryWritten(pa, ram.length);
+      this.environment.wrote({ kind: "memory", domain: domain.name, ipa, bytes: some });
     });
   }
 
@@ -236,17 +257,17 @@ export class Debugger implements RunControl {
   #pages(
     address: bigint,
     size: number,
-    translate: (address: bigint) => number | undefined,
-    visit: (ram: Uint8Array, from: number, pa: number) => void,
+    translate: (address: bigint) => Place | undefined,
+    visit: (ram: Uint8Array, from: number, place: Place) => void,
   ): number {
     const { memory } = this.environment;
     let done = 0;
     while (done < size) {
       const at = BigInt.asUintN(64, address + BigInt(done));
       const length = Math.min(size - done, PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
-      const pa = translate(at);
-      if (pa === undefined || !memory.isRam(pa, length)) break;
-      visit(memory.view(pa, length), done, pa);
+      const place = translate(at);
+      if (place === undefined || !memory.isRam(place.pa, length)) break;
+      visit(memory.view(place.pa, length), done, place);
       done += length;
     }
     return done;

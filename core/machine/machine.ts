@@ -9,6 +9,7 @@ import { cpuPools } from "../schedule/cpu_pools.ts";
 import { CpuEngine } from "../arch/cpu_engine.ts";
 import { Interrupts } from "../arch/interrupts.ts";
 import { Debugger } from "./debugger.ts";
+import type { DebuggerEnvironment } from "./debugger.ts";
 import { dispatch } from "./dispatch.ts";
 import type { Domain } from "./domain.ts";
 import { DomainLife } from "./domain_life.ts";
@@ -321,12 +322,8 @@ export class Machine {
 
   /** Halts it and looks into it. Made when it is first asked for: a machine that nobody debugs pays nothing. */
   get debugger(): Debugger {
-    return this.#debugger ??= new Debugger({
-      engine: this.#engine,
-      scheduler: this.#scheduler,
-      memory: this.#ram,
-      domains: () => this.domains,
-    });
+    const wrote: DebuggerEnvironment["wrote"] = (input) => this.#journal.came(input);
+    return this.#debugger ??= new Debugger({ ...this.#parts(), domains: () => this.domains, wrote });
   }
 
   /** What can be changed of scheduling while it runs: weights, budgets, affinities. */
