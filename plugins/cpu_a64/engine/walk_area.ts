@@ -11,8 +11,10 @@ export const WALK_LAZY = 4;
 export const WALK_HOST = 8;
 /** 1: the latest entry of the TLB took another translation away, or some of its rights. */
 export const WALK_LOST = 12;
+/** 1: the latest walk was none of the plain case. Whoever walks clears it before, if he wants to know. */
+export const WALK_UNUSUAL = 16;
 /** See `mmu/plain.ts`, `slow_pages.ts`, `mmu/stage2_cache.ts`. */
-export const WALK_PLAIN = 16;
+export const WALK_PLAIN = 24;
 export const WALK_SLOW: number = WALK_PLAIN + PLAIN_BYTES;
 export const WALK_STAGE2: number = WALK_SLOW + SLOW_PAGES_BYTES;
 /** For each frame of the shared memory the number of its page of records, 16 bits; -1: it holds no decoded code. */

@@ -21,9 +21,9 @@ import * as l from "../layout.ts";
 import { RIGHT_EXECUTE, RIGHT_READ, RIGHT_WRITE } from "../mmu/mod.ts";
 import { SLOW_PAGES } from "../slow_pages.ts";
 import { entryIn } from "../tier0_memory.ts";
-import { WALK_CODE, WALK_GLOBAL, WALK_HOST, WALK_LOST, WALK_SIZE_SHIFT, WALK_SLOW } from "../walk_area.ts";
-import { BlockCode } from "./exceptions.ts";
+import { WALK_CODE, WALK_GLOBAL, WALK_HOST, WALK_LOST, WALK_SIZE_SHIFT, WALK_SLOW, WALK_UNUSUAL } from "../walk_area.ts";
 import { compiled } from "./compiled.ts";
+import { BlockCode } from "./exceptions.ts";
 import type { limitsOf } from "./limits.ts";
 import { addWalk, AS_EL0, AS_EL1, AS_EL1_PAN, type Walk, type WalkPlaces } from "./walk.ts";
 
@@ -135,9 +135,11 @@ class SlowPathCode extends BlockCode {
       const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
       // 0: a read, 1: a write, 2: both.
       const needs = i32.add(i32.shr_u(this.#flags, i32.const(1)), i32.const(1));
+      const { area } = this.places;
+      f.store("i32", i32.const(0), i32.const(0), area + WALK_UNUSUAL);
       this.#walked(nothing, data, va, needs, whose, bank, (host) => {
-        f.return(select(i32.load(i32.const(0), this.places.area + WALK_LOST), i32.const(0), host));
-      });
+        f.return(select(i32.load(i32.const(0), area + WALK_LOST), i32.const(0), host));
+      }, () => f.brIf(elsewhere, i32.load(i32.const(0), area + WALK_UNUSUAL)));
     });
     f.return(i32.const(0));
   }
@@ -292,10 +294,23 @@ class SlowPathCode extends BlockCode {
     }
   }
 
-  /** `then` with where an address is, after a walk. */
-  #walked(elsewhere: Label, data: Callable, va: I64, needs: I32, whose: I32, bank: I32, then: (host: I32) => void): void {
-    const host = this.f.let(call("i32", data, va, needs, whose, bank));
-    this.f.brIf(elsewhere, i32.eqz(host));
+  /** `then` with where an address is, after a walk; else `unless`. */
+  #walked(
+    elsewhere: Label,
+    data: Callable,
+    va: I64,
+    needs: I32,
+    whose: I32,
+    bank: I32,
+    then: (host: I32) => void,
+    unless: () => void = () => {},
+  ): void {
+    const { f } = this;
+    const host = f.let(call("i32", data, va, needs, whose, bank));
+    f.if(i32.eqz(host), () => {
+      unless();
+      f.br(elsewhere);
+    });
     then(host);
   }
 

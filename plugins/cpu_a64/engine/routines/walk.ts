@@ -35,7 +35,7 @@ import {
 } from "../mmu/plain.ts";
 import { RIGHT_EXECUTE } from "../mmu/mod.ts";
 import * as s from "../mmu/stage2_cache.ts";
-import { WALK_CLOSED, WALK_GLOBAL, WALK_HOST, WALK_LAZY, WALK_PLAIN, WALK_SIZE_SHIFT, WALK_STAGE2 } from "../walk_area.ts";
+import { WALK_CLOSED, WALK_GLOBAL, WALK_HOST, WALK_LAZY, WALK_PLAIN, WALK_SIZE_SHIFT, WALK_STAGE2, WALK_UNUSUAL } from "../walk_area.ts";
 import { BlockCode } from "./exceptions.ts";
 
 const SCTLR_EL1 = registerOffset("SCTLR_EL1"), SCTLR_EL2 = registerOffset("SCTLR_EL2"), HCR_EL2 = registerOffset("HCR_EL2");
@@ -133,9 +133,10 @@ class WalkCode extends BlockCode {
     const slot = f.let(i32.and(i32.xor(low, i32.shr_u(low, i32.const(11))), i32.const(s.STAGE2_SLOTS - 1)));
     const keyAt = f.let(i32.shl(slot, i32.const(3)));
     f.if(i64.eq(i64.load(keyAt, cache + s.STAGE2_KEY), key), () => f.return(slot));
-    f.if(this.#shared(WALK_LAZY), no);
     const { size, shift, index, table } = this.#range(i32.const(0), PLAIN_STAGE2, vttbr);
-    f.if(i64.ne(i64.shr_u(ipa.value, size), i64.const(0n)), no);
+    const bits = f.let(size);
+    f.if(i32.or(this.#shared(WALK_LAZY), i64.eqz(bits)), () => this.#unusual(-1));
+    f.if(i64.ne(i64.shr_u(ipa.value, bits), i64.const(0n)), no);
     f.if(this.#exceeds(vttbr, PLAIN_OUTPUT2), no);
     const host = f.local("i32"), entry = f.local("i64"), address = f.local("i64");
     this.#descend(ipa.value, shift, index, table, PLAIN_OUTPUT2, (entryAddress) => {
@@ -158,11 +159,17 @@ class WalkCode extends BlockCode {
     f.store("i32", at4, i32.wrap(entry.value), cache + s.STAGE2_LEAF_LO);
     f.store("i32", at4, i32.wrap(i64.shr_u(entry.value, i64.const(32n))), cache + s.STAGE2_LEAF_HI);
     f.store("f64", keyAt, f64.convert_i64_u(address.value), cache + s.STAGE2_LEAF_ADDRESS);
-    const bits = f.let(i32.wrap(shift.value));
-    f.store("i32.8", slot, bits, cache + s.STAGE2_SIZE);
-    f.store("i32.8", slot, i32.sub(i32.const(3), i32.div_u(i32.sub(bits, i32.const(12)), i32.const(9))), cache + s.STAGE2_LEVEL);
+    const leafBits = f.let(i32.wrap(shift.value));
+    f.store("i32.8", slot, leafBits, cache + s.STAGE2_SIZE);
+    f.store("i32.8", slot, i32.sub(i32.const(3), i32.div_u(i32.sub(leafBits, i32.const(12)), i32.const(9))), cache + s.STAGE2_LEVEL);
     f.store("i64", keyAt, key, cache + s.STAGE2_KEY);
     f.return(slot);
+  }
+
+  /** Answers so, and says that it is no plain case. */
+  #unusual(answer: number): void {
+    this.f.store("i32", i32.const(0), i32.const(1), this.area + WALK_UNUSUAL);
+    this.f.return(i32.const(answer));
   }
 
   /** What a level begins with; `from`: offset that is added to the range's. */
@@ -226,7 +233,7 @@ class WalkCode extends BlockCode {
     const root = f.let(i64.load(i32.mul(upper, i32.const(TTBR1_EL1 - TTBR0_EL1)), this.base + TTBR0_EL1));
     const { size, counts, shift, index, table } = this.#range(half, PLAIN_LOWER, root);
     const bits = f.let(size);
-    f.if(i64.eqz(bits), no);
+    f.if(i64.eqz(bits), () => this.#unusual(0));
     const flipped = i64.xor(va.value, i64.sub(i64.const(0n), i64.extend_u(upper)));
     f.if(i64.ne(i64.shr_u(i64.and(flipped, counts), bits), i64.const(0n)), no);
     f.if(this.#exceeds(root, PLAIN_OUTPUT), no);
