@@ -113,10 +113,10 @@ export function engineVersion(sources: URL = new URL("../../plugins/cpu_a64/", i
   if (sources.protocol !== "file:") return sources.href;
   const hash = createHash("sha256");
   const add = (folder: URL) => {
-    for (const entry of fs.readdirSync(folder, { withFileTypes: true }).sort((a, b) => a.name < b.name ? -1 : 1)) {
-      if (entry.isDirectory()) add(new URL(`${entry.name}/`, folder));
-      else if (entry.name.endsWith(".ts") && !entry.name.endsWith("_test.ts")) {
-        hash.update(entry.name).update("\0").update(fs.readFileSync(new URL(entry.name, folder)));
+    for (const { name, isDirectory } of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
+      if (isDirectory) add(new URL(`${name}/`, folder));
+      else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) {
+        hash.update(name).update("\0").update(Deno.readFileSync(new URL(name, folder)));
       }
     }
   };
