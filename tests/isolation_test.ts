@@ -290,6 +290,17 @@ Deno.test("cache colours: no frame of a domain's RAM has a colour of another's, 
     return [...colours].sort();
   });
   assertEquals(seen, [[0, 1, 2], [4, 5, 6]]);
+  const tables = new Map<string, Set<number>>();
+  for (const { base, size } of machine.memory.banks) {
+    for (let pa = base; pa < base + size; pa += 4096) {
+      const [, domain] = machine.memory.ownerOf(pa)?.owner.match(/^(.*) \(stage 2 tables\)$/) ?? [];
+      if (domain !== undefined) tables.set(domain, (tables.get(domain) ?? new Set()).add(pa / 4096 % 8));
+    }
+  }
+  const own = machine.domains.map(({ name }) => [...tables.get(name)!].sort());
+  for (const [index, colours] of own.entries()) {
+    assert(colours.length > 0 && colours.every((one) => seen[index].includes(one)), `${colours}`);
+  }
 });
 
 Deno.test("class 21, contention: two domains that hammer one word of a shared page both get on", async () => {

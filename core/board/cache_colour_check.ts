@@ -1,7 +1,7 @@
 /** What must hold between the cache colours of a board's domains. */
-import type { Board } from "./board.ts";
+import type { Board, DomainSpec } from "./board.ts";
 import type { Findings } from "./findings.ts";
-import { coloursOf } from "../memory/cache_colours.ts";
+import type { CacheColours } from "../memory/cache_colours.ts";
 import { printSize } from "./option_values.ts";
 
 /** Checks them: each is one of the cache's, frames suffice, and who shares one is told. */
@@ -55,4 +55,13 @@ export function checkColours(board: Board, findings: Findings): void {
     }
     for (const colour of domain.cacheColours ?? []) if (!first.has(colour)) first.set(colour, index);
   }
+}
+
+/** A domain's colours: those that the manifest says, or those that it says of nobody. `undefined`: the board has none. */
+export function coloursOf(board: Board, spec: DomainSpec): CacheColours | undefined {
+  const { cacheColours: of = 1 } = board;
+  if (of === 1) return undefined;
+  if (spec.cacheColours !== undefined) return { of, own: new Set(spec.cacheColours) };
+  const named = new Set(board.domains.flatMap(({ cacheColours = [] }) => cacheColours));
+  return { of, own: new Set(Array.from({ length: of }, (_, colour) => colour).filter((colour) => !named.has(colour))) };
 }

@@ -2,7 +2,7 @@
 import type { Board, DomainSpec } from "../board/board.ts";
 import { FIRST_CRASH, LAST_DOMAIN } from "../board/manifest_keys.ts";
 import type { CpuEngine } from "../arch/cpu_engine.ts";
-import { coloursOf } from "../memory/cache_colours.ts";
+import { coloursOf } from "../board/cache_colour_check.ts";
 import type { DispatchEnvironment, ExitKind } from "./dispatch.ts";
 import type { Domain, Outcome } from "./domain.ts";
 import { GuestDomain } from "./guest_domain.ts";

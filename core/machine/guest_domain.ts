@@ -59,7 +59,7 @@ export class GuestDomain implements Domain {
   constructor(readonly spec: DomainSpec, readonly parts: DomainParts) {
     this.name = spec.name;
     this.ram = spec.memory.map(({ at, size }) => ({ at, size }));
-    this.space = parts.backend.createAddressSpace(spec.name);
+    this.space = parts.backend.createAddressSpace(spec.name, parts.colours);
     try {
       if (!parts.isRestored) { for (const { at, size } of this.ram) this.#populate(at, size); }
       for (let index = 0; index < spec.vcpus; index++) {

@@ -2,7 +2,6 @@
  * Cache colours: frames whose lines fall into the same sets of the last-level cache have one colour. Domains with colours of their own can't
  * push one another's lines out.
  */
-import type { Board, DomainSpec } from "../board/board.ts";
 import { PAGE_SIZE } from "./address.ts";
 
 /** Colours that a domain's RAM may have, and of how many. */
@@ -32,13 +31,4 @@ export function parseColours(value: unknown): number[] | undefined {
     for (let colour = from; colour <= to; colour++) found.push(colour);
   }
   return found;
-}
-
-/** A domain's colours: those that the manifest says, or those that it says of nobody. `undefined`: the board has none. */
-export function coloursOf(board: Board, spec: DomainSpec): CacheColours | undefined {
-  const { cacheColours: of = 1 } = board;
-  if (of === 1) return undefined;
-  if (spec.cacheColours !== undefined) return { of, own: new Set(spec.cacheColours) };
-  const named = new Set(board.domains.flatMap(({ cacheColours = [] }) => cacheColours));
-  return { of, own: new Set(Array.from({ length: of }, (_, colour) => colour).filter((colour) => !named.has(colour))) };
 }

@@ -2,6 +2,7 @@
 import { capability } from "../plugin/capability.ts";
 import type { Capability } from "../plugin/capability.ts";
 import type { Ipa, Pa } from "./address.ts";
+import type { CacheColours } from "./cache_colours.ts";
 import type { VcpuState } from "../arch/cpu_engine.ts";
 
 /**
@@ -64,8 +65,11 @@ export interface MemoryBackend {
   readonly name: string;
   /** True when IPA must equal PA (an MPU translates nothing). */
   readonly directMapOnly: boolean;
-  /** An empty address space. The name is for messages. Throws when identifiers or memory run out. */
-  createAddressSpace(domainName: string): AddressSpace;
+  /**
+   * An empty address space. The name is for messages; `colours` are those that its tables' frames are to have. Throws when identifiers or
+   * memory run out.
+   */
+  createAddressSpace(domainName: string, colours?: CacheColours): AddressSpace;
   /**
    * The board's domains are built, and none has run: what the hypervisor needed for booting only goes. Called once, before
    * the boot hooks; domains that are created later come after it.

@@ -1,9 +1,9 @@
 /** One domain's address space: a stage 2 table, a VMID, and the EL2 registers that put them to use. */
 import { GUEST_HCR, hex } from "../../core/mod.ts";
-import type { CpuEngine, Mapping, PhysicalMemory, VcpuState } from "../../core/mod.ts";
+import type { CacheColours, CpuEngine, Mapping, PhysicalMemory, VcpuState } from "../../core/mod.ts";
 import type { Stage2Space } from "./contract.ts";
 import { stage2Format } from "./descriptors.ts";
-import { ownerOf } from "./frames.ts";
+import { allocateTable, ownerOf } from "./frames.ts";
 import { geometryOf, PA_BITS, vtcr } from "./geometry.ts";
 import type { Geometry } from "./geometry.ts";
 import { Stage2Table } from "./stage2_table.ts";
@@ -20,6 +20,8 @@ export interface SpaceParts {
   readonly vmids: Vmids;
   /** Most frames of a domain's tables. */
   readonly tableFrames: number;
+  /** Cache colours of its tables' frames; absent: any. */
+  readonly colours?: CacheColours;
   /** FEAT_S2FWB: stage 2 decides whether memory is cached. */
   readonly forceWriteBack: boolean;
 }
@@ -50,15 +52,16 @@ export class VmsaAddressSpace implements Stage2Space {
     this.#parts = parts;
     this.#domainName = domainName;
     this.#geometry = geometryOf(ipaBits);
-    this.#root = memory.allocate(ownerOf(domainName), this.#geometry.rootOrder);
+    this.#root = allocateTable(memory, ownerOf(domainName), this.#geometry.rootOrder, parts.colours);
     this.tag = newTag(vmids);
     this.#table = this.#tableAt(this.#root);
   }
 
   #tableAt(root: number): Stage2Table {
-    const { memory, engine, tableFrames, forceWriteBack } = this.#parts;
+    const { memory, engine, tableFrames, forceWriteBack, colours } = this.#parts;
     return new Stage2Table({
       memory,
+      colours,
       geometry: this.#geometry,
       owner: ownerOf(this.#domainName),
       root,

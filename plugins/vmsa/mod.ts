@@ -108,7 +108,7 @@ export const vmsa: Plugin<VmsaOptions, VmsaState> = definePlugin<VmsaOptions, Vm
     provide(MemoryBackend, {
       name: "vmsa",
       directMapOnly: false,
-      createAddressSpace: (domainName) => new VmsaAddressSpace(parts, domainName, options.ipa_bits),
+      createAddressSpace: (domainName, colours) => new VmsaAddressSpace({ ...parts, colours }, domainName, options.ipa_bits),
     });
   },
 });

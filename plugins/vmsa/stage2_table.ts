@@ -7,10 +7,10 @@
  * Arm ARM DDI 0487, "Using break-before-make when updating translation table entries".
  */
 import { hex, PAGE_SIZE } from "../../core/mod.ts";
-import type { Mapping } from "../../core/mod.ts";
+import type { CacheColours, Mapping } from "../../core/mod.ts";
 import { addressOf, blockOf, isTable, isValid, piece, table } from "./descriptors.ts";
 import type { Stage2Format } from "./descriptors.ts";
-import { referenceFrames, releaseFrames } from "./frames.ts";
+import { allocateTable, referenceFrames, releaseFrames } from "./frames.ts";
 import { ENTRIES, entrySize } from "./geometry.ts";
 import { below, ends, entriesOf, find, outermost, overlapping, top } from "./stage2_walk.ts";
 import type { Entry, Place, Root } from "./stage2_walk.ts";
@@ -23,6 +23,8 @@ export interface TableParts extends Root {
   readonly format: Stage2Format;
   /** Owner of the frames. */
   readonly owner: string;
+  /** Cache colours that the frames are to have; absent: any. */
+  readonly colours?: CacheColours;
   /** Most frames that the tables may take, the root's included. */
   readonly frameLimit: number;
   /** Drops what TLBs hold of this space. */
@@ -226,9 +228,9 @@ export class Stage2Table {
 
   /** A frame for a table. A guest that has its memory mapped sparsely would make EL2 run out otherwise. */
   #allocate(): number {
-    const { memory, owner, frameLimit } = this.#parts;
+    const { memory, owner, frameLimit, colours } = this.#parts;
     if ((memory.usage().get(owner) ?? 0) >= frameLimit) throw new RangeError(`${owner} have ${frameLimit} frames, the most that they may`);
-    return memory.allocate(owner, 0);
+    return allocateTable(memory, owner, 0, colours);
   }
 
   #releaseBelow(place: Place): void {

@@ -98,8 +98,8 @@ export class Saboteur {
         before(engine, "createVcpu", "a vCPU");
         before(backend, "createAddressSpace", "an address space");
         const create = backend.createAddressSpace.bind(backend);
-        backend.createAddressSpace = (name) => {
-          const space = create(name);
+        backend.createAddressSpace = (name, colours) => {
+          const space = create(name, colours);
           before(space, "map", "a mapping");
           before(space, "install", "EL2's registers");
           return space;
