@@ -21,6 +21,8 @@ const COLLISIONS = BASE + 0x40_0000;
 export const collisionOf = (page: number): number => COLLISIONS + (DATA - BASE) + (page << 12 ^ 0x4000);
 /** Third level tables of {@linkcode BASE} and of the collisions; all of them lie in {@linkcode LARGE} too. */
 export const TABLES = BASE + 0x1_0000, PAGE_TABLE = TABLES + 0x2000, COLLISION_TABLE = TABLES + 0x3000;
+/** Tables of stage 2, which map this page and the devices' alike. */
+export const STAGE2_TABLES = TABLES + 0x4000;
 
 /** Vectors: what faults is skipped, a fetch from nowhere goes to TPIDR_EL1; interrupts ask EL2 to take them back. */
 export const synchronous: readonly number[] = [
@@ -41,6 +43,45 @@ export const synchronous: readonly number[] = [
 ];
 export const interrupt: readonly number[] = [
   0xd4000022, // hvc #1
+  0xd69f03e0, // eret
+];
+
+/**
+ * Vectors for programs at EL0: SVC changes the ASID, and whether interrupts are masked after it; other exceptions are skipped as above.
+ */
+export const userSynchronous: readonly number[] = [
+  0xd51bd040, // msr tpidr_el0, x0
+  0xd5385200, // mrs x0, esr_el1
+  0xd35afc00, // lsr x0, x0, #26
+  0xf100541f, // cmp x0, #0x15
+  0x54000180, // b.eq 3f
+  0xf100801f, // cmp x0, #0x20
+  0x540000c0, // b.eq 1f
+  0xf100881f, // cmp x0, #0x22
+  0x54000080, // b.eq 1f
+  0xd5384020, // mrs x0, elr_el1
+  0x91001000, // add x0, x0, #0x4
+  0x14000002, // b 2f
+  0xd538d080, // 1: mrs x0, tpidr_el1
+  0xd5184020, // 2: msr elr_el1, x0
+  0xd53bd040, // mrs x0, tpidr_el0
+  0xd69f03e0, // eret
+  0xd5382000, // 3: mrs x0, ttbr0_el1
+  0xd2500000, // eor x0, x0, #1 << 48
+  0xd5182000, // msr ttbr0_el1, x0
+  0xd5033fdf, // isb
+  0xd5384000, // mrs x0, spsr_el1
+  0xd2790000, // eor x0, x0, #0x80
+  0xd5184000, // msr spsr_el1, x0
+  0xd53bd040, // mrs x0, tpidr_el0
+  0xd69f03e0, // eret
+];
+/** An interrupt of the virtual CPU interface: acknowledged and ended, with no exit. */
+export const userInterrupt: readonly number[] = [
+  0xd51bd040, // msr tpidr_el0, x0
+  0xd538cc00, // mrs x0, icc_iar1_el1
+  0xd518cc20, // msr icc_eoir1_el1, x0
+  0xd53bd040, // mrs x0, tpidr_el0
   0xd69f03e0, // eret
 ];
 
