@@ -29,7 +29,7 @@ export const guestKernels: readonly GuestKernel[] = [
   { name: "alu", doc: "eight ALU instructions", repeats: 150, qemuFactor: 1, goal: 150 },
   { name: "loadstore", doc: "seven loads and stores", repeats: 50, qemuFactor: 1 },
   { name: "callreturn", doc: "a call and its return", repeats: 120, qemuFactor: 0.3 },
-  { name: "fp", doc: "double fmadd, fadd, fmul", repeats: 30, qemuFactor: 0.5 },
+  { name: "fp", doc: "double fmadd, fadd, fmul", repeats: 100, qemuFactor: 0.2 },
   { name: "memcpy", doc: "64 MiB by ldp, stp", repeats: 16, qemuFactor: 1.5, work: moved },
   { name: "memset", doc: "64 MiB by dc zva", repeats: 40, qemuFactor: 1, work: moved },
   { name: "tlbmiss", doc: "loads, each from another page", repeats: 15, qemuFactor: 1.5, work: { amount: 0.2, unit: "M loads/s" } },
@@ -38,8 +38,8 @@ export const guestKernels: readonly GuestKernel[] = [
   { name: "list", doc: "C: lists searched, sorted", repeats: 40, qemuFactor: 1 },
   { name: "matrix", doc: "C: matrices of 16 bits", repeats: 30, qemuFactor: 1 },
   { name: "state", doc: "C: a state machine", repeats: 60, qemuFactor: 1 },
-  { name: "matmul", doc: "doubles, 64 by 64", repeats: 40, qemuFactor: 0.3, work: multiplied },
-  { name: "matmulneon", doc: "the same, by vectors", repeats: 40, qemuFactor: 0.3, work: multiplied },
+  { name: "matmul", doc: "doubles, 64 by 64", repeats: 200, qemuFactor: 0.2, work: multiplied },
+  { name: "matmulneon", doc: "the same, by vectors", repeats: 400, qemuFactor: 0.1, work: multiplied },
 ];
 
 /** One measurement: what one repeat took, in seconds. */

@@ -3,7 +3,8 @@ import type { PhysicalMemory } from "../../../core/mod.ts";
 import { BANK_SIZE, RECORD_PAGE_STRIDE } from "./layout.ts";
 import { SPACES_SIZE } from "./spaces.ts";
 import { walkAreaSize } from "./walk_area.ts";
-import { sideTableSize, sideTableUsed, type Tier1Mode } from "./tier1/tier1.ts";
+import { sideTableSize, sideTableUsed } from "./tier1/side_table.ts";
+import type { Tier1Mode } from "./tier1/tier1.ts";
 
 /** Translation contexts whose TLB entries are kept. */
 export const BANKS = 64;

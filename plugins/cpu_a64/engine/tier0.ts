@@ -36,6 +36,9 @@ export const systemOps: readonly SystemOp[] = [
 /** Size of a page of records, for the test whether a branch stays inside. */
 const PAGE_SPAN = RECORDS_PER_PAGE * RECORD_SIZE;
 
+/** FPSR.IXC. */
+const IXC = 1 << 4;
+
 /** Emits one variant of a declaration. */
 export class Tier0 extends Tier0Atomics implements Semantics {
   #left = false;
@@ -143,6 +146,14 @@ export class Tier0 extends Tier0Atomics implements Semantics {
     );
   }
 
+  get holdsVectors(): boolean {
+    return false;
+  }
+
+  fpIsPlain(fields: number): readonly I32[] {
+    return [i32.eqz(i32.and(this.fpcr(), i32.const(fields))), i32.and(this.fpsr(), i32.const(IXC))];
+  }
+
   fpcr(): I32 {
     return this.load32(at.FPCR);
   }
@@ -176,6 +187,10 @@ export class Tier0 extends Tier0Atomics implements Semantics {
 
   if(condition: I32, yes: () => void, no?: () => void): void {
     this.place.f.if(condition, yes, no);
+  }
+
+  ifAll(conditions: readonly I32[], yes: () => void, no: () => void): void {
+    this.if(conditions.map((condition) => i32.ne(condition, i32.const(0))).reduce((one, other) => i32.and(one, other)), yes, no);
   }
 
   repeatWhile(body: () => I32): void {

@@ -60,6 +60,11 @@ export abstract class Tier0Memory extends Tier0State {
     return this.let(options.ordered && this.environment.sharesMemory ? atomic.load64(log2)(host) : loadLane(log2, host, 0));
   }
 
+  loadLow(address: I64, log2: number): V128 {
+    const host = this.readable(address, 1 << log2, false);
+    return this.let(log2 === 3 ? v128.load64_zero(host) : v128.load32_zero(host));
+  }
+
   load128(address: I64, options: AccessOptions = {}): V128 {
     return this.let(v128.load(this.readable(address, 16, false, options.element)));
   }
@@ -93,6 +98,20 @@ export abstract class Tier0Memory extends Tier0State {
       f.store(laneStores[log2], to, first, offset);
       f.store(laneStores[log2], to, second, offset + (1 << log2));
     }, 1 << log2);
+  }
+
+  loadPair128(address: I64): readonly [V128, V128] {
+    const host = this.readable(address, 32, false, 16);
+    return [this.let(v128.load(host)), this.let(v128.load(host, 16))];
+  }
+
+  storePair128(address: I64, [first, second]: readonly [V128, V128]): void {
+    const { f } = this.place;
+    this.write(address, 32, false, (host, offset) => {
+      const to = f.let(host);
+      f.store("v128", to, first, offset);
+      f.store("v128", to, second, offset + 16);
+    }, 16);
   }
 
   /** Has `put` store at a writable location, or jumps out. */

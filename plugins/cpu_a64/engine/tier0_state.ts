@@ -1,6 +1,6 @@
 /** Tier 0: operands out of a decoded record, registers and flags in the state block. */
 import type { Declaration, DecodeEnvironment, Field, IntegerOps, Raw, Register } from "../isa/dsl.ts";
-import { type I32, i32, type I64, i64, type Type, type V128, v128, type Value } from "../wasm/mod.ts";
+import { type F32, f32, type F64, f64, type I32, i32, type I64, i64, type Type, type V128, v128, type Value } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { RECORD_SIZE } from "./layout.ts";
 import type { Place, Slot } from "./place.ts";
@@ -154,6 +154,22 @@ export abstract class Tier0State {
 
   vLow64(register: Register): I64 {
     return i64.load(this.register(register, "v", vOffset), this.place.base);
+  }
+
+  vSingle(register: Register): F32 {
+    return f32.load(this.register(register, "v", vOffset), this.place.base);
+  }
+
+  vDouble(register: Register): F64 {
+    return f64.load(this.register(register, "v", vOffset), this.place.base);
+  }
+
+  setVSingle(register: Register, value: F32): void {
+    this.setVLow32(register, i32.reinterpret_f32(value));
+  }
+
+  setVDouble(register: Register, value: F64): void {
+    this.setVLow64(register, i64.reinterpret_f64(value));
   }
 
   setVLow32(register: Register, value: I32): void {

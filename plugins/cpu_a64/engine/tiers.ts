@@ -17,7 +17,8 @@ import type { Walks } from "./walks.ts";
 import { limitsOf } from "./routines/limits.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import type { TranslationStore } from "./tier1/cache/keeper.ts";
-import { MAX_REGIONS, Tier1, type Tier1Mode } from "./tier1/tier1.ts";
+import { MAX_REGIONS } from "./tier1/side_table.ts";
+import { Tier1, type Tier1Mode } from "./tier1/tier1.ts";
 
 /** What they are made of. */
 export interface TierParts {

@@ -7,7 +7,7 @@
  * becomes a variant of its own. The others are operands: opaque here, extracted
  * when an instruction is decoded.
  */
-import type { AtomicOp, I32, I64, Type, V128, Value } from "../wasm/mod.ts";
+import type { AtomicOp, F32, F64, I32, I64, Type, V128, Value } from "../wasm/mod.ts";
 import type { Feature } from "../sysregs/features.ts";
 
 export * from "../wasm/ops.ts";
@@ -138,7 +138,12 @@ export interface Semantics<F extends string = string> {
   /** The low 8, 16, 32 (i32) or 64 (i64) bits of a V register. */
   vLow32(register: Register, bits: 8 | 16 | 32): I32;
   vLow64(register: Register): I64;
+  /** The low 32 or 64 bits as a number. */
+  vSingle(register: Register): F32;
+  vDouble(register: Register): F64;
   /** Writes the low bits and clears the rest of the V register. */
+  setVSingle(register: Register, value: F32): void;
+  setVDouble(register: Register, value: F64): void;
   setVLow32(register: Register, value: I32): void;
   setVLow64(register: Register, value: I64): void;
   /** One lane, by a constant index; `log2` of the lane's bytes 0 to 3. */
@@ -165,9 +170,14 @@ export interface Semantics<F extends string = string> {
   /** Zero-extended load of `1 << log2` bytes, 0 to 3. Leaves the instruction when it faults. */
   load(address: I64, log2: number, options?: AccessOptions): I64;
   load128(address: I64, options?: AccessOptions): V128;
+  /** Zero-extended load of `1 << log2` bytes, 2 or 3, into a vector. */
+  loadLow(address: I64, log2: number): V128;
   /** Two neighbours of `1 << log2` bytes, 2 or 3, zero-extended. */
   loadPair(address: I64, log2: number): readonly [I64, I64];
   storePair(address: I64, log2: number, values: readonly [I64, I64]): void;
+  /** Two neighbours of 16 bytes. */
+  loadPair128(address: I64): readonly [V128, V128];
+  storePair128(address: I64, values: readonly [V128, V128]): void;
   store(address: I64, log2: number, value: I64, options?: AccessOptions): void;
   store128(address: I64, value: V128, options?: AccessOptions): void;
   /** Zeroes the 64-byte block that holds the address (DC ZVA). */
@@ -202,6 +212,10 @@ export interface Semantics<F extends string = string> {
   /** The same for MSR. `isNarrow`: the register has a `narrowMask`. */
   writeSystemRegister(rt: Register, isNarrow: boolean, index: (fields: Raw<F>, environment: DecodeEnvironment) => number): void;
 
+  /** Conditions that all hold when these fields of FPCR are clear and FPSR.IXC is set; they may fail to hold although it is so. */
+  fpIsPlain(fields: number): readonly I32[];
+  /** Whether V registers are values of the host's, so that reading one as a whole costs nothing. */
+  readonly holdsVectors: boolean;
   /** FPCR, and the cumulative flags of FPSR. */
   fpcr(): I32;
   fpsr(): I32;
@@ -217,6 +231,8 @@ export interface Semantics<F extends string = string> {
   /** A variable: read with `get`, written with `set`. */
   variable<T extends Type>(initial: Value<T>): { get(): Value<T>; set(value: Value<T>): void };
   if(condition: I32, yes: () => void, no?: () => void): void;
+  /** The same, if all conditions hold, which is to be expected. */
+  ifAll(conditions: readonly I32[], yes: () => void, no: () => void): void;
   /** Repeats while the condition, computed after the body, holds. */
   repeatWhile(body: () => I32): void;
 }

@@ -1,6 +1,6 @@
 /** Arm ARM DDI 0487, "Data Processing -- Scalar Floating-Point and Advanced SIMD": scalar arithmetic. */
-import { a64, type Declaration, type I64, i64 } from "./dsl.ts";
-import { compute, readBits, widthOf } from "./fp_compute.ts";
+import { a64, type Declaration, type I64, i64, type Semantics } from "./dsl.ts";
+import { compute, computeRegister, readBits, widthOf } from "./fp_compute.ts";
 import { float, halfFeature, isFormat } from "./fp_names.ts";
 import { arithmetic, type Operation, resize, roundToIntegral } from "./fp_operations.ts";
 
@@ -28,8 +28,8 @@ const dataProcessing1 = a64({
   asm: (f) => `${oneSource[f.opcode].name} ${float(f.ftype, f.Rd)}, ${float(f.ftype, f.Rn)}`,
   emit(m, { ftype, opcode, Rn, Rd }) {
     const { bits, operation } = oneSource[opcode];
-    const value = readBits(m, Rn, ftype);
-    m.setVLow64(Rd, bits ? bits(value, 1n << BigInt(widthOf(ftype) - 1)) : compute(m, operation!, ftype, [value]));
+    if (operation) computeRegister(m as Semantics, operation, ftype, Rd, [Rn]);
+    else m.setVLow64(Rd, bits!(readBits(m, Rn, ftype), 1n << BigInt(widthOf(ftype) - 1)));
   },
 });
 
@@ -65,7 +65,7 @@ const dataProcessing2 = a64({
   feature: halfFeature,
   asm: (f) => `${twoSources[f.opcode].name} ${[f.Rd, f.Rn, f.Rm].map((n) => float(f.ftype, n)).join(", ")}`,
   emit(m, { ftype, opcode, Rm, Rn, Rd }) {
-    m.setVLow64(Rd, compute(m, twoSources[opcode].operation, ftype, [readBits(m, Rn, ftype), readBits(m, Rm, ftype)]));
+    computeRegister(m as Semantics, twoSources[opcode].operation, ftype, Rd, [Rn, Rm]);
   },
 });
 
@@ -83,8 +83,7 @@ const dataProcessing3 = a64({
   emit(m, { ftype, o1, o0, Rm, Ra, Rn, Rd }) {
     // The product's sign is that of its first operand; FNMADD negates both, FNMSUB the addend.
     const negate = [...(o1 !== o0 ? [0] : []), ...(o1 ? [2] : [])];
-    const operands = [Rn, Rm, Ra].map((register) => readBits(m, register, ftype));
-    m.setVLow64(Rd, compute(m, { ...arithmetic.mulAdd, negate }, ftype, operands));
+    computeRegister(m as Semantics, { ...arithmetic.mulAdd, negate }, ftype, Rd, [Rn, Rm, Ra]);
   },
 });
 

@@ -1,5 +1,19 @@
 /** Computes an operation on scalars: by the host where that is right, else by the slow path. */
-import { f32, f64, type I32, i32, type I64, i64, type Semantics, type Value } from "./dsl.ts";
+import {
+  type F32,
+  f32,
+  type F64,
+  f64,
+  f64x2,
+  type Field,
+  type I32,
+  i32,
+  type I64,
+  i64,
+  type Semantics,
+  type Type,
+  type Value,
+} from "./dsl.ts";
 import { doubleHost, type Host, isUnflushed, singleHost } from "./fp_host.ts";
 import { fpOpCode } from "./fp_op_code.ts";
 import { FLUSH, type Operation } from "./fp_operations.ts";
@@ -52,8 +66,8 @@ export function choosePath(
     }
     m.if(i32.and(isClear(m, clear & ~FLUSH), x.all(certain)), take1, slow);
   };
-  if (right) m.if(i32.and(isClearAndInexact(m, clear), x.all(right())), take1, take2);
-  else m.if(i32.and(isClear(m, clear), x.all(silent())), take1, clear & FLUSH ? take2 : slow);
+  if (right) m.ifAll([...m.fpIsPlain(clear), x.all(right())], take1, take2);
+  else m.ifAll([isClear(m, clear), x.all(silent())], take1, clear & FLUSH ? take2 : slow);
 }
 
 /** Flips signs as the operation wants, on bits. */
@@ -90,6 +104,32 @@ export function compute(m: Semantics, operation: Operation, ftype: number, opera
   const { after } = operation;
   choosePath(m, x, operation, numbers, (value) => result.set(bitsOf(after ? x[after](value) : value)), () => result.set(slow()));
   return result.get();
+}
+
+/** Reads registers and computes into another one. */
+export function computeRegister(m: Semantics, operation: Operation, ftype: number, Rd: Field, sources: readonly Field[]): void {
+  if (ftype === HALF || !operation.host) {
+    return m.setVLow64(Rd, compute(m, operation, ftype, sources.map((register) => readBits(m, register, ftype))));
+  }
+  let x: Host = ftype === SINGLE ? singleHost(m) : doubleHost(m);
+  if (operation.fused && sources.length === 3 && ftype === DOUBLE && m.holdsVectors && m.hostFusesMultiplyAdd) {
+    // The host has it for vectors; what becomes of the other lane doesn't matter.
+    const [a, b, c] = sources.map((register, i) => operation.negate?.includes(i) ? f64x2.neg(m.v(register)) : m.v(register));
+    x = { ...x, multiplyAdd: () => ({ value: f64x2.extract_lane(f64x2.relaxed_madd(a, b, c), 0), right: i32.const(1) }) };
+  }
+  const numbers = sources.map((register, i) => {
+    const number = ftype === SINGLE ? m.vSingle(register) : m.vDouble(register);
+    return m.let<Type>(operation.negate?.includes(i) ? x.neg(number) : number);
+  });
+  const take = (value: Value) => {
+    const result = operation.after ? x[operation.after](value) : value;
+    if (ftype === SINGLE) m.setVSingle(Rd, result as F32);
+    else m.setVDouble(Rd, result as F64);
+  };
+  choosePath(m, x, operation, numbers, take, () => {
+    const bits = sources.map((register) => m.let(readBits(m, register, ftype)));
+    m.setVLow64(Rd, finishBits(operation, ftype, m.softFloat(codeOf(operation, ftype), negateBits(operation, ftype, bits))));
+  });
 }
 
 function bitsOf(value: Value): I64 {

@@ -98,8 +98,11 @@ export function isZeroProduct<T extends Type, M extends Type>(x: Host<T, M>, a: 
 const normalSingle = (a: F32): I32 =>
   i32.lt_u(i32.sub(i32.shl(i32.reinterpret_f32(a), i32.const(1)), i32.const(0x0100_0001)), i32.const(0xfdff_ffff));
 
-const normalDouble = (a: F64): I32 =>
-  i64.lt_u(i64.sub(i64.shl(i64.reinterpret_f64(a), i64.const(1n)), i64.const((1n << 53n) + 1n)), i64.const((2046n << 53n) - 1n));
+/** By the exponent alone: what has the least normal number's isn't certain. */
+const normalDouble = (a: F64): I32 => {
+  const exponent = i64.shr_u(i64.shl(i64.reinterpret_f64(a), i64.const(1n)), i64.const(53n));
+  return i32.lt_u(i32.sub(i32.wrap(exponent), i32.const(2)), i32.const(2045));
+};
 
 /** What scalars of both precisions share. */
 const scalarTruth = {

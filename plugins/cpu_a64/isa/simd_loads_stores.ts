@@ -12,6 +12,7 @@ const allocated = (f: { size: number; opc: number }): boolean => f.size === 0 ||
 /** Moves the low bytes between a V register and memory. */
 function transfer<F extends string>(m: Semantics<F>, load: number, log2: number, Rt: Field, address: I64): void {
   if (load && log2 === 4) m.setV(Rt, m.load128(address));
+  else if (load && log2 >= 2) m.setV(Rt, m.loadLow(address, log2));
   else if (load) m.setVLow64(Rt, m.load(address, log2));
   else if (log2 === 4) m.store128(address, m.v(Rt));
   else m.store(address, log2, m.vLane(Rt, log2, 0));
@@ -98,19 +99,11 @@ const loadStorePair = a64({
     const base = baseAddress(m, Rn, sp);
     const moved = m.let(i64.add(base, i64.extend_s(m.i32(pairOffset))));
     const address = mode === 1 ? base : moved;
-    const second = i64.add(address, i64.const(BigInt(1 << log2)));
-    if (log2 < 4) {
-      // Neighbours of up to 16 bytes need one look-up.
-      if (L) m.loadPair(address, log2).forEach((value, i) => m.setVLow64(i ? Rt2 : Rt, value));
-      else m.storePair(address, log2, [m.vLane(Rt, log2, 0), m.vLane(Rt2, log2, 0)]);
-    } else if (L) {
-      const [a, b] = [m.load128(address), m.load128(second)];
-      m.setV(Rt, a);
-      m.setV(Rt2, b);
-    } else {
-      m.store128(address, m.v(Rt));
-      m.store128(second, m.v(Rt2));
-    }
+    // Neighbours need one look-up.
+    if (log2 === 4 && L) m.loadPair128(address).forEach((value, i) => m.setV(i ? Rt2 : Rt, value));
+    else if (log2 === 4) m.storePair128(address, [m.v(Rt), m.v(Rt2)]);
+    else if (L) m.loadPair(address, log2).forEach((value, i) => m.setVLow64(i ? Rt2 : Rt, value));
+    else m.storePair(address, log2, [m.vLane(Rt, log2, 0), m.vLane(Rt2, log2, 0)]);
     if (mode & 1) m.x.writeSp(Rn, moved);
   },
 });

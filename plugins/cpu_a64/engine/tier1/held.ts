@@ -16,14 +16,21 @@ export interface Held {
 export class Loop {
   used = 0;
   written = 0;
-  windows = 0;
+  usedVectors = 0;
+  writtenVectors = 0;
+  /** Floating-point instructions ask whether the host's arithmetic is right. */
+  asksPlain = false;
+  /** FPCR or FPSR are written in it. */
+  writesFpcr = false;
+  /** Addresses of windows in memory. */
+  readonly windows = new Set<number>();
   constructor(readonly before: Held) {}
 }
 
 /** Nothing is held where a region begins. */
 export const NOTHING: Held = { registers: 0, windows: 0 };
 
-/** A page that may be read, or written: its VA, and host address minus VA. */
+/** Outside of loops: a page that may be read, or written: its VA, and host address minus VA. */
 export interface Window {
   /** Bit in {@linkcode Held}. */
   readonly bit: number;

@@ -62,6 +62,8 @@ class RegionWriter {
   /** Where to leave by, from the present place: a loop has its own. */
   #exits!: Exits;
   readonly #loops = new Map<number, { readonly loop: Loop; readonly exits: Exits }>();
+  /** What set the flags, where a block begins: `undefined` when edges that lead there differ. */
+  readonly #flagsBefore = new Map<number, number | undefined>();
   /** At the end of each block. */
   readonly #heldAfter = new Map<number, Held>();
   /** Of the present block: what is left of its instructions, the present one included. */
@@ -86,6 +88,8 @@ class RegionWriter {
       f,
       imports: module.imports,
       look: (access, unprivileged) => module.look(access, unprivileged),
+      refill: (access, unprivileged) => module.refill(access, unprivileged),
+      windows: module.addresses.windows,
       pack: () => module.pack(),
       base: module.addresses.base,
       ip: i32.const(0),
@@ -113,17 +117,15 @@ class RegionWriter {
     f.later(() => {
       if (this.#usesFp) f.set(this.#fpEnabled, i32.load(i32.const(0), base + at.FP_ENABLED));
     });
-    semantics.prepare();
     f.block((leave) => {
       f.block((bail) => {
         const outside = this.#exits = { bail, leave };
         writeStructure(f, source.graph, {
-          begin: (dominator, isMerge, loop) => {
+          begin: (block, dominator, isLoop, loop) => {
             const inside = loop === undefined ? undefined : this.#loops.get(loop)!;
             this.#exits = inside?.exits ?? outside;
             semantics.enter(dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!, inside?.loop);
-            if (isMerge) semantics.flags.known = undefined;
-            else if (dominator === undefined) semantics.flags.known = Kind.block;
+            semantics.flags.known = isLoop ? undefined : dominator === undefined ? Kind.block : this.#flagsBefore.get(block);
           },
           loop: (header, dominator, body) => this.#loop(header, dominator, outside, body),
           leaveLoop: () => semantics.storeFor(semantics.loop!),
@@ -176,6 +178,8 @@ class RegionWriter {
     // What comes behind an edge may be written within it.
     const edge = (target: number) => {
       const held = semantics.held, flags = semantics.flags.known;
+      const before = this.#flagsBefore;
+      before.set(target, !before.has(target) || before.get(target) === flags ? flags : undefined);
       take(target);
       this.#exits = exits;
       semantics.enter(held, loop);

@@ -23,7 +23,7 @@ import {
 import type { Imports } from "../place.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { packed, writePack } from "./flags.ts";
-import { READ_ACCESS, UPDATE_ACCESS, WRITE_ACCESS } from "./region_place.ts";
+import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WRITE_ACCESS } from "./region_place.ts";
 
 /** Where things are that do not change. */
 export interface RegionAddresses {
@@ -35,6 +35,8 @@ export interface RegionAddresses {
   readonly sideTable: number;
   /** For each region the addresses of its pages' records, as its code numbers them. */
   readonly pageTable: number;
+  /** Windows of loops. */
+  readonly windows: number;
 }
 
 /** Pages of a region in the table of pages, as a power of two of bytes. */
@@ -54,6 +56,7 @@ export class RegionModule {
   readonly #fill: Callable;
   readonly #signature: Signature;
   readonly #looks: readonly Callable[];
+  readonly #refills: readonly Callable[];
   readonly #pack: Callable;
   /** (budget, target, kind, a, b): goes on at a target, in the region that begins there or in the interpreter. */
   readonly goOn: Callable;
@@ -78,9 +81,9 @@ export class RegionModule {
     this.bail = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeBail(f));
     // All that regions may call, in each module: their code means the same in all.
     this.#pack = module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, this.#word(at.NZCV)));
-    this.#looks = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access) =>
-      [false, true].map((unprivileged) => module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, access, unprivileged)))
-    );
+    const kinds = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access): [number, boolean][] => [[access, false], [access, true]]);
+    this.#looks = kinds.map((kind) => module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, ...kind)));
+    this.#refills = kinds.map((kind) => module.function(["i64", "i32", "i32"], "i32", (f) => writeRefill(f, this.look(...kind))));
   }
 
   /** Adds a region, whose function `build` writes: budget in, `Status` out. `number`: of the region. */
@@ -104,6 +107,11 @@ export class RegionModule {
   /** (VA, size - 1) → host address minus VA for an access, an odd number: the interpreter must look. */
   look(access: number, unprivileged: boolean): Callable {
     return this.#looks[access * 2 + +unprivileged];
+  }
+
+  /** See {@linkcode RegionPlace}. */
+  refill(access: number, unprivileged: boolean): Callable {
+    return this.#refills[access * 2 + +unprivileged];
   }
 
   /** (kind, a, b) → NZCV as a number. */
@@ -199,4 +207,14 @@ export class RegionModule {
     f.store("i32", i32.const(0), record.value, base + at.IP);
     this.#return(f, Status.next);
   }
+}
+
+/** (VA, size - 1, address of a window): fills the window. */
+function writeRefill(f: FunctionBuilder, look: Callable): void {
+  const [va, least, window] = f.params as [Local<"i64">, Local<"i32">, Local<"i32">];
+  const addend = f.let(call("i32", look, va.value, least.value));
+  f.if(i32.and(addend, i32.const(1)), () => f.return(i32.const(1)));
+  f.store("i64", window.value, i64.and(va.value, i64.const(-4096n)));
+  f.store("i32", window.value, addend, WINDOW_ADDEND);
+  f.return(i32.const(0));
 }

@@ -6,6 +6,10 @@ import type { Place } from "../place.ts";
 export interface RegionPlace extends Place {
   /** (VA, size - 1) → host address minus VA of RAM for an access, odd: the interpreter must look. */
   look(access: number, unprivileged: boolean): Callable;
+  /** (VA, size - 1, address of a window) → 0, and the window has the page; 1: the interpreter must look. */
+  refill(access: number, unprivileged: boolean): Callable;
+  /** Address of the first window of those that loops have in memory. */
+  readonly windows: number;
   /** (kind, a, b) → NZCV as a number. */
   pack(): Callable;
   /** VA of the page. */
@@ -16,6 +20,15 @@ export interface RegionPlace extends Place {
 
 /** Access kinds of {@linkcode RegionPlace.look}. In the flags of `fill` they are bits 1 and 2; bit 0 is unprivileged. */
 export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
+
+/**
+ * Windows that loops have in memory, and their size in bytes: VA of a page, {@linkcode NO_PAGE} where there is none, and host address minus VA. As locals
+ * they would be carried around every loop, though hardly any iteration changes them.
+ */
+export const WINDOWS = 132, WINDOW_SIZE = 16, WINDOW_ADDEND = 8;
+
+/** A VA that no page has, nor one near: bit 55 chooses the table, and the bits below it would have to be the same. */
+export const NO_PAGE = 1n << 55n;
 
 /** How an instruction goes on, when not at the next one. */
 export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {

@@ -11,17 +11,28 @@ import { call, type I32, i32, type I64, i64, type Local, type Value } from "../.
 import * as at from "../../state.ts";
 import type { Slot } from "../place.ts";
 import { registers } from "../../sysregs/mod.ts";
-import { Tier0 } from "../tier0.ts";
 import { InlineRegisters } from "./system_registers.ts";
 import { Flags, Kind } from "./flags.ts";
-import { type Ending, READ_ACCESS, type RegionPlace, UPDATE_ACCESS, WRITE_ACCESS } from "./region_place.ts";
+import {
+  type Ending,
+  NO_PAGE,
+  READ_ACCESS,
+  type RegionPlace,
+  UPDATE_ACCESS,
+  WINDOW_ADDEND,
+  WINDOW_SIZE,
+  WRITE_ACCESS,
+} from "./region_place.ts";
+import { RegionVectors } from "./vector_registers.ts";
 import { type Held, LAST_WINDOW, type Loop, members, type Window } from "./held.ts";
 
 /** SP among the registers; XZR has the number too, by the other accessors. */
 const SP = 31;
+/** What literals have as number of the base register. */
+const LITERALS = 32;
 
 /** Emits the instructions of a region, one after the other. */
-export class RegionSemantics extends Tier0 {
+export class RegionSemantics extends RegionVectors {
   readonly flags: Flags;
   /** Set by an instruction that doesn't go on at the next one. */
   ending: Ending | undefined;
@@ -30,18 +41,12 @@ export class RegionSemantics extends Tier0 {
   #depth = 0;
   readonly #locals: (Local<"i64"> | undefined)[] = [];
   readonly #inline: InlineRegisters;
-  readonly #fpcr: Local<"i32">;
-  readonly #fpsr: Local<"i32">;
-  #usesFp = false;
   readonly #windows = new Map<number, Window>();
   #held: Held = { registers: 0, windows: 0 };
-  #loop: Loop | undefined;
 
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
-    super(place, any.declaration, {}, environment);
+    super(place, environment, any.declaration);
     this.#inline = new InlineRegisters(place);
-    this.#fpcr = place.f.local("i32");
-    this.#fpsr = place.f.local("i32");
     this.flags = new Flags(place.f, this.load32(at.NZCV), () => place.pack());
   }
 
@@ -60,29 +65,19 @@ export class RegionSemantics extends Tier0 {
   /** A block begins, in a loop or none. */
   enter(held: Held, loop: Loop | undefined): void {
     this.#held = { ...held };
-    this.#loop = loop;
+    this.present = loop;
   }
 
   /** The outermost loop that the present place is in. */
   get loop(): Loop | undefined {
-    return this.#loop;
+    return this.present;
   }
 
   /** What the present place's locals hold. */
   get held(): Held {
     const { registers, windows } = this.#held;
-    const loop = this.#loop;
-    return { registers: registers | (loop?.used ?? 0), windows: windows | (loop?.windows ?? 0) };
-  }
-
-  /** Before anything else: loads what floating point uses. */
-  prepare(): void {
-    const { f } = this.place;
-    f.later(() => {
-      if (!this.#usesFp) return;
-      f.set(this.#fpcr, this.load32(at.FPCR));
-      f.set(this.#fpsr, this.load32(at.FPSR));
-    });
+    const loop = this.present;
+    return { registers: registers | (loop?.used ?? 0), windows };
   }
 
   /** Before a loop: loads what it uses. */
@@ -90,9 +85,8 @@ export class RegionSemantics extends Tier0 {
     const { f } = this.place;
     f.later(() => {
       for (const n of members(loop.used & ~loop.before.registers)) f.set(this.#local(n), this.load64(offsetOf(n)));
-      for (const { bit, tag } of this.#windows.values()) {
-        if (loop.windows & ~loop.before.windows & bit) f.set(tag, i64.const(-1n));
-      }
+      this.loadVectors(loop);
+      for (const window of loop.windows) f.store("i64", i32.const(0), i64.const(NO_PAGE), window);
     });
   }
 
@@ -100,6 +94,7 @@ export class RegionSemantics extends Tier0 {
   storeFor(loop: Loop): void {
     this.place.f.later(() => {
       for (const n of members(loop.written)) this.store64(offsetOf(n), this.#local(n).value);
+      this.storeVectors(loop);
     });
   }
 
@@ -111,7 +106,7 @@ export class RegionSemantics extends Tier0 {
   /** A general register's value, 31 is SP. */
   #value(n: number): I64 {
     const bit = 1 << n;
-    if (this.#loop) this.#loop.used |= bit;
+    if (this.present) this.present.used |= bit;
     else if (!(this.#held.registers & bit)) {
       this.place.f.set(this.#local(n), this.load64(offsetOf(n)));
       this.#held.registers |= bit;
@@ -119,17 +114,21 @@ export class RegionSemantics extends Tier0 {
     return this.#local(n).value;
   }
 
-  #number(register: Register): number {
+  protected override fieldsOf(): Raw<string> {
+    return this.#fields;
+  }
+
+  protected override numberOf(register: Register): number {
     return typeof register === "number" ? register : (this.#fields[register.field] + (register.next ?? 0)) & 31;
   }
 
   #write(n: number, value: I64): void {
     const bit = 1 << n;
     this.place.f.set(this.#local(n), value);
-    if (this.#loop) {
+    if (this.present) {
       // Where it leaves, all that it may have written is stored.
-      this.#loop.used |= bit;
-      this.#loop.written |= bit;
+      this.present.used |= bit;
+      this.present.written |= bit;
     } else {
       this.store64(offsetOf(n), this.#local(n).value);
       this.#held.registers |= bit;
@@ -152,7 +151,7 @@ export class RegionSemantics extends Tier0 {
   }
 
   protected override register(register: Register, _kind: string, offset: (n: number) => number): I32 {
-    return i32.const(offset(this.#number(register)));
+    return i32.const(offset(this.numberOf(register)));
   }
 
   // ---- registers
@@ -163,12 +162,12 @@ export class RegionSemantics extends Tier0 {
     bits: 32,
     const: (value) => i32.const(Number(value)),
     not: (a) => i32.xor(a, i32.const(-1)),
-    read: (r) => this.#number(r) === 31 ? i32.const(0) : i32.wrap(this.#value(this.#number(r))),
+    read: (r) => this.numberOf(r) === 31 ? i32.const(0) : i32.wrap(this.#value(this.numberOf(r))),
     write: (r, value) => {
-      if (this.#number(r) !== 31) this.#write(this.#number(r), i64.extend_u(value));
+      if (this.numberOf(r) !== 31) this.#write(this.numberOf(r), i64.extend_u(value));
     },
-    readSp: (r) => i32.wrap(this.#value(this.#number(r))),
-    writeSp: (r, value) => this.#write(this.#number(r), i64.extend_u(value)),
+    readSp: (r) => i32.wrap(this.#value(this.numberOf(r))),
+    writeSp: (r, value) => this.#write(this.numberOf(r), i64.extend_u(value)),
     immediate: (compute) => i32.const(Number(compute(this.#fields))),
     from64: (value) => i32.wrap(value),
     to64: (value) => i64.extend_u(value),
@@ -181,12 +180,12 @@ export class RegionSemantics extends Tier0 {
     bits: 64,
     const: (value) => i64.const(BigInt(value)),
     not: (a) => i64.xor(a, i64.const(-1n)),
-    read: (r) => this.#number(r) === 31 ? i64.const(0n) : this.#value(this.#number(r)),
+    read: (r) => this.numberOf(r) === 31 ? i64.const(0n) : this.#value(this.numberOf(r)),
     write: (r, value) => {
-      if (this.#number(r) !== 31) this.#write(this.#number(r), value);
+      if (this.numberOf(r) !== 31) this.#write(this.numberOf(r), value);
     },
-    readSp: (r) => this.#value(this.#number(r)),
-    writeSp: (r, value) => this.#write(this.#number(r), value),
+    readSp: (r) => this.#value(this.numberOf(r)),
+    writeSp: (r, value) => this.#write(this.numberOf(r), value),
     immediate: (compute) => i64.const(BigInt(compute(this.#fields))),
     from64: (value) => value,
     to64: (value) => value,
@@ -229,29 +228,6 @@ export class RegionSemantics extends Tier0 {
     return this.flags.condition(typeof cond === "number" ? cond : this.#fields[cond.field]);
   }
 
-  // ---- floating point: what is in the block is always true
-
-  override fpcr(): I32 {
-    this.#usesFp = true;
-    return this.#fpcr.value;
-  }
-
-  override fpsr(): I32 {
-    this.#usesFp = true;
-    return this.#fpsr.value;
-  }
-
-  override raise(flags: I32): void {
-    this.place.f.set(this.#fpsr, i32.or(this.fpsr(), flags));
-    this.store32(at.FPSR, this.#fpsr.value);
-  }
-
-  override softFloat(op: number | I32, operands: readonly I64[]): I64 {
-    const result = super.softFloat(op, operands);
-    this.place.f.set(this.#fpsr, this.load32(at.FPSR));
-    return result;
-  }
-
   // ---- memory
 
   protected override readable(address: I64, size: number, unprivileged: boolean): I32 {
@@ -274,34 +250,43 @@ export class RegionSemantics extends Tier0 {
 
   /**
    * Host address of an access. Nothing changes a translation while a region runs, so the page that a base register
-   * pointed to last stays in locals, a TLB of one entry for each of them, one for loads and one for stores.
+   * pointed to last stays at hand, a TLB of one entry for each of them, one for loads and one for stores.
    */
   #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
     const { f } = this.place;
-    const { bit, tag, addend } = this.#window(unprivileged, access);
+    const key = (this.#fields.Rn ?? LITERALS) + (unprivileged ? 33 : 0) + (access === READ_ACCESS ? 0 : 66);
+    if (this.present) return this.#hostInLoop(va, size, unprivileged, access, key);
+    const { bit, tag, addend } = this.#window(key);
     const lookUp = () => {
       f.set(addend, call("i32", this.place.look(access, unprivileged), va, i32.const(size - 1)));
       f.ifUnlikely(i32.and(addend.value, i32.const(1)), () => this.place.bail());
       f.set(tag, i64.and(va, i64.const(-4096n)));
     };
-    if (this.#loop) this.#loop.windows |= bit;
-    if (this.#loop || this.#held.windows & bit) {
-      // With the low bits a misaligned access never hits, or one that crosses into the next page might.
-      f.ifUnlikely(i64.ne(i64.and(va, i64.const(-4096n | BigInt(size - 1))), tag.value), lookUp);
-    } else {
+    if (this.#held.windows & bit) f.ifUnlikely(isOutside(va, tag.value, size), lookUp);
+    else {
       lookUp();
       if (bit !== 1 << LAST_WINDOW) this.#held.windows |= bit;
     }
     return this.let(i32.add(addend.value, i32.wrap(va)));
   }
 
-  /** Locals of the page that the present instruction's base register pointed to last; literals have one together. */
-  #window(unprivileged: boolean, access: number): Window {
-    const key = (this.#fields.Rn ?? 32) + (unprivileged ? 64 : 0) + (access === READ_ACCESS ? 0 : 128);
+  #hostInLoop(va: I64, size: number, unprivileged: boolean, access: number, key: number): I32 {
+    const { f, windows, refill } = this.place;
+    const window = windows + key * WINDOW_SIZE;
+    this.present!.windows.add(window);
+    f.ifUnlikely(isOutside(va, i64.load(i32.const(0), window), size), () => {
+      const failed = call("i32", refill(access, unprivileged), va, i32.const(size - 1), i32.const(window));
+      f.ifUnlikely(failed, () => this.place.bail());
+    });
+    return this.let(i32.add(i32.load(i32.const(0), window + WINDOW_ADDEND), i32.wrap(va)));
+  }
+
+  /** Outside of loops: locals of the page that the present instruction's base register pointed to last; literals have one together. */
+  #window(key: number): Window {
     let window = this.#windows.get(key);
     if (window === undefined) {
       const { f } = this.place;
-      // Those that have no bit left share the last one's: it is never held outside of loops, and emptied before any.
+      // Those that have no bit left share the last one's, which is never held.
       const bit = 1 << Math.min(this.#windows.size, LAST_WINDOW);
       this.#windows.set(key, window = f.unscoped(() => ({ bit, tag: f.local("i64"), addend: f.local("i32") })));
     }
@@ -345,9 +330,8 @@ export class RegionSemantics extends Tier0 {
     index: (fields: Raw<string>, environment: DecodeEnvironment) => number,
   ): void {
     const { name } = registers[index(this.#fields, this.environment)];
-    if (!this.#inline.write(name, this.x.read(rt))) return this.#sometimes(() => super.writeSystemRegister(rt, isNarrow, index));
-    if (name === "FPCR") this.place.f.set(this.#fpcr, this.load32(at.FPCR));
-    if (name === "FPSR") this.place.f.set(this.#fpsr, this.load32(at.FPSR));
+    if (this.present && (name === "FPCR" || name === "FPSR")) this.present.writesFpcr = true;
+    if (!this.#inline.write(name, this.x.read(rt))) this.#sometimes(() => super.writeSystemRegister(rt, isNarrow, index));
   }
 
   protected override zeroable(va: I64): I32 {
@@ -368,21 +352,35 @@ export class RegionSemantics extends Tier0 {
   }
 
   override if(condition: I32, yes: () => void, no?: () => void): void {
+    this.#branch(yes, no, (yes, no) => super.if(condition, yes, no));
+  }
+
+  override ifAll(conditions: readonly I32[], yes: () => void, no: () => void): void {
+    const { f } = this.place;
+    this.#branch(yes, no, (yes) =>
+      f.block((end) => {
+        f.block((other) => {
+          for (const condition of conditions) f.ifUnlikely(i32.eqz(condition), () => f.br(other));
+          yes();
+          f.br(end);
+        });
+        no();
+      }));
+  }
+
+  /** One of both is executed. */
+  #branch(yes: () => void, no: (() => void) | undefined, write: (yes: () => void, no?: () => void) => void): void {
     const { flags } = this;
     const before = flags.known;
     let afterYes: number | undefined;
     this.#sometimes(() =>
-      super.if(
-        condition,
-        () => {
-          const held = { ...this.#held };
-          yes();
-          afterYes = flags.known;
-          flags.known = before;
-          this.#held = held;
-        },
-        no,
-      )
+      write(() => {
+        const held = { ...this.#held };
+        yes();
+        afterYes = flags.known;
+        flags.known = before;
+        this.#held = held;
+      }, no)
     );
     if (afterYes !== flags.known) flags.known = undefined;
   }
@@ -395,3 +393,8 @@ export class RegionSemantics extends Tier0 {
 }
 
 const offsetOf = (n: number) => n === SP ? at.SP : at.X + 8 * n;
+
+/** Whether an access is not inside of the page with this VA, all of it. */
+function isOutside(va: I64, page: I64, size: number): I32 {
+  return i64.gt_u(i64.sub(va, page), i64.const(BigInt(4096 - size)));
+}

@@ -1,6 +1,8 @@
 /**
  * Structured control flow for a region, by its dominator tree: loops for the targets of backward edges, blocks for
  * what several edges reach (N. Ramsey, "Beyond Relooper"). Edges into the middle of a loop leave the region.
+ * What a loop goes on to when it ends stands behind it: in it, the host's compiler would take what changes there for what changes in the
+ * loop.
  */
 import type { FunctionBuilder, Label } from "../../wasm/mod.ts";
 import type { Graph } from "./discover.ts";
@@ -8,11 +10,11 @@ import type { Graph } from "./discover.ts";
 /** What writes the blocks. Edges are taken through the structure. */
 export interface BlockWriter {
   /**
-   * What comes next is a block's. Its dominator's code is complete; the head has none.
-   * @param isMerge several edges lead here
+   * What comes next is a block's. Its dominator's code is complete; the head has none. So is that of all that leads here, unless it heads a
+   * loop.
    * @param loop head of the outermost loop that it is in
    */
-  begin(dominator: number | undefined, isMerge: boolean, loop: number | undefined): void;
+  begin(block: number, dominator: number | undefined, isLoop: boolean, loop: number | undefined): void;
   /** A loop in no other loop: `body` writes it, and what it dominates. */
   loop(header: number, dominator: number | undefined, body: () => void): void;
   /** Before an edge that leaves the outermost loop that `from` is in, after {@linkcode cross}. */
@@ -45,14 +47,22 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
   }
   const isMerge = (block: number) => (forwardEdges.get(block) ?? 0) > 1;
   const paths = longestPaths(graph, order, number, loops);
-  const children = new Map<number, number[]>();
+  const nests = loopNests(graph, order, loops, dominates);
+  // Blocks that are branched to, by where they stand: behind others that a block dominates, or behind a loop.
+  const children = new Map<number, number[]>(), behind = new Map<number, number[]>();
+  const hasLabel = new Set<number>();
   for (const block of order) {
-    if (block === graph.head || !isMerge(block)) continue;
-    const list = children.get(parent.get(block)!);
+    if (block === graph.head) continue;
+    const dominator = parent.get(block)!;
+    const left = nests.get(dominator)?.find((header) => !nests.get(block)?.includes(header));
+    if (left === undefined && !isMerge(block)) continue;
+    hasLabel.add(block);
+    const lists = left === undefined ? children : behind;
+    const list = lists.get(left ?? dominator);
     if (list) list.push(block);
-    else children.set(parent.get(block)!, [block]);
+    else lists.set(left ?? dominator, [block]);
   }
-  const outermost = outermostLoops(graph, order, loops, dominates);
+  const outermostOf = (block: number) => nests.get(block)?.[0];
   const dominatorOf = (block: number) => block === graph.head ? undefined : parent.get(block);
   const labels = new Map<number, Label>();
   const loopLabels = new Map<number, Label>();
@@ -62,35 +72,38 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
     const isBackward = number.get(to)! <= number.get(from)!;
     if (isBackward && !dominates(to, from)) return writer.leave(from, to);
     writer.cross(from, to);
-    if (outermost.has(from) && outermost.get(from) !== outermost.get(to)) writer.leaveLoop(from);
+    if (outermostOf(from) !== undefined && outermostOf(from) !== outermostOf(to)) writer.leaveLoop(from);
     if (isBackward) return f.br(loopLabels.get(to)!);
-    if (isMerge(to)) return f.br(labels.get(to)!);
+    if (hasLabel.has(to)) return f.br(labels.get(to)!);
     tree(to);
   };
-  const within = (block: number, merges: readonly number[]): void => {
-    if (merges.length === 0) {
-      writer.begin(dominatorOf(block), isMerge(block) || loops.has(block), outermost.get(block));
-      if (block === graph.head || loops.has(block)) writer.check(block, paths.get(block)!);
-      return writer.body(block, edge(block));
-    }
-    const last = merges[merges.length - 1];
+  /** In reverse postorder: the one that comes last has the outermost label. */
+  const before = (followers: readonly number[], body: () => void): void => {
+    if (followers.length === 0) return body();
+    const last = followers[followers.length - 1];
     f.block((end) => {
       labels.set(last, end);
-      within(block, merges.slice(0, -1));
+      before(followers.slice(0, -1), body);
     });
     tree(last);
   };
+  const within = (block: number): void =>
+    before(children.get(block) ?? [], () => {
+      writer.begin(block, dominatorOf(block), loops.has(block), outermostOf(block));
+      if (block === graph.head || loops.has(block)) writer.check(block, paths.get(block)!);
+      writer.body(block, edge(block));
+    });
   const tree = (block: number): void => {
-    // In reverse postorder: the one that comes last has the outermost label.
-    const merges = children.get(block) ?? [];
-    if (!loops.has(block)) return within(block, merges);
+    if (!loops.has(block)) return within(block);
     const loop = () =>
       f.loop((start) => {
         loopLabels.set(block, start);
-        within(block, merges);
+        within(block);
       });
-    if (outermost.get(block) === block) writer.loop(block, dominatorOf(block), loop);
-    else loop();
+    before(behind.get(block) ?? [], () => {
+      if (outermostOf(block) === block) writer.loop(block, dominatorOf(block), loop);
+      else loop();
+    });
   };
   tree(graph.head);
 }
@@ -156,17 +169,18 @@ function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<
   return parent;
 }
 
-/** For each block in a loop the head of the outermost one that it is in. */
-function outermostLoops(
+/** For each block in a loop the heads of the loops that it is in, the outermost first. */
+function loopNests(
   graph: Graph,
   order: readonly number[],
   loops: ReadonlySet<number>,
   dominates: (a: number, b: number) => boolean,
-): ReadonlyMap<number, number> {
+): ReadonlyMap<number, readonly number[]> {
   const predecessors = predecessorsOf(graph, order);
-  const found = new Map<number, number>();
+  const nests = new Map<number, number[]>();
+  // In reverse postorder a loop's head comes before those of the loops in it.
   for (const header of order) {
-    if (!loops.has(header) || found.has(header)) continue;
+    if (!loops.has(header)) continue;
     // Backwards from the edges that close the loop: its head dominates all that is met.
     const members = new Set([header]);
     const stack = predecessors.get(header)!.filter((from) => dominates(header, from));
@@ -175,9 +189,13 @@ function outermostLoops(
       members.add(block);
       stack.push(...predecessors.get(block) ?? []);
     }
-    for (const block of members) found.set(block, header);
+    for (const block of members) {
+      const nest = nests.get(block);
+      if (nest) nest.push(header);
+      else nests.set(block, [header]);
+    }
   }
-  return found;
+  return nests;
 }
 
 /** Most instructions from a block's start to the next head of a loop, or out. */

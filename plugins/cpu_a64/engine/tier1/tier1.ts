@@ -7,7 +7,7 @@ import type { CodeCache } from "../code_cache.ts";
 import { DecodedWords } from "../decoded_words.ts";
 import type { Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
-import { RECORD_PAGE_STRIDE, RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
+import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { discover, type Graph } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
 import { Keeper, type TranslationStore } from "./cache/keeper.ts";
@@ -16,8 +16,9 @@ import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
 import { RecordCounts } from "./record_counts.ts";
 import { MAX_PAGES, writeRegion, type WrittenRegion } from "./region.ts";
-import { PAGE_TABLE_SHIFT, type RegionAddresses, RegionModule } from "./region_module.ts";
+import { type RegionAddresses, RegionModule } from "./region_module.ts";
 import { type Region, Regions } from "./regions.ts";
+import { MAX_REGIONS, pageTableAt, windowsAt } from "./side_table.ts";
 import { contains, isThere, numberOf, type SlotOf, type Translation } from "./translation.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
@@ -29,23 +30,6 @@ const MAX_ATTEMPTS = 16;
 const MAX_EXTENSIONS = 3;
 /** Regions of a module. */
 const MAX_BATCH = 64;
-
-/** Regions that one machine keeps. */
-export const MAX_REGIONS = 8192;
-
-/** Bytes of the table beside the records, and of the regions' pages behind it. */
-export function sideTableSize(pages: number): number {
-  return pageTableAt(pages) + (MAX_REGIONS << PAGE_TABLE_SHIFT);
-}
-
-/** Which parts of it may be other than zero when so many pages of records were ever used. */
-export function sideTableUsed(pages: number, of: number): readonly (readonly [from: number, to: number])[] {
-  return [[0, pageTableAt(pages)], [pageTableAt(of), sideTableSize(of)]];
-}
-
-function pageTableAt(pages: number): number {
-  return (pages * RECORD_PAGE_STRIDE) >>> 2;
-}
 
 /** A region to be. */
 interface Plan {
@@ -99,7 +83,8 @@ export class Tier1 {
     const { code, block } = parts;
     this.#pages = new PageMap(code.slots);
     const pageTable = parts.sideTable + pageTableAt(code.slots);
-    this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable };
+    const windows = parts.sideTable + windowsAt(code.slots);
+    this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable, windows };
     this.#regions = new Regions(block, code, this.#addresses);
     if (mode === "on") {
       if (parts.store) this.#keeper = new Keeper(parts.store, JSON.stringify([parts.kind, hostFusesMultiplyAdd(), this.#addresses]));
