@@ -107,6 +107,28 @@ Deno.test("code that changes is bound no more, and again when it is what it was"
   assert(stats!.bound > bound, "it wasn't bound again");
 });
 
+Deno.test("a debugger stops in code that was compiled in another run, each time round, on any of its pages", () => {
+  const store = new MemoryStore();
+  run(store);
+  for (const address of [LOOP + 8, LOOP + 16, FUNCTION]) {
+    const outcomes = ([[undefined, "off"], [store, "on"]] as const).map(([translations, tier1]) => {
+      const { engine } = programMachine(programs, tier1, translations);
+      const vcpu = engine.createVcpu({ mpidr: 0n });
+      vcpu.write("HCR_EL2", 1n << 31n);
+      vcpu.pc = BigInt(BASE);
+      const stop = { on: "execute", space: "virtual", address: BigInt(address), size: 4 } as const;
+      engine.setStops([{ stop }]);
+      return Array.from({ length: 12 }, (_, n) => {
+        if (n === 10) engine.setStops([]);
+        const exit = engine.run(vcpu, { budget: 1500, startNs: 0, nsPerInstruction: 1 });
+        return `${exit.kind} ${state(vcpu, engine.lastRetired)}`;
+      });
+    });
+    assertEquals(outcomes[1], outcomes[0]);
+    assertEquals(outcomes[0].filter((outcome) => outcome.startsWith("breakpoint")).length, 10);
+  }
+});
+
 Deno.test("what is damaged, cut or another engine's is ignored, and said", () => {
   const damages: ((bytes: Uint8Array) => Uint8Array)[] = [
     (bytes) => bytes.subarray(0, bytes.length - 4),
