@@ -164,7 +164,7 @@ function dataAddress(random: Random): number {
 /** Changes a descriptor of a data page (writable or not, which frame, valid or not), most often with TLBI. */
 function remapping(random: Random, table = random.pick([PAGE_TABLE, COLLISION_TABLE]), page = random.below(DATA_PAGES)): number[] {
   const va = table === PAGE_TABLE ? DATA + page * 0x1000 : collisionOf(page);
-  const bit = random.pick([0, 7, 12, 13]);
+  const bit = random.pick([0, 7, 11, 12, 13]);
   const words = [
     ...move(9, table + LARGE - BASE + (va >> 12 & 511) * 8),
     0xf940012a, // ldr x10, [x9]
@@ -187,6 +187,18 @@ function displacement(random: Random): number[] {
     ...remapping(random, PAGE_TABLE, page).slice(0, 5),
     (load | 20 << 5 | 3) >>> 0,
   ];
+}
+
+/** Another address space, of the same tables: ASIDs of which two are one, as they have eight bits. Or a base that nobody uses, or VBAR_EL1 again. */
+function addressSpace(random: Random): number[] {
+  const [value, upper, write] = random.pick([
+    [TABLES, random.pick([0, 1, 0x41, 0x101]), 0xd518_2009], // msr ttbr0_el1, x9
+    [TABLES, random.below(4), 0xd518_2029], // msr ttbr1_el1, x9
+    [VECTORS + random.below(0x800), 0, 0xd518_c009], // msr vbar_el1, x9
+  ]);
+  const words = [...move(9, value), (0xf2e0_0009 | upper << 5) >>> 0, write];
+  // MRS X9, TTBR0_EL1 or MIDR_EL1.
+  return random.chance(0.3) ? [...words, random.pick([0xd538_2009, 0xd538_0009])] : words;
 }
 
 /** Accesses by one base register to a page, its neighbour, and across the border between. */
@@ -244,7 +256,14 @@ export class ProgramGenerator {
           break;
         case 8:
           if (random.chance(0.5)) {
-            words.push(...random.pick([() => [random.pick(system)], () => remapping(random), () => displacement(random)])());
+            words.push(
+              ...random.pick([
+                () => [random.pick(system)],
+                () => remapping(random),
+                () => displacement(random),
+                () => addressSpace(random),
+              ])(),
+            );
           }
           break;
         case 9:

@@ -6,6 +6,7 @@ import type { TranslationStore } from "../../plugins/cpu_a64/engine/tier1/cache/
 import type { Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
 import * as at from "../../plugins/cpu_a64/state.ts";
 import { modelByName, withGic } from "../../plugins/cpu_a64/sysregs/models.ts";
+import type { Random } from "../support/random.ts";
 import {
   BASE,
   CODE,
@@ -166,16 +167,26 @@ export class Subject {
   }
 
   /** A slice, with an interrupt pending from its start or not. What comes to EL2 is taken back or skipped. */
-  run(budget: number, pend: boolean, startNs: number): Exit {
+  run(budget: number, pend: boolean, startNs: number, stopAfter?: number): Exit {
     const { vcpu } = this;
     if (pend && this.#isUser) vcpu.write("ICH_LR0_EL2", 1n << 62n | 1n << 60n | 0x80n << 48n | 40n);
     else if (pend) vcpu.write("HCR_EL2", RW | IMO | VI);
-    const exit = this.engine.run(vcpu, { budget, startNs, nsPerInstruction: 1 });
+    const exit = this.engine.run(vcpu, { budget, startNs, nsPerInstruction: 1, stopAfter });
     if (exit.kind !== "exception") return exit;
     if (!this.#isUser) vcpu.write("HCR_EL2", RW | IMO);
     // Stage 2 refused a page: the program goes on behind the instruction.
     if (EC.abortLower.includes(Number(vcpu.read("ESR_EL2") >> 26n))) vcpu.write("ELR_EL2", vcpu.read("ELR_EL2") + 4n);
     return exit;
+  }
+
+  /** The same, but a debugger looks in after every few instructions. Gives the last exit, and what was retired. */
+  runInPieces(budget: number, pend: boolean, startNs: number, random: Random): { exit: Exit; retired: number } {
+    let exit = this.run(budget, pend, startNs, 1 + random.below(3)), retired = this.engine.lastRetired;
+    while (exit.kind === "breakpoint") {
+      exit = this.run(budget - retired, false, startNs + retired, 1 + random.below(3));
+      retired += this.engine.lastRetired;
+    }
+    return { exit, retired };
   }
 
   get state(): Uint32Array {
