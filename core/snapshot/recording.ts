@@ -70,6 +70,12 @@ export class OutputHashes {
   }
 }
 
+/** Throws an error for a board whose run no recording can repeat. */
+export function checkRecordable({ parallel }: Pick<Board, "parallel">): void {
+  if (!parallel) return;
+  throw new Error("CPUs in parallel can't be recorded, because the host decides who is first: set `parallel` to false");
+}
+
 /** The first line of a recording. `manifest`: the text of `board.file`. */
 export function recordingHead(
   board: Board,
@@ -123,8 +129,9 @@ export class Recorder {
   /** For the machine that is recorded. */
   readonly environment: Pick<MachineEnvironment, "onInput" | "sockets">;
 
-  /** Throws what the host throws. */
+  /** Throws what the host throws, and what {@linkcode checkRecordable} does. */
   constructor(path: string, board: Board, images: ReadonlyMap<string, Uint8Array>, overrides: readonly Override[]) {
+    checkRecordable(board);
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
     this.#line(recordingHead(board, Deno.readTextFileSync(board.file), images, overrides));
     this.environment = { onInput: (entry) => this.#line(entry), sockets: recordedSockets(this.#ports) };

@@ -7,7 +7,7 @@ import type { ExitKind } from "../machine/dispatch.ts";
 import type { Domain } from "../machine/domain.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineEnvironment, StopReason } from "../machine/machine_types.ts";
-import { recordingHead } from "../snapshot/recording.ts";
+import { checkRecordable, recordingHead } from "../snapshot/recording.ts";
 import { writeBundle } from "./guest_bundle.ts";
 import { GuestConsole } from "./guest_console.ts";
 import type { ConsoleOwner, Duration, Patience } from "./guest_console.ts";
@@ -342,6 +342,7 @@ export class Guest {
   #leaveBundle(report: string): string | undefined {
     const { board, given, bundle } = this.#origin;
     if (bundle === undefined) return undefined;
+    checkRecordable(board);
     const { machine } = this;
     // A turn under way comes to its end: only there a recording can end, and a snapshot begin.
     if (this.#isDebugged) {

@@ -27,14 +27,14 @@ export function plugboard(...args: string[]): string[] {
 export async function converse(
   [command, ...args]: string[],
   typing: readonly Typing[],
-  { open = false, env = {} }: { open?: boolean; env?: Record<string, string> } = {},
+  { open = false, env = {}, limitMs = LIMIT_MS }: { open?: boolean; env?: Record<string, string>; limitMs?: number } = {},
 ): Promise<Conversation> {
   const child = new Deno.Command(command, { args, env, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
   let late = false;
   const timer = setTimeout(() => {
     late = true;
     child.kill("SIGKILL");
-  }, LIMIT_MS);
+  }, limitMs);
   const keyboard = child.stdin.getWriter();
   const stderr = new Response(child.stderr).text();
   const waiting = [...typing];
