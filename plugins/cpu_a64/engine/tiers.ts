@@ -78,7 +78,8 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const own = profile?.watch(calls) ?? calls;
   const noted = (bank: number, hi: number, lo: number, found: number) => accesses.tlb.noted(bank, hi, lo, found);
   const places = walks && { base, area: walks.area, banks: walks.memory.banks, touched: block.touched.byteOffset, records: code.address };
-  const watched = places ? { ...own, ...slowPaths(memory, places, { ...own, noted }) } : own;
+  const { updateContext, exceptions: { take1 } } = parts.routines;
+  const watched = places ? { ...own, ...slowPaths(memory, places, { ...own, noted, updateContext, take1 }) } : own;
   const callees = { ...parts.routines, slow: watched.system };
   const functions = {
     ...watched,

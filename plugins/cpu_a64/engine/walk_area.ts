@@ -13,8 +13,13 @@ export const WALK_HOST = 8;
 export const WALK_LOST = 12;
 /** 1: the latest walk was none of the plain case. Whoever walks clears it before, if he wants to know. */
 export const WALK_UNUSUAL = 16;
+/** Status code (DFSC) of a fault of stage 1 that the latest walk found; NO_FAULT: none, or TypeScript must say. Whoever walks clears it. */
+export const WALK_FAULT = 20;
+export const NO_FAULT = -1;
+/** 1: a slow path took an exception to EL1, and the run goes on there. */
+export const WALK_TAKEN = 24;
 /** See `mmu/plain.ts`, `slow_pages.ts`, `mmu/stage2_cache.ts`. */
-export const WALK_PLAIN = 24;
+export const WALK_PLAIN = 32;
 export const WALK_SLOW: number = WALK_PLAIN + PLAIN_BYTES;
 export const WALK_STAGE2: number = WALK_SLOW + SLOW_PAGES_BYTES;
 /** For each frame of the shared memory the number of its page of records, 16 bits; -1: it holds no decoded code. */

@@ -2,10 +2,11 @@
  * Taking exceptions and returning from them, as WebAssembly: what TypeScript and generated code both call. All of it is changes of the state
  * block. Arm ARM DDI 0487, "The AArch64 System Level Programmers' Model", pseudocode "AArch64.TakeException" and "AArch64.ExceptionReturn".
  */
-import { call, type FunctionBuilder, type I32, i32, type I64, i64, ModuleBuilder, select } from "../../wasm/mod.ts";
+import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, ModuleBuilder, select } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { registerOffset } from "../../sysregs/mod.ts";
 import { FAST_STACK, PSTATE_FIELDS, SPSR, stackPointerSlot } from "../pstate.ts";
+import { NO_PAGE } from "../layout.ts";
 import { Stepped } from "../syndrome.ts";
 import { compiled } from "./compiled.ts";
 import type { limitsOf } from "./limits.ts";
@@ -167,6 +168,40 @@ export class BlockCode {
   gotOn(): void {
     this.set(at.LOOP_COUNT, i32.const(0));
     this.set(at.LOOP_ESR, i32.const(0));
+  }
+
+  /** PC, from the record of the present instruction. */
+  syncPc(): void {
+    const within = i32.shr_u(i32.sub(this.get(at.IP), this.get(at.RECORDS)), i32.const(2));
+    this.set64(at.PC, i64.add(this.get64(at.PAGE_VA), i64.extend_u(within)));
+  }
+
+  /** Goes on at PC, at another Exception level or in another address space: the same page may not be executable there. */
+  goOn(update: Callable): void {
+    const { f } = this;
+    const el = f.let(this.get(at.EL)), bank = f.local("i32"), user = f.local("i32");
+    const bankOf = (n: I32) => i32.load(i32.shl(n, i32.const(2)), this.base + at.BANKS);
+    f.set(bank, bankOf(i32.add(el, i32.and(el, this.get(at.PAN)))));
+    f.set(user, bankOf(i32.const(0)));
+    f.if(i32.and(el, this.get(at.UAO)), () => f.set(user, bank.value));
+    f.if(
+      i32.or(i32.eqz(bank.value), i32.eqz(user.value)),
+      () => f.call(update),
+      () => {
+        this.set(at.TLB, bank.value);
+        this.set(at.TLB_UNPRIVILEGED, user.value);
+        this.set(at.FP_ENABLED, i32.load(i32.shl(el, i32.const(2)), this.base + at.FP_ENABLED_AT));
+      },
+    );
+    this.set64(at.TARGET, this.get64(at.PC));
+    this.set64(at.PAGE_VA, i64.const(BigInt(NO_PAGE)));
+  }
+
+  /** After the first exception from EL0: what {@linkcode FaultLoop} would note of it. */
+  noteOrigin(esr: I32): void {
+    this.gotOn();
+    this.set(at.LOOP_ESR, esr);
+    this.set64(at.LOOP_ORIGIN, this.get64(slot("ELR", 1)));
   }
 
   /** PSTATE in SPSR format. */

@@ -3,29 +3,21 @@
  * and the plain case of a walk, whose result goes into the TLB as `Tlb.fillData` and `Tlb.fillFetch` put it there. All else goes on to
  * `Accesses`, before anything has changed.
  */
-import {
-  call,
-  type Callable,
-  type FunctionBuilder,
-  type I32,
-  i32,
-  type I64,
-  i64,
-  type Label,
-  type Local,
-  ModuleBuilder,
-} from "../../wasm/mod.ts";
-import { select, v128 } from "../../wasm/mod.ts";
+import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Label, ModuleBuilder } from "../../wasm/mod.ts";
+import { select } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
+import { registerOffset } from "../../sysregs/mod.ts";
 import * as l from "../layout.ts";
 import { RIGHT_EXECUTE, RIGHT_READ, RIGHT_WRITE } from "../mmu/mod.ts";
 import { SLOW_PAGES } from "../slow_pages.ts";
+import { EC } from "../syndrome.ts";
 import { entryIn } from "../tier0_memory.ts";
-import { WALK_CODE, WALK_GLOBAL, WALK_HOST, WALK_LOST, WALK_SIZE_SHIFT, WALK_SLOW, WALK_UNUSUAL } from "../walk_area.ts";
+import * as w from "../walk_area.ts";
 import { compiled } from "./compiled.ts";
+import { addFill, codeOf, type FillPlaces, isGlobal } from "./fill.ts";
 import { BlockCode } from "./exceptions.ts";
 import type { limitsOf } from "./limits.ts";
-import { addWalk, AS_EL0, AS_EL1, AS_EL1_PAN, type Walk, type WalkPlaces } from "./walk.ts";
+import { addWalk, AS_EL0, AS_EL1, AS_EL1_PAN, type Walk } from "./walk.ts";
 
 /** The slow paths: see `Imports` and `EngineFunctions`. */
 export interface SlowPaths {
@@ -34,18 +26,24 @@ export interface SlowPaths {
   slowAtomic(size: number, kind: number): number;
   fetch(): number;
   fill(size: number, flags: number): number;
+  resume(): number;
 }
+
+const MDSCR_EL1 = registerOffset("MDSCR_EL1"), FAR_EL1 = registerOffset("FAR_EL1");
+const STEP = 1;
 
 /** What is TypeScript's. */
 export interface SlowPathCallees extends SlowPaths {
   /** See `Tlb.noted`. */
   noted(bank: number, vaHi: number, vaLo: number, found: number): void;
+  /** Makes TLB banks and FP_ENABLED true. */
+  updateContext(): void;
+  /** See `ExceptionRoutines`. */
+  take1(esr: number, returnOffset: number, vector: number): void;
 }
 
 /** Where things are. */
-export interface SlowPathPlaces extends WalkPlaces {
-  /** One byte for each frame: it may hold something else than zeroes. */
-  readonly touched: number;
+export interface SlowPathPlaces extends FillPlaces {
   /** The first page of records. */
   readonly records: number;
 }
@@ -62,10 +60,12 @@ function write(limits: ReturnType<typeof limitsOf>, places: SlowPathPlaces): Mod
   const own = { slowLoad: pair("slowLoad"), slowStore: pair("slowStore"), slowAtomic: pair("slowAtomic"), fill: pair("fill") };
   const fetch = module.importFunction("env", "fetch", [], "i32");
   const noted = module.importFunction("env", "noted", ["i32", "i32", "i32", "i32"]);
-  const walk = addWalk(module, places);
+  const resume = module.importFunction("env", "resume", [], "i32");
+  const update = module.importFunction("env", "updateContext", []);
+  const take = module.importFunction("env", "take1", ["i32", "i32", "i32"]);
+  const walk = { ...addWalk(module, places), take };
   const make = (f: FunctionBuilder) => new SlowPathCode(f, places, walk);
-  const note = module.function(["i32", "i64", "i32"], undefined, (f) => make(f).note(noted));
-  const data = module.function(["i64", "i32", "i32", "i32"], "i32", (f) => make(f).data(note));
+  const { note, data } = addFill(module, places, walk, noted);
   const entry = (name: keyof typeof own, body: (code: SlowPathCode, elsewhere: Label) => void) =>
     module.function(["i32", "i32"], "i32", (f) => {
       f.block((elsewhere) => body(make(f), elsewhere));
@@ -79,12 +79,16 @@ function write(limits: ReturnType<typeof limitsOf>, places: SlowPathPlaces): Mod
     f.block((elsewhere) => make(f).fetch(elsewhere, note));
     f.return(call("i32", fetch));
   }, "fetch");
+  module.function([], "i32", (f) => {
+    f.block((elsewhere) => make(f).resume(elsewhere, update));
+    f.return(call("i32", resume));
+  }, "resume");
   return module;
 }
 
 /** The bodies. */
 class SlowPathCode extends BlockCode {
-  constructor(f: FunctionBuilder, readonly places: SlowPathPlaces, readonly calls: Walk) {
+  constructor(f: FunctionBuilder, readonly places: SlowPathPlaces, readonly calls: Walk & { readonly take: Callable }) {
     super(f, places.base);
   }
 
@@ -101,7 +105,9 @@ class SlowPathCode extends BlockCode {
     const va = this.#address(elsewhere);
     const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
     this.#find(bank, va, l.DTLB_READ, (host) => f.return(host));
-    this.#walked(elsewhere, data, va, i32.const(RIGHT_READ), whose, bank, (host) => f.return(host));
+    this.#clearFault();
+    const abort = () => this.#abort(elsewhere, va, false);
+    this.#walked(elsewhere, data, va, i32.const(RIGHT_READ), whose, bank, (host) => f.return(host), abort);
   }
 
   store(elsewhere: Label, data: Callable): void {
@@ -110,7 +116,9 @@ class SlowPathCode extends BlockCode {
     const va = this.#address(elsewhere);
     const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
     this.#find(bank, va, l.DTLB_WRITE, (host) => this.#put(host));
-    this.#walked(elsewhere, data, va, i32.const(RIGHT_WRITE), whose, bank, (host) => this.#put(host));
+    this.#clearFault();
+    const abort = () => this.#abort(elsewhere, va, true);
+    this.#walked(elsewhere, data, va, i32.const(RIGHT_WRITE), whose, bank, (host) => this.#put(host), abort);
   }
 
   atomic(elsewhere: Label, data: Callable): void {
@@ -125,6 +133,37 @@ class SlowPathCode extends BlockCode {
     this.#walked(elsewhere, data, va, needs, whose, bank, (host) => f.return(host));
   }
 
+  #clearFault(): void {
+    this.f.store("i32", i32.const(0), i32.const(w.NO_FAULT), this.places.area + w.WALK_FAULT);
+  }
+
+  /** A load or store of EL0 that stage 1 refuses goes to EL1 at once: what `Accesses` and `ExceptionUnit` do. */
+  #abort(elsewhere: Label, va: I64, isWrite: boolean): void {
+    const { f } = this;
+    const { area } = this.places;
+    f.brIf(elsewhere, this.get(at.EL));
+    const status = f.let(i32.load(i32.const(0), area + w.WALK_FAULT));
+    f.brIf(elsewhere, i32.eq(status, i32.const(w.NO_FAULT)));
+    f.brIf(elsewhere, i32.and(this.get(MDSCR_EL1), i32.const(STEP)));
+    this.syncPc();
+    this.set64(FAR_EL1, va);
+    const esr = f.let(i32.or(i32.const(EC.dataAbortLower << 26 | 1 << 25 | (isWrite ? 1 << 6 : 0)), status));
+    f.call(this.calls.take, esr, i32.const(0), i32.const(0));
+    this.noteOrigin(esr);
+    f.store("i32", i32.const(0), i32.const(1), area + w.WALK_TAKEN);
+    f.return(i32.const(0));
+  }
+
+  /** After an exception: 1 when the run goes on at TARGET. */
+  resume(elsewhere: Label, update: Callable): void {
+    const { f } = this;
+    const { area } = this.places;
+    f.brIf(elsewhere, i32.eqz(i32.load(i32.const(0), area + w.WALK_TAKEN)));
+    f.store("i32", i32.const(0), i32.const(0), area + w.WALK_TAKEN);
+    this.goOn(update);
+    f.return(i32.const(1));
+  }
+
   /** For compiled code, which leaves by itself when it gets 0. */
   fill(elsewhere: Label, data: Callable): void {
     const { f } = this;
@@ -136,10 +175,10 @@ class SlowPathCode extends BlockCode {
       // 0: a read, 1: a write, 2: both.
       const needs = i32.add(i32.shr_u(this.#flags, i32.const(1)), i32.const(1));
       const { area } = this.places;
-      f.store("i32", i32.const(0), i32.const(0), area + WALK_UNUSUAL);
+      f.store("i32", i32.const(0), i32.const(0), area + w.WALK_UNUSUAL);
       this.#walked(nothing, data, va, needs, whose, bank, (host) => {
-        f.return(select(i32.load(i32.const(0), area + WALK_LOST), i32.const(0), host));
-      }, () => f.brIf(elsewhere, i32.load(i32.const(0), area + WALK_UNUSUAL)));
+        f.return(select(i32.load(i32.const(0), area + w.WALK_LOST), i32.const(0), host));
+      }, () => f.brIf(elsewhere, i32.load(i32.const(0), area + w.WALK_UNUSUAL)));
     });
     f.return(i32.const(0));
   }
@@ -163,7 +202,7 @@ class SlowPathCode extends BlockCode {
       const whose = i32.eqz(this.get(at.EL));
       const found = f.let(call("i32", this.calls.walk, va, i32.const(RIGHT_EXECUTE), whose));
       f.brIf(elsewhere, i32.eqz(found));
-      const slot = f.let(i32.load16_s(codeOf(i32.load(i32.const(0), area + WALK_HOST)), area + WALK_CODE));
+      const slot = f.let(i32.load16_s(codeOf(i32.load(i32.const(0), area + w.WALK_HOST)), area + w.WALK_CODE));
       f.brIf(elsewhere, i32.lt_s(slot, i32.const(0)));
       f.set(records, i32.add(i32.mul(slot, i32.const(l.RECORD_PAGE_STRIDE)), i32.const(first)));
       f.store("i64", entry, page, l.ITLB_TAG);
@@ -174,86 +213,6 @@ class SlowPathCode extends BlockCode {
     this.set(at.RECORDS, records.value);
     this.set64(at.PAGE_VA, page);
     f.return(i32.add(records.value, i32.shl(i32.and(low, i32.const(0xffc)), i32.const(2))));
-  }
-
-  /**
-   * (VA, rights that are needed, whose, bank) → where the byte is, its page being in the TLB then, and WALK_LOST true; 0: TypeScript must
-   * look.
-   */
-  data(note: Callable): void {
-    const { f } = this;
-    const { area, touched } = this.places;
-    const [va, needs, whose, bank] = f.params as [Local<"i64">, Local<"i32">, Local<"i32">, Local<"i32">];
-    const found = f.let(call("i32", this.calls.walk, va.value, needs.value, whose.value));
-    f.if(i32.eqz(found), () => f.return(i32.const(0)));
-    const host = f.let(i32.load(i32.const(0), area + WALK_HOST));
-    const isCode = f.let(i32.ge_s(i32.load16_s(codeOf(host), area + WALK_CODE), i32.const(0)));
-    // Stores to decoded code are TypeScript's, each.
-    f.if(isCode, () => f.if(i32.and(needs.value, i32.const(RIGHT_WRITE)), () => f.return(i32.const(0))));
-    const page = f.let(i64.and(va.value, i64.const(-4096n)));
-    const isReadable = f.let(i32.and(found, i32.const(RIGHT_READ)));
-    const isWritable = f.let(i32.and(i32.ne(i32.and(found, i32.const(RIGHT_WRITE)), i32.const(0)), i32.eqz(isCode)));
-    const addend = f.let(i32.sub(i32.and(host, i32.const(-4096)), i32.wrap(page)));
-    this.#makeRoom(bank.value, va.value, page, addend, isReadable, isWritable);
-    const entry = f.let(i32.add(bank.value, entryIn(f, va.value)));
-    const frame = f.let(i32.shr_u(host, i32.const(12)));
-    f.store("i64", entry, select(isReadable, page, i64.const(-1n)), l.DTLB_READ);
-    // From here on writes go past everybody.
-    f.if(isWritable, () => f.store("i32.8", frame, i32.const(1), touched));
-    f.store("i64", entry, select(isWritable, page, i64.const(-1n)), l.DTLB_WRITE);
-    f.store("i32", entry, addend, l.DTLB_ADDEND);
-    f.store("i32", entry, frame, l.DTLB_FRAME);
-    f.store("i32", entry, isGlobal(found), l.DTLB_FLAGS);
-    f.call(note, bank.value, va.value, found);
-    f.return(host);
-  }
-
-  /** What has the entry goes to its second place; see `Tlb.fillData`. */
-  #makeRoom(bank: I32, va: I64, page: I64, addend: I32, isReadable: I32, isWritable: I32): void {
-    const { f } = this;
-    const first = f.let(i32.add(bank, entryIn(f, va)));
-    const second = f.let(i32.add(first, i32.const(l.DTLB_SECOND)));
-    const holds = (entry: I32) => i32.or(i64.eq(i64.load(entry, l.DTLB_READ), page), i64.eq(i64.load(entry, l.DTLB_WRITE), page));
-    const isValid = (entry: I32, tag: number) => i32.eqz(i32.and(i32.load(entry, tag), i32.const(0xfff)));
-    const isUsed = (entry: I32) => i32.or(isValid(entry, l.DTLB_READ), isValid(entry, l.DTLB_WRITE));
-    const isFirst = f.let(holds(first)), isSecond = f.let(holds(second));
-    const lost = f.local("i32");
-    const isFirstUsed = f.let(isUsed(first));
-    f.if(i32.or(isFirst, isSecond), () => {
-      const old = f.let(select(isFirst, first, second));
-      const isElsewhere = i32.ne(i32.load(old, l.DTLB_ADDEND), addend);
-      const losesRead = i32.and(i32.eqz(isReadable), isValid(old, l.DTLB_READ));
-      const losesWrite = i32.and(i32.eqz(isWritable), isValid(old, l.DTLB_WRITE));
-      f.set(lost, i32.or(isElsewhere, i32.or(losesRead, losesWrite)));
-    }, () => f.set(lost, i32.and(isFirstUsed, isUsed(second))));
-    f.store("i32", i32.const(0), lost.value, this.places.area + WALK_LOST);
-    f.if(isSecond, () => {
-      for (const offset of [0, 16]) f.store("v128", second, v128.const(-1n, -1n), offset);
-    });
-    f.if(i32.and(isFirstUsed, i32.eqz(isFirst)), () => {
-      for (const offset of [0, 16]) f.store("v128", second, v128.load(first, offset), offset);
-    });
-  }
-
-  /** (bank, VA, answer of a walk): blocks, and what is global in the lower half, are known to the bank, without asking TypeScript each time. */
-  note(noted: Callable): void {
-    const { f } = this;
-    const [bank, va, found] = f.params as [Local<"i32">, Local<"i64">, Local<"i32">];
-    const bits = f.let(i32.shr_u(found.value, i32.const(WALK_SIZE_SHIFT)));
-    const key = f.local("i32");
-    const isLowGlobal = i32.and(isGlobal(found.value), i64.eqz(i64.and(va.value, i64.const(1n << 55n))));
-    // Bits 1:0 are never 0b11, as they are where nothing is noted.
-    f.set(key, i32.const(0));
-    f.if(i32.gt_u(bits, i32.const(12)), () => {
-      const number = f.let(i64.shr_u(va.value, i64.extend_u(bits)));
-      f.set(key, i32.or(i32.shl(i32.wrap(number), i32.const(2)), select(i32.eq(bits, i32.const(30)), i32.const(1), i32.const(2))));
-    });
-    f.if(i32.eqz(i32.or(key.value, isLowGlobal)), () => f.return());
-    const within = i32.and(key.value, i32.const((l.NOTED_SLOTS - 1) << 2));
-    const slot = f.let(i32.add(bank.value, select(isLowGlobal, i32.const(0), i32.add(within, i32.const(4)))));
-    f.if(i32.eq(i32.load(slot, l.BANK_NOTED), key.value), () => f.return());
-    f.store("i32", slot, key.value, l.BANK_NOTED);
-    f.call(noted, bank.value, i32.wrap(i64.shr_u(va.value, i64.const(32n))), i32.wrap(va.value), found.value);
   }
 
   /** The address of an access that is within a page, and nothing special. */
@@ -271,7 +230,7 @@ class SlowPathCode extends BlockCode {
     const low = f.let(i32.wrap(va));
     f.brIf(elsewhere, i32.gt_u(i32.add(i32.and(low, i32.const(0xfff)), this.#size), i32.const(4096)));
     const slot = i32.shl(i32.and(i32.shr_u(low, i32.const(12)), i32.const(SLOW_PAGES - 1)), i32.const(3));
-    f.brIf(elsewhere, i64.eq(i64.load(slot, this.places.area + WALK_SLOW), i64.and(va, i64.const(-4096n))));
+    f.brIf(elsewhere, i64.eq(i64.load(slot, this.places.area + w.WALK_SLOW), i64.and(va, i64.const(-4096n))));
   }
 
   /** Whose access it is, and in which bank to look. */
@@ -347,8 +306,3 @@ class SlowPathCode extends BlockCode {
     });
   }
 }
-
-const isGlobal = (found: I32): I32 => i32.ne(i32.and(found, i32.const(WALK_GLOBAL)), i32.const(0));
-
-/** Offset of a byte's frame among numbers of 16 bits. */
-const codeOf = (host: I32): I32 => i32.and(i32.shr_u(host, i32.const(11)), i32.const(-2));

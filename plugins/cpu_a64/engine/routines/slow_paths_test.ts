@@ -36,6 +36,9 @@ function machine() {
     slowAtomic: elsewhere,
     fill: elsewhere,
     fetch: elsewhere,
+    resume: elsewhere,
+    updateContext: () => cpu.context.update(),
+    take1: cpu.exceptions.routines.take1,
     noted: (bank, hi, lo, found) => tlb.noted(bank, hi, lo, found),
   });
   const own: SlowPaths = {
@@ -44,6 +47,7 @@ function machine() {
     slowAtomic: (size, kind) => accesses.atomic(size, kind),
     fill: (size, flags) => accesses.fill(size, flags),
     fetch: () => accesses.arrive(),
+    resume: () => 1,
   };
   const tables: TableMachine = {
     features: { paBits: modelByName("max").physicalAddressBits },

@@ -17,7 +17,7 @@ import {
 import type { SystemOp } from "../../isa/dsl.ts";
 import * as at from "../../state.ts";
 import { registerByName, registerOffset } from "../../sysregs/mod.ts";
-import { NO_PAGE, Status } from "../layout.ts";
+import { Status } from "../layout.ts";
 import { SPSR } from "../pstate.ts";
 import { SPACE_BITS, SPACE_SHIFT, SPACE_VALID } from "../spaces.ts";
 import { EC } from "../syndrome.ts";
@@ -28,7 +28,7 @@ import type { limitsOf } from "./limits.ts";
 const TCR_EL1 = registerOffset("TCR_EL1"), TTBR = [registerOffset("TTBR0_EL1"), registerOffset("TTBR1_EL1")] as const;
 const VBAR_EL1 = registerByName("VBAR_EL1"), VPIDR_EL2 = registerOffset("VPIDR_EL2");
 const HCR_EL2 = registerOffset("HCR_EL2"), MDSCR_EL1 = registerOffset("MDSCR_EL1"), SCTLR_EL1 = registerOffset("SCTLR_EL1");
-const ELR_EL1 = registerOffset("ELR_EL1"), SPSR_EL1 = registerOffset("SPSR_EL1"), DCZID_EL0 = registerOffset("DCZID_EL0");
+const SPSR_EL1 = registerOffset("SPSR_EL1"), DCZID_EL0 = registerOffset("DCZID_EL0");
 const TPCP = 1 << 23, TPU = 1 << 24, TVM = 1 << 26, TGE = 1 << 27, TDZ = 1 << 28;
 const STEP = 1, DZE = 1 << 14;
 /** TCR_EL1.A1: TTBR1_EL1 has the ASID; in the upper word AS: of 16 bits. */
@@ -124,14 +124,12 @@ class SystemCode extends BlockCode {
     f.brIf(elsewhere, this.get(at.EL));
     f.brIf(elsewhere, i32.and(this.get(HCR_EL2), i32.const(TGE)));
     this.#unlessStepping(elsewhere);
-    this.#syncPc();
+    this.syncPc();
     this.set(at.SS, i32.const(0));
     const immediate = i32.and(i32.shr_u(this.word, i32.const(5)), i32.const(0xffff));
     const esr = f.let(i32.or(i32.const(EC.svc << 26 | 1 << 25), immediate));
     f.call(this.imported.take, esr, i32.const(4), i32.const(0));
-    this.gotOn();
-    this.set(at.LOOP_ESR, esr);
-    this.set64(at.LOOP_ORIGIN, this.get64(ELR_EL1));
+    this.noteOrigin(esr);
     this.#goOn();
   }
 
@@ -201,7 +199,7 @@ class SystemCode extends BlockCode {
     for (const n of [0, 1, 2]) {
       this.set(at.BANKS + 4 * n, select(isKnown, i32.load(row, spaces + 4 + 4 * n), i32.const(0)));
     }
-    this.#syncPc();
+    this.syncPc();
     this.set64(at.PC, i64.add(this.get64(at.PC), i64.const(4n)));
     this.#goOn();
   }
@@ -260,30 +258,8 @@ class SystemCode extends BlockCode {
     this.f.brIf(elsewhere, i32.and(this.get(MDSCR_EL1), i32.const(STEP)));
   }
 
-  #syncPc(): void {
-    const within = i32.shr_u(i32.sub(this.get(at.IP), this.get(at.RECORDS)), i32.const(2));
-    this.set64(at.PC, i64.add(this.get64(at.PAGE_VA), i64.extend_u(within)));
-  }
-
-  /** At PC, at another Exception level: the same page may not be executable there. */
   #goOn(): void {
-    const { f } = this;
-    const el = f.let(this.get(at.EL)), bank = f.local("i32"), user = f.local("i32");
-    const bankOf = (n: I32) => i32.load(i32.shl(n, i32.const(2)), this.base + at.BANKS);
-    f.set(bank, bankOf(i32.add(el, i32.and(el, this.get(at.PAN)))));
-    f.set(user, bankOf(i32.const(0)));
-    f.if(i32.and(el, this.get(at.UAO)), () => f.set(user, bank.value));
-    f.if(
-      i32.or(i32.eqz(bank.value), i32.eqz(user.value)),
-      () => f.call(this.imported.update),
-      () => {
-        this.set(at.TLB, bank.value);
-        this.set(at.TLB_UNPRIVILEGED, user.value);
-        this.set(at.FP_ENABLED, i32.load(i32.shl(el, i32.const(2)), this.base + at.FP_ENABLED_AT));
-      },
-    );
-    this.set64(at.TARGET, this.get64(at.PC));
-    this.set64(at.PAGE_VA, i64.const(BigInt(NO_PAGE)));
-    f.return(i32.const(Status.branch));
+    this.goOn(this.imported.update);
+    this.f.return(i32.const(Status.branch));
   }
 }

@@ -33,9 +33,20 @@ import {
   RANGE_SHIFT,
   RANGE_SIZE,
 } from "../mmu/plain.ts";
+import { ACCESS_FLAG, PERMISSION, TRANSLATION } from "../mmu/faults.ts";
 import { RIGHT_EXECUTE } from "../mmu/mod.ts";
 import * as s from "../mmu/stage2_cache.ts";
-import { WALK_CLOSED, WALK_GLOBAL, WALK_HOST, WALK_LAZY, WALK_PLAIN, WALK_SIZE_SHIFT, WALK_STAGE2, WALK_UNUSUAL } from "../walk_area.ts";
+import {
+  WALK_CLOSED,
+  WALK_FAULT,
+  WALK_GLOBAL,
+  WALK_HOST,
+  WALK_LAZY,
+  WALK_PLAIN,
+  WALK_SIZE_SHIFT,
+  WALK_STAGE2,
+  WALK_UNUSUAL,
+} from "../walk_area.ts";
 import { BlockCode } from "./exceptions.ts";
 
 const SCTLR_EL1 = registerOffset("SCTLR_EL1"), SCTLR_EL2 = registerOffset("SCTLR_EL2"), HCR_EL2 = registerOffset("HCR_EL2");
@@ -48,7 +59,7 @@ const M = 1 << 0, A = 1 << 1, WXN = 19, EE = 1 << 25;
 const VM = 1 << 0, PTW = 1 << 2, DC = 1 << 12, TGE = 1 << 27, FWB = 1 << 14;
 /** Of a descriptor: bits 47:0, and the fields of a leaf. */
 const ADDRESS = 0xffff_ffff_ffffn, TABLE = 0xffff_ffff_f000n;
-const ACCESS_FLAG = 1n << 10n, NOT_GLOBAL = 1n << 11n;
+const ACCESS_FLAG_BIT = 1n << 10n, NOT_GLOBAL = 1n << 11n;
 const S2AP_READ = 1 << 6;
 
 /** Whose rights: EL1's, EL0's, EL1's with PAN. */
@@ -197,13 +208,15 @@ class WalkCode extends BlockCode {
     output: number,
     load: (address: I64) => Local<"i64">,
     no: () => void,
+    /** A fault of the present level. */
+    fault: (status: number) => void = no,
     passed: (table: I64) => void = () => {},
   ): void {
     const { f } = this;
     f.loop((again) => {
       const entry = load(i64.or(table.value, i64.and(i64.shl(i64.shr_u(address, shift.value), i64.const(3n)), index.value)));
       const kind = f.let(i32.and(i32.wrap(entry.value), i32.const(3)));
-      f.if(i32.eqz(i32.and(kind, i32.const(1))), no);
+      f.if(i32.eqz(i32.and(kind, i32.const(1))), () => fault(TRANSLATION));
       f.if(this.#exceeds(entry.value, output), no);
       const isLast = f.let(i64.eq(shift.value, i64.const(12n)));
       f.if(
@@ -219,7 +232,7 @@ class WalkCode extends BlockCode {
         // Blocks have 2 MiB or 1 GiB.
         () => f.if(i32.or(isLast, i64.gt_u(shift.value, i64.const(30n))), no),
       );
-      f.if(i64.eqz(i64.and(entry.value, i64.const(ACCESS_FLAG))), no);
+      f.if(i64.eqz(i64.and(entry.value, i64.const(ACCESS_FLAG_BIT))), () => fault(ACCESS_FLAG));
     });
   }
 
@@ -247,6 +260,11 @@ class WalkCode extends BlockCode {
       f.if(i32.eq(host.value, i32.const(-1)), no);
     };
     const address = f.local("i64");
+    const fault = (status: number) => {
+      const level = i32.sub(i32.const(status + 3), i32.div_u(i32.sub(i32.wrap(shift.value), i32.const(12)), i32.const(9)));
+      f.store("i32", i32.const(0), level, area + WALK_FAULT);
+      no();
+    };
     this.#descend(
       va.value,
       shift,
@@ -264,18 +282,19 @@ class WalkCode extends BlockCode {
         return entry;
       },
       no,
+      fault,
       (passed) => f.set(hierarchy, i64.or(hierarchy.value, passed)),
     );
 
-    const rights = f.local("i32");
-    f.set(rights, this.#rights(entry.value, hierarchy.value, whose.value));
-    const lacks = () => f.if(i32.and(needs.value, i32.xor(rights.value, i32.const(-1))), no);
-    lacks();
     const isData = i32.ne(needs.value, i32.const(RIGHT_EXECUTE));
     f.if(isData, () => {
       const shiftBy = i64.shl(i64.and(entry.value, i64.const(0x1cn)), i64.const(1n));
       f.if(i64.eqz(i64.and(i64.shr_u(this.get64(MAIR_EL1), shiftBy), i64.const(0xf0n))), no);
     });
+    const rights = f.local("i32");
+    f.set(rights, this.#rights(entry.value, hierarchy.value, whose.value));
+    const lacks = () => i32.and(needs.value, i32.xor(rights.value, i32.const(-1)));
+    f.if(lacks(), () => fault(PERMISSION));
     const within = f.let(i64.sub(i64.shl(i64.const(1n), shift.value), i64.const(1n)));
     const out = i64.or(i64.and(entry.value, i64.xor(within, i64.const(-1n))), i64.and(va.value, within));
     f.set(address, i64.and(out, i64.const(ADDRESS)));
@@ -284,7 +303,7 @@ class WalkCode extends BlockCode {
     const never = i32.and(i32.shr_u(i32.load(slot4.value, cache + s.STAGE2_LEAF_HI), i32.const(22)), i32.const(1));
     const allowed = i32.or(i32.and(i32.shr_u(leaf, i32.const(6)), i32.const(3)), i32.shl(i32.eqz(never), i32.const(2)));
     f.set(rights, i32.and(rights.value, allowed));
-    lacks();
+    f.if(lacks(), no);
     f.if(isData, () => f.if(this.#isDevice(leaf), no));
     const inFrame = i32.and(i32.wrap(address.value), i32.const(0xfff));
     f.store("i32", i32.const(0), i32.or(i32.shl(host.value, i32.const(12)), inFrame), area + WALK_HOST);
