@@ -15,32 +15,64 @@ export interface FrameSources {
 const MOST_FRAMES = 64;
 const FRAME_POINTER = 29;
 
-/**
- * Return addresses, innermost first, without the PC itself. Frame records are Arm's (AAPCS64, "The Frame Pointer"): the caller's frame pointer,
- * then the return address. Ends at what can't be read: the frames are the guest's own.
- */
-export function callers(vcpu: Vcpu, { engine, memory }: FrameSources, most: number = MOST_FRAMES): bigint[] {
-  const found: bigint[] = [];
-  let frame = vcpu.state.x(FRAME_POINTER);
-  while (found.length < most && frame !== 0n && (frame & 7n) === 0n) {
-    const record = read(vcpu, frame, engine, memory);
-    if (record === undefined || record.returnTo === 0n) break;
-    found.push(withoutSignature(record.returnTo));
-    if (record.frame === frame) break;
-    frame = record.frame;
-  }
-  return found;
+/** Who called whom. */
+export interface Calls {
+  /** Return addresses, innermost first, without the PC itself. */
+  readonly callers: readonly bigint[];
+  /** A Linux kernel's: the program that it was entered from at EL0, where that is known. */
+  readonly program?: { readonly pc: bigint; readonly callers: readonly bigint[] };
 }
 
-function read(vcpu: Vcpu, frame: bigint, engine: FrameSources["engine"], memory: FrameSources["memory"]) {
-  // A record doesn't cross pages when it is aligned to its size, and is rare enough otherwise.
-  if ((frame & 0xfffn) > 0xff0n) return undefined;
-  const place = engine.translate?.(vcpu.state, frame, false);
+/**
+ * Where in Linux's saved registers (`struct pt_regs` of arm64, the same since 5.10) the frame record lies that ends a kernel's frames, all
+ * zeroes when they are a program's; and X29, PC and PSTATE.
+ */
+const SAVED = { record: 304, x29: 29 * 8, pc: 256, pstate: 264 } as const;
+
+/**
+ * Follows frame records, which are Arm's (AAPCS64, "The Frame Pointer"): the caller's frame pointer, then the return address. Ends at what
+ * can't be read: the frames are the guest's own.
+ */
+export function calls(vcpu: Vcpu, sources: FrameSources): Calls {
+  const { callers, last } = follow(vcpu, vcpu.state.x(FRAME_POINTER), sources);
+  const word = (at: number) => last === undefined ? undefined : pair(vcpu, last - BigInt(SAVED.record - at), sources)?.[0];
+  const [x29, pc, pstate] = [word(SAVED.x29), word(SAVED.pc), word(SAVED.pstate)];
+  // AArch64, EL0, and an address of the lower half.
+  const isProgram = pc !== undefined && pstate !== undefined && (pstate & 0x1fn) === 0n && pc !== 0n && pc >> 48n === 0n;
+  return isProgram ? { callers, program: { pc, callers: follow(vcpu, x29!, sources).callers } } : { callers };
+}
+
+/** Return addresses, innermost first, without the PC itself. */
+export function callers(vcpu: Vcpu, sources: FrameSources): readonly bigint[] {
+  return follow(vcpu, vcpu.state.x(FRAME_POINTER), sources).callers;
+}
+
+/** `last`: where the record of zeroes lies that ended them. */
+function follow(vcpu: Vcpu, from: bigint, sources: FrameSources): { readonly callers: bigint[]; readonly last?: bigint } {
+  const callers: bigint[] = [];
+  let frame = from;
+  while (callers.length < MOST_FRAMES && frame !== 0n && (frame & 7n) === 0n) {
+    const record = pair(vcpu, frame, sources);
+    if (record === undefined) break;
+    const [next, returnTo] = record;
+    if (returnTo === 0n) return next === 0n ? { callers, last: frame } : { callers };
+    callers.push(withoutSignature(returnTo));
+    if (next === frame) break;
+    frame = next;
+  }
+  return { callers };
+}
+
+/** Two words; `undefined` where they can't be read. */
+function pair(vcpu: Vcpu, va: bigint, { engine, memory }: FrameSources): readonly [bigint, bigint] | undefined {
+  // They don't cross pages when they are aligned to their size, and rarely enough otherwise.
+  if ((va & 0xfffn) > 0xff0n) return undefined;
+  const place = engine.translate?.(vcpu.state, BigInt.asUintN(64, va), false);
   if (place === undefined) return undefined;
   try {
     const bytes = memory.view(place.pa, 16);
     const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
-    return { frame: view.getBigUint64(0, true), returnTo: view.getBigUint64(8, true) };
+    return [view.getBigUint64(0, true), view.getBigUint64(8, true)];
   } catch {
     return undefined; // A device, or nothing.
   }

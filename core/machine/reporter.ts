@@ -2,7 +2,7 @@
 import { hex } from "../memory/address.ts";
 import type { CpuEngine, FaultOrigin } from "../arch/cpu_engine.ts";
 import type { Interrupts } from "../arch/interrupts.ts";
-import { callers } from "./backtrace.ts";
+import { calls } from "./backtrace.ts";
 import type { FrameSources } from "./backtrace.ts";
 import type { Domain, Vcpu } from "./domain.ts";
 import { guestPstate, register, vcpuLine, vcpuReport } from "./report.ts";
@@ -87,10 +87,18 @@ export class Reporter {
 
   #calls(vcpu: Vcpu): string[] {
     const sources = this.sources();
-    const addresses = callers(vcpu, sources, CALLERS);
-    if (addresses.length === 0) return [];
+    const { callers, program } = calls(vcpu, sources);
     // A call may be its function's last instruction: what is behind it is another's.
-    return [`called by   ${addresses.map((va) => this.#name(vcpu, va - 4n) ?? hex(va)).join(", ")}`];
+    const names = (addresses: readonly bigint[]) => {
+      const some = addresses.slice(0, CALLERS).map((va) => this.#name(vcpu, va - 4n) ?? hex(va));
+      return [...some, ...addresses.length > CALLERS ? ["…"] : []].join(", ");
+    };
+    const lines = callers.length > 0 ? [`called by   ${names(callers)}`] : [];
+    if (program === undefined) return lines;
+    const { pc, callers: outer } = program;
+    const symbol = this.#name(vcpu, pc);
+    const place = symbol === undefined ? hex(pc) : `${hex(pc)} ${symbol}`;
+    return [...lines, `program     at ${place}${outer.length > 0 ? `, called by ${names(outer)}` : ""}`];
   }
 }
 

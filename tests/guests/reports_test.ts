@@ -96,3 +96,23 @@ Deno.test({
     assertMatch(stderr, /called by +.*panic/);
   },
 });
+
+Deno.test({
+  name: "reports: of a kernel that a program asked something of, the program's calls come as well, with names from its symbols",
+  ignore: debian.images === undefined,
+  fn: async () => {
+    const crash = ["-q", "--expect", "/^# $/", "--send", "echo c > /proc/sysrq-trigger\\n", "--expect", "never"];
+    const symbols = await Deno.makeTempFile();
+    try {
+      // Busybox has no symbols any more: these stand for them.
+      const lines = Array.from({ length: 0x40 }, (_, n) => `${(0x40_0000 + n * 0x8000).toString(16).padStart(16, "0")} T part${n}\n`);
+      await Deno.writeTextFile(symbols, lines.join(""));
+      const { code, stderr } = await plugboard("boards/debian.yaml", ...crash, "--symbols", symbols);
+      assertEquals(code, 3, stderr);
+      assertMatch(stderr, /called by +.*panic\+.*sysrq_handle_crash/);
+      assertMatch(stderr, /program +at 0x004[0-9a-f]_[0-9a-f]{4} part\d+\+0x[0-9a-f]+, called by part\d+\+0x/);
+    } finally {
+      await Deno.remove(symbols);
+    }
+  },
+});
