@@ -27,6 +27,8 @@ export interface RunFigures {
   readonly virtualNs: number;
   readonly wallMs: number;
   readonly instructions: number;
+  /** Those of them that a snapshot had behind it when the run began. */
+  readonly before?: number;
   readonly exits: ReadonlyMap<string, number>;
   readonly reboots?: number;
   /** Trace events by kind. */
@@ -34,8 +36,8 @@ export interface RunFigures {
 }
 
 /** A run in two lines, and one more when the CPU's break-before-make checker has found something. */
-export function runSummary({ outcome, virtualNs, wallMs, instructions, exits, reboots = 0, traced }: RunFigures): string {
-  const mips = wallMs > 0 ? instructions / wallMs / 1000 : 0;
+export function runSummary({ outcome, virtualNs, wallMs, instructions, before = 0, exits, reboots = 0, traced }: RunFigures): string {
+  const mips = wallMs > 0 ? (instructions - before) / wallMs / 1000 : 0;
   const kinds = [...exits].filter(([, number]) => number > 0).sort((a, b) => b[1] - a[1]);
   const broken = traced?.get("break before make") ?? 0;
   return [

@@ -228,6 +228,7 @@ async function runAndReport(
 ): Promise<RunResult> {
   const { terminal, consoles, watcher } = surroundings;
   const start = performance.now();
+  const { instructions: before } = machine.stats;
   let ending: Ending;
   terminal.open();
   try {
@@ -247,7 +248,7 @@ async function runAndReport(
   }
   if (code !== EXIT.ok && !("signal" in ending)) console.error(`error: ${describeEnding(ending)}`);
   const outcome = describeEnding(ending);
-  say(runSummary({ outcome, virtualNs: machine.nowNs, wallMs, instructions, exits, reboots, traced }));
+  say(runSummary({ outcome, virtualNs: machine.nowNs, wallMs, instructions, before, exits, reboots, traced }));
   return {
     board: machine.board.name,
     code,

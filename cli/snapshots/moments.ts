@@ -5,6 +5,9 @@ import { dirname } from "@std/path";
 import { boardHash, imageHashes, Machine, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
 import type { Board, MachineEnvironment, Override } from "../../core/mod.ts";
 import { cacheDirectory } from "../../plugins/images/mod.ts";
+import { Watcher } from "../expect/expectations.ts";
+import { parsePattern } from "../expect/patterns.ts";
+import type { Pattern } from "../expect/patterns.ts";
 import version from "../../deno.json" with { type: "json" };
 
 /** As the command line gives them. */
@@ -22,7 +25,7 @@ export function addMomentOptions(command: Command): Command {
     .option("--save <file:string>", "Write a snapshot when the run ends: --from goes on with it.")
     .option(
       "--warm <text:string>",
-      "Begin where the guest has printed this: by booting once, and later from a snapshot in the cache, for as long as board and images are the same.",
+      "Begin where the guest has printed this, a text or an expression such as '/login: $/': by booting once, and later from a snapshot in the cache, for as long as board and images are the same.",
       { conflicts: ["from"] },
     )
     .option("--record <file:string>", "Record what comes from outside, for `replay`.", {
@@ -34,15 +37,17 @@ export function addMomentOptions(command: Command): Command {
 const LOOK_NS = 2_000_000;
 /** Wall-clock time after which others get a turn, in milliseconds. */
 const SLICE_MS = 20;
+/** Virtual time after which what is to be warm isn't waited for any longer. */
+const PATIENCE_NS = 300e9;
 
 /** Those of a run. */
 export class Moments {
   readonly #recorder: Recorder | undefined;
-  /** What was printed, as far as it may hold the text that is waited for; absent: nothing is. */
-  #printed: string | undefined;
-  readonly #decoder = new TextDecoder("latin1");
+  readonly #warm: Pattern | undefined;
+  /** Waits for it, while it is waited for. */
+  #watcher: Watcher | undefined;
 
-  /** Opens the recording. Throws a `ValidationError` when it can't. */
+  /** Opens the recording. Throws a `ValidationError` when it can't, and for what is no expression. */
   constructor(
     readonly options: MomentOptions,
     readonly board: Board,
@@ -50,6 +55,7 @@ export class Moments {
     overrides: readonly Override[],
     readonly say: (line: string) => void,
   ) {
+    this.#warm = options.warm === undefined ? undefined : parsePattern("--warm", options.warm);
     if (options.record === undefined) return;
     try {
       this.#recorder = new Recorder(options.record, board, images, overrides);
@@ -66,15 +72,15 @@ export class Moments {
   /** What the guest prints. */
   see(port: string, bytes: Uint8Array): void {
     this.#recorder?.output(port, bytes);
-    if (this.#printed !== undefined) this.#printed = this.#printed.slice(-this.options.warm!.length) + this.#decoder.decode(bytes);
+    this.#watcher?.see(port, bytes);
   }
 
   /** The machine at its beginning, wherever that is. Throws a {@linkcode SnapshotError}, and what `Machine.create` throws. */
   async make(environment: MachineEnvironment): Promise<Machine> {
-    const { from, warm } = this.options;
+    const { from } = this.options, warm = this.#warm;
     if (from !== undefined) return await this.#restore(from, environment);
     if (warm === undefined) return await Machine.create(this.board, environment);
-    const kept = this.#warmFile(warm);
+    const kept = this.#warmFile(warm.text);
     try {
       const machine = await this.#restore(kept, environment);
       this.say(`warm   from ${kept}`);
@@ -103,16 +109,22 @@ export class Moments {
     return await Machine.restore(this.board, environment, snapshot);
   }
 
-  async #warmUp(machine: Machine, text: string, file: string): Promise<void> {
-    this.#printed = "";
-    while (!this.#printed.includes(text)) {
-      if (machine.runFor(LOOK_NS, SLICE_MS) || machine.waiting && machine.wakeAfterMs === undefined) {
-        this.#printed = undefined;
-        return;
-      }
+  async #warmUp(machine: Machine, pattern: Pattern, file: string): Promise<void> {
+    const watcher = this.#watcher = new Watcher({ steps: [{ expect: pattern }], refuse: [] });
+    while (watcher.ending === undefined) {
+      const isOver = machine.runFor(LOOK_NS, SLICE_MS) !== undefined || machine.waiting && machine.wakeAfterMs === undefined;
+      watcher.settle(isOver ? undefined : machine.nowNs);
+      if (watcher.ending === undefined && (isOver || machine.nowNs > PATIENCE_NS)) break;
       await new Promise((resolve) => setTimeout(resolve, machine.wakeAfterMs ?? 0));
     }
-    this.#printed = undefined;
+    this.#watcher = undefined;
+    if (watcher.ending?.kind !== "expected") {
+      const seconds = (machine.nowNs / 1e9).toFixed(3);
+      this.say(
+        `\nwarm   ${JSON.stringify(pattern.text)} didn't come in ${seconds} s of virtual time: the run goes on, and nothing is kept`,
+      );
+      return;
+    }
     using snapshot = machine.save();
     Deno.mkdirSync(dirname(file), { recursive: true });
     writeSnapshot(file, snapshot);

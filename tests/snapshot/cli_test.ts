@@ -31,6 +31,9 @@ Deno.test("run --save and --from, --warm, --record and replay: the tour in parts
     const cold = await run("run", tour, "--warm", line);
     assertEquals([cold.code, cold.stdout], [0, whole.stdout]);
     const warm = await run("run", tour, "--warm", line);
+    const never = await run("run", tour, "--warm", "/^never$/");
+    assertEquals([never.code, never.stdout], [0, whole.stdout]);
+    assertStringIncludes(never.stderr, `warm   "/^never$/" didn't come in`);
     assertEquals(warm.code, 0);
     assertStringIncludes(warm.stderr, "warm   from ");
     assert(whole.stdout.endsWith(warm.stdout) && warm.stdout.length < whole.stdout.length);
