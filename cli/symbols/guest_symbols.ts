@@ -2,6 +2,8 @@
 import type { Domain } from "../../core/mod.ts";
 import { elfSymbols, isElf } from "./elf_symbols.ts";
 import { kallsyms } from "./kallsyms.ts";
+import { kernelModules } from "./kernel_modules.ts";
+import type { KernelModule, ReadVirtual } from "./kernel_modules.ts";
 import { SymbolTable } from "./symbol_table.ts";
 
 /** How much of a guest's RAM is looked through. */
@@ -27,6 +29,8 @@ export function parseSymbols(text: string): SymbolTable {
 /** Symbols of each domain, looked for when somebody asks for the first time. */
 export class GuestSymbols {
   readonly #kernels = new Map<Domain, SymbolTable | undefined>();
+  /** By domain. */
+  readonly #modules = new Map<string, readonly KernelModule[]>();
   #remembered: readonly Domain[] = [];
 
   constructor(readonly files: readonly SymbolTable[], readonly domains: () => readonly Domain[]) {}
@@ -37,8 +41,9 @@ export class GuestSymbols {
     for (const domain of this.#remembered) this.#kernel(domain);
   }
 
-  /** The function that an address lies in: `cpu_do_idle+0x8`. */
-  readonly nameOf = (domain: string, va: bigint): string | undefined => this.#find(domain, va, (table) => table.nameOf(va));
+  /** The function that an address lies in: `cpu_do_idle+0x8`; of a module, which is found by reading: `p9_client_rpc+0x8 [9pnet]`. */
+  readonly nameOf = (domain: string, va: bigint, read?: ReadVirtual): string | undefined =>
+    this.#find(domain, va, (table) => table.nameOf(va)) ?? (read && this.#moduleName(domain, va, read));
 
   /** The same where nobody knows whose address it is: of those that are remembered. */
   readonly anyNameOf = (va: bigint): string | undefined => {
@@ -52,14 +57,35 @@ export class GuestSymbols {
   /** The same without the offset. */
   readonly functionOf = (domain: string, va: bigint): string | undefined => this.#find(domain, va, (table) => table.find(va)?.name);
 
+  #moduleName(domain: string, va: bigint, read: ReadVirtual): string | undefined {
+    const kernel = va >> 48n === 0xffffn ? this.#kernelOf(domain) : undefined;
+    if (kernel === undefined) return undefined;
+    // They come and go: what isn't in those that were there is looked for again.
+    for (const modules of [this.#modules.get(domain) ?? [], undefined]) {
+      const all = modules ?? kernelModules(kernel, read);
+      this.#modules.set(domain, all);
+      const [nearest] = all.flatMap(({ name, table }) => {
+        const symbol = table.find(va);
+        return symbol ? [{ at: symbol.at, text: `${table.nameOf(va)} [${name}]` }] : [];
+      }).sort((a, b) => a.at > b.at ? -1 : 1);
+      if (nearest) return nearest.text;
+    }
+    return undefined;
+  }
+
   #find(name: string, va: bigint, ask: (table: SymbolTable) => string | undefined): string | undefined {
     for (const table of this.files) {
       const found = ask(table);
       if (found !== undefined) return found;
     }
-    const domain = [...this.domains(), ...this.#remembered].find((candidate) => candidate.name === name);
     // Only a kernel's addresses are in a kernel's table.
-    return domain === undefined || va >> 48n !== 0xffffn ? undefined : this.#kernel(domain) && ask(this.#kernel(domain)!);
+    const kernel = va >> 48n === 0xffffn ? this.#kernelOf(name) : undefined;
+    return kernel && ask(kernel);
+  }
+
+  #kernelOf(name: string): SymbolTable | undefined {
+    const domain = [...this.domains(), ...this.#remembered].find((candidate) => candidate.name === name);
+    return domain && this.#kernel(domain);
   }
 
   #kernel(domain: Domain): SymbolTable | undefined {

@@ -1,6 +1,7 @@
 /** The calls that led to where a vCPU is, by the frame pointers that compilers leave. */
 import type { CpuEngine } from "../arch/cpu_engine.ts";
 import type { Vcpu } from "./domain.ts";
+import { PAGE_SIZE } from "../memory/address.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 
 /** What a walk over frames needs. */
@@ -8,7 +9,7 @@ export interface FrameSources {
   /** Who translates the guest's addresses. */
   readonly engine: Pick<CpuEngine, "translate">;
   /** Where the frames are. */
-  readonly memory: Pick<PhysicalMemory, "view">;
+  readonly memory: Pick<PhysicalMemory, "isRam" | "view">;
 }
 
 /** Frames that are followed: a guest may have made a ring of them. */
@@ -64,18 +65,25 @@ function follow(vcpu: Vcpu, from: bigint, sources: FrameSources): { readonly cal
 }
 
 /** Two words; `undefined` where they can't be read. */
-function pair(vcpu: Vcpu, va: bigint, { engine, memory }: FrameSources): readonly [bigint, bigint] | undefined {
-  // They don't cross pages when they are aligned to their size, and rarely enough otherwise.
-  if ((va & 0xfffn) > 0xff0n) return undefined;
-  const place = engine.translate?.(vcpu.state, BigInt.asUintN(64, va), false);
-  if (place === undefined) return undefined;
-  try {
-    const bytes = memory.view(place.pa, 16);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
-    return [view.getBigUint64(0, true), view.getBigUint64(8, true)];
-  } catch {
-    return undefined; // A device, or nothing.
+function pair(vcpu: Vcpu, va: bigint, sources: FrameSources): readonly [bigint, bigint] | undefined {
+  const bytes = readVirtual(vcpu, va, 16, sources);
+  if (bytes.length < 16) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
+  return [view.getBigUint64(0, true), view.getBigUint64(8, true)];
+}
+
+/** Memory as the code of a vCPU sees it: as much of it as is RAM, from the first byte on. */
+export function readVirtual(vcpu: Vcpu, va: bigint, size: number, { engine, memory }: FrameSources): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let done = 0; done < size;) {
+    const at = BigInt.asUintN(64, va + BigInt(done));
+    const length = Math.min(size - done, PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
+    const place = engine.translate?.(vcpu.state, at, false);
+    if (place === undefined || !memory.isRam(place.pa, length)) return bytes.subarray(0, done);
+    bytes.set(memory.view(place.pa, length), done);
+    done += length;
   }
+  return bytes;
 }
 
 /** Pointer authentication puts a signature above the address: bit 55 says which half it belongs to. */

@@ -36,7 +36,7 @@ export interface MachineEnvironment {
   /** Who watches the run from within. */
   readonly instrument?: Instrument;
   /** For reports: the function that a virtual address of a domain lies in, such as `cpu_do_idle+0x8`. */
-  symbolOf?(domain: string, va: bigint): string | undefined;
+  symbolOf?(domain: string, va: bigint, read: (va: bigint, size: number) => Uint8Array): string | undefined;
   /** More `Machine.serialInput` may come, so a machine in which nothing happens waits. Until `Machine.endInput`. */
   readonly expectsInput?: boolean;
   /** Somebody may pause, unpause or destroy domains at any time: a machine in which nothing happens waits. */

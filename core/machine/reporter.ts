@@ -2,9 +2,10 @@
 import { hex } from "../memory/address.ts";
 import type { CpuEngine, FaultOrigin } from "../arch/cpu_engine.ts";
 import type { Interrupts } from "../arch/interrupts.ts";
-import { calls } from "./backtrace.ts";
+import { calls, readVirtual } from "./backtrace.ts";
 import type { FrameSources } from "./backtrace.ts";
 import type { Domain, Vcpu } from "./domain.ts";
+import type { MachineEnvironment } from "./machine_types.ts";
 import { guestPstate, register, vcpuLine, vcpuReport } from "./report.ts";
 
 /** What reports are made of. */
@@ -13,7 +14,7 @@ export interface ReportSources extends FrameSources {
   readonly nowNs: number;
   interruptsOf(domain: Domain): Interrupts | undefined;
   /** The function that an address of a domain lies in: `cpu_do_idle+0x8`. */
-  symbolOf?(domain: string, va: bigint): string | undefined;
+  symbolOf?: MachineEnvironment["symbolOf"];
 }
 
 /** Callers that a report names. */
@@ -55,7 +56,8 @@ export class Reporter {
   }
 
   #name(vcpu: Vcpu, va: bigint): string | undefined {
-    return this.sources().symbolOf?.(vcpu.domain.name, va);
+    const sources = this.sources();
+    return sources.symbolOf?.(vcpu.domain.name, va, (from, size) => readVirtual(vcpu, from, size, sources));
   }
 
   #timers(vcpu: Vcpu): string[] {
