@@ -71,7 +71,11 @@ export function command(done: Done): Command {
         "--all",
         "Show all serial ports, each line behind its port's name; so it is without --port when several guests have one and none is called console.",
       )
-      .option("--console <file:string>", "Write the output of a serial port to a file: NAME=FILE. May be repeated.", { collect: true })
+      .option(
+        "--console <file:string>",
+        "Write the output of a serial port to a file: NAME=FILE. May be repeated. The port that this terminal is connected to is shown as well.",
+        { collect: true },
+      )
       .option(
         "--gdb [address:string]",
         "Let GDB connect: 127.0.0.1:1234, another HOST:PORT, or unix:PATH. Domains are its processes, vCPUs its threads.",
