@@ -29,7 +29,7 @@ Deno.test("so does tier 1 with what it kept of a run before", () => {
   const kept = new Map<string, Uint8Array>();
   const store = { read: (key: string) => kept.get(key), write: (key: string, bytes: Uint8Array) => void kept.set(key, bytes), say: fail };
   compare("on", "kernel", INSTRUCTIONS / 4, store).save();
-  assertEquals(kept.size, 2);
+  assertEquals(kept.size, 3);
   const { stats } = compare("on", "kernel", INSTRUCTIONS / 4, store);
   assert(stats.bound > 20, `the programs compare nothing: ${stats.bound}`);
 });

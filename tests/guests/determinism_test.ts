@@ -44,7 +44,7 @@ Deno.test({
   async fn() {
     const cache = new MemoryCache();
     const first = await debian(cache);
-    assertEquals(cache.kept.size, 2);
+    assertEquals(cache.kept.size, 3);
     const second = await debian(cache);
     assertEquals(second.console, first.console);
     assertEquals(second, first);

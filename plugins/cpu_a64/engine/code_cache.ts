@@ -220,7 +220,7 @@ export class CodeCache {
 
   /** Number of the handler that executes a word. */
   handlerOf(word: number): number {
-    return this.interpreter().variant(this.#decoded(word)).id;
+    return this.interpreter().handlerOf(this.#decoded(word));
   }
 
   /** Guest or host wrote to a frame with code. `host`: offset in the shared memory; the range stays in one page. */

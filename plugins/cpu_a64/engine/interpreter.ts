@@ -5,11 +5,11 @@
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
 import type { Decoded, Decoder } from "../isa/decoder.ts";
-import { call, type Callable, callIndirect, type FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
+import { call, type Callable, callIndirect, FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
-import type { GeneratedCode, Variant } from "./generated_code.ts";
-import type { Imports, Place, Slot } from "./place.ts";
+import { type GeneratedCode, type KeptHandlers, mergeHandlers, type Variant } from "./generated_code.ts";
+import { declareImports, type Imports, type Place, type Slot } from "./place.ts";
 import { dispatch, recordOf } from "./dispatch.ts";
 import { Tier0 } from "./tier0.ts";
 
@@ -53,6 +53,8 @@ export class Interpreter {
   readonly #variants = new Map<number, Variant>();
   readonly #table: WebAssembly.Table;
   #next = FIRST;
+  /** Handlers from {@linkcode adopt}: numbers by variant. */
+  readonly #adopted = new Map<number, number>();
 
   /**
    * @param base of the CPU's state block in the memory
@@ -123,20 +125,39 @@ export class Interpreter {
     const { key, known } = this.#identify(decoded);
     const found = this.#variants.get(key);
     if (found) return found;
-    const id = this.#next++;
-    if (id >= MAX_HANDLERS) throw new Error("too many instruction variants");
+    const id = this.#adopted.get(key) ?? this.#next++;
+    if (this.#next > MAX_HANDLERS - this.#adopted.size) throw new Error("too many instruction variants");
     let made = this.generated.handlers.get(key);
     if (made === undefined) {
       const module = new ModuleBuilder(this.limits);
       const imports = declareImports(module);
-      let slots: readonly Slot[] = [];
-      module.function(["i32"], "i32", (f) => slots = this.#handler(f, imports, decoded.declaration, known), "handler");
-      this.generated.handlers.set(key, made = { module: new WebAssembly.Module(module.finish()), slots });
+      const f = new FunctionBuilder(["i32"], "i32");
+      const slots = this.#handler(f, imports, decoded.declaration, known);
+      const body = f.finish();
+      module.finished(["i32"], "i32", body, f.hints, "handler");
+      this.generated.handlers.set(key, made = { module: new WebAssembly.Module(module.finish()), slots, body });
     }
     this.#table.set(id, this.#instantiate(made.module).handler as () => number);
     const variant = { id, slots: made.slots, declaration: decoded.declaration };
     this.#variants.set(key, variant);
     return variant;
+  }
+
+  /** Number of the handler that executes a decoded word; it may be another interpreter's. */
+  handlerOf(decoded: Decoded): number {
+    const { key } = this.#identify(decoded);
+    return this.#variants.get(key)?.id ?? this.#adopted.get(key) ?? this.variant(decoded).id;
+  }
+
+  /** Takes over another interpreter's handlers, as the last numbers. Throws when the host's compiler refuses them. */
+  adopt({ keys, module }: KeptHandlers): void {
+    this.#instantiate(new WebAssembly.Module(module));
+    keys.forEach((key, i) => this.#adopted.set(key, MAX_HANDLERS - 1 - i));
+  }
+
+  /** The handlers beside the loop, and those of `kept`; `undefined`: there are no others. */
+  keptHandlers(kept: KeptHandlers | undefined): KeptHandlers | undefined {
+    return mergeHandlers(kept, this.#variants.keys(), this.generated, this.limits, MAX_HANDLERS - 1);
   }
 
   /** The values of the known fields, and a number that stands for them and the declaration. */
@@ -369,14 +390,4 @@ interface LoopCallees {
   readonly resume: Callable;
   readonly handler: (index: I32, ip: I32) => I32;
   readonly region: (number: I32, budget: I32) => I32;
-}
-
-function declareImports(module: ModuleBuilder): Imports {
-  return {
-    slowLoad: module.importFunction("env", "slowLoad", ["i32", "i32"], "i32"),
-    slowStore: module.importFunction("env", "slowStore", ["i32", "i32"], "i32"),
-    slowAtomic: module.importFunction("env", "slowAtomic", ["i32", "i32"], "i32"),
-    system: module.importFunction("env", "system", ["i32", "i32"], "i32"),
-    softFloat: module.importFunction("env", "softFloat", ["i32"]),
-  };
 }

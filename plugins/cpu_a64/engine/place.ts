@@ -1,6 +1,6 @@
 /** Where generated code sits, and what it calls: what the interpreter's loop and a handler of its own have in common. */
 import type { Raw } from "../isa/dsl.ts";
-import type { Callable, FunctionBuilder, I32, I64 } from "../wasm/mod.ts";
+import type { Callable, FunctionBuilder, I32, I64, ModuleBuilder } from "../wasm/mod.ts";
 
 /** Functions of the engine that generated code calls. Each returns 0 for "leave the instruction" unless said otherwise. */
 export interface Imports {
@@ -14,6 +14,17 @@ export interface Imports {
   readonly system: Callable;
   /** (operation): SCRATCH in, SCRATCH out. */
   readonly softFloat: Callable;
+}
+
+/** Declares them, the first functions of a module. */
+export function declareImports(module: ModuleBuilder): Imports {
+  return {
+    slowLoad: module.importFunction("env", "slowLoad", ["i32", "i32"], "i32"),
+    slowStore: module.importFunction("env", "slowStore", ["i32", "i32"], "i32"),
+    slowAtomic: module.importFunction("env", "slowAtomic", ["i32", "i32"], "i32"),
+    system: module.importFunction("env", "system", ["i32", "i32"], "i32"),
+    softFloat: module.importFunction("env", "softFloat", ["i32"]),
+  };
 }
 
 /** Where generated code sits: what differs between the loop and a handler of its own. */

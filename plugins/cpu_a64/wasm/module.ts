@@ -54,9 +54,10 @@ export class ModuleBuilder {
   }
 
   /** A function whose body a builder of another module finished, with the places of its hints: what it calls must have the same numbers here. */
-  finished(params: readonly Type[], result: Type | undefined, body: Uint8Array, hints: Hints): Callable {
+  finished(params: readonly Type[], result: Type | undefined, body: Uint8Array, hints: Hints, exportName?: string): Callable {
     const builder = { finish: () => body, hints };
-    const index = this.#imports.length + this.#functions.push({ signature: this.signature(params, result), builder }) - 1;
+    const signature = this.signature(params, result);
+    const index = this.#imports.length + this.#functions.push({ signature, builder, export: exportName }) - 1;
     return { index, params, result };
   }
 

@@ -4,7 +4,6 @@ import type { Decoder } from "../../isa/decoder.ts";
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
-import { DecodedWords } from "../decoded_words.ts";
 import type { Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
@@ -263,7 +262,7 @@ export class Tier1 {
   #load(keeper: Keeper, page: Uint32Array): void {
     const { code } = this.parts;
     keeper.open(page);
-    code.remembered = new DecodedWords(keeper.loadWords(), (word) => code.handlerOf(word));
+    keeper.loadDecoding(code, this.parts.interpreter);
     const found = keeper.load();
     if (found === undefined || found.kept.length > this.#free.length) return;
     const entries = found.kept.map(({ translation, age }): Entry => {
@@ -289,11 +288,11 @@ export class Tier1 {
 
   /** Keeps translations for the next run. */
   save(): void {
-    const keeper = this.#keeper, { remembered } = this.parts.code;
+    const keeper = this.#keeper;
     if (!keeper?.isOpen) return;
     const moduleOf = (kept: readonly Kept[]) => this.#moduleOf(kept.map(({ translation }, number) => ({ translation, number })));
     keeper.save([...this.#library.entries], this.#isNew, moduleOf);
-    if (remembered?.isNew) keeper.saveWords(remembered.all);
+    keeper.saveDecoding(this.parts.code, this.parts.interpreter);
   }
 
   /** The page that executes is in a slot. */

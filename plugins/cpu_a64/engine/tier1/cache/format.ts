@@ -1,5 +1,6 @@
 /** Translations as bytes. What isn't of this format, of this engine and whole is refused: it lies in a file that anything may have happened to. */
 import type { KeptWords } from "../../decoded_words.ts";
+import type { KeptHandlers } from "../../generated_code.ts";
 import { RECORDS_PER_PAGE } from "../../layout.ts";
 import { MAX_PAGES } from "../region.ts";
 import type { Span, Translation } from "../translation.ts";
@@ -16,12 +17,14 @@ export interface KeptModule {
   readonly module: Uint8Array<ArrayBuffer>;
 }
 
-/** "PBT2", and "PBW2". */
-const MAGIC = 0x3254_4250, WORDS_MAGIC = 0x3257_4250;
+/** "PBT2", "PBW2", and "PBH2". */
+const MAGIC = 0x3254_4250, WORDS_MAGIC = 0x3257_4250, HANDLERS_MAGIC = 0x3248_4250;
 /** Words of the header: magic, hash of the key, a count, hash of what follows. */
 const HEADER = 6;
 /** Words before the lists of a translation: head, age, and the lengths of its lists. */
 const LENGTHS = 7;
+/** Words of a handler: its variant, and the length of its body. */
+const HANDLER = 3;
 /** Most of anything in a translation. */
 const MOST = 1 << 20;
 
@@ -121,6 +124,32 @@ export function decodeWords(key: string, bytes: Uint8Array): KeptWords | undefin
   const handlers = all.subarray(HEADER + 1, first), words = all.subarray(first, second), records = all.subarray(second);
   for (let at = 0; at < records.length; at += 4) if ((records[at] & 0xffff) >= handlers.length) return undefined;
   return { handlers, words, records };
+}
+
+/** Writes handlers. */
+export function encodeHandlers(key: string, { keys, module, bodies }: KeptHandlers): Uint8Array {
+  const lists = HEADER + 1 + HANDLER * keys.length;
+  const out = new Uint32Array(lists + (module.length + 3 >>> 2));
+  out[HEADER] = module.length;
+  keys.forEach((variant, i) => out.set([variant, variant / 2 ** 32, bodies[i].length], HEADER + 1 + HANDLER * i));
+  new Uint8Array(out.buffer).set(module, lists * 4);
+  return sealed(HANDLERS_MAGIC, key, keys.length, out);
+}
+
+/** Reads them; `undefined`: they are damaged, or another key's. */
+export function decodeHandlers(key: string, bytes: Uint8Array): KeptHandlers | undefined {
+  const all = opened(HANDLERS_MAGIC, key, bytes);
+  if (all === undefined || all.length <= HEADER) return undefined;
+  const lists = HEADER + 1 + HANDLER * all[3], size = all[HEADER];
+  if (lists + (size + 3 >>> 2) !== all.length) return undefined;
+  const module = new Uint8Array(all.buffer, lists * 4, size);
+  const keys: number[] = [], sizes: number[] = [];
+  for (let at = HEADER + 1; at < lists; at += HANDLER) {
+    keys.push(all[at] + all[at + 1] * 2 ** 32);
+    sizes.push(all[at + 2]);
+  }
+  let from = size - sizes.reduce((sum, size) => sum + size, 0);
+  return from < 0 ? undefined : { keys, module, bodies: sizes.map((size) => module.subarray(from, from += size)) };
 }
 
 /** Puts the header before what is behind it. */

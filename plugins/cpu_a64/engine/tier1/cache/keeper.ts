@@ -1,7 +1,11 @@
 /** Keeps translations from one run of a guest to the next. */
 import type { HostCache } from "../../../../../core/mod.ts";
-import type { KeptWords } from "../../decoded_words.ts";
-import { decodeTranslations, decodeWords, encodeTranslations, encodeWords, hash, type Kept, type KeptModule } from "./format.ts";
+import type { CodeCache } from "../../code_cache.ts";
+import { DecodedWords } from "../../decoded_words.ts";
+import type { KeptHandlers } from "../../generated_code.ts";
+import type { Interpreter } from "../../interpreter.ts";
+import { decodeHandlers, decodeTranslations, decodeWords, encodeHandlers, encodeTranslations, encodeWords, hash } from "./format.ts";
+import type { Kept, KeptModule } from "./format.ts";
 import type { Entry } from "./library.ts";
 
 /** Runs in a row without a use for a translation, before it isn't kept. */
@@ -20,6 +24,7 @@ export interface TranslationStore extends HostCache {
 /** Those of one guest, which is known by the first page that executes. */
 export class Keeper {
   #key: string | undefined;
+  #handlers: KeptHandlers | undefined;
 
   /** @param kind everything that code depends on beside the guest's instructions */
   constructor(readonly store: TranslationStore, readonly kind: string) {}
@@ -39,14 +44,23 @@ export class Keeper {
     return this.#read(this.#key!, decodeTranslations);
   }
 
-  /** Decoded words that were kept. */
-  loadWords(): KeptWords | undefined {
-    return this.#read(`${this.#key} words`, decodeWords);
+  /** What it was kept for the interpreter, as {@linkcode saveDecoding} saved it. */
+  loadDecoding(code: CodeCache, interpreter: Interpreter): void {
+    const handlers = this.#handlers = this.#read(`${this.#key} handlers`, decodeHandlers);
+    try {
+      if (handlers) interpreter.adopt(handlers);
+    } catch (error) {
+      this.store.say(`the kept handlers are refused: ${(error as Error).message}`);
+    }
+    code.remembered = new DecodedWords(this.#read(`${this.#key} words`, decodeWords), (word) => code.handlerOf(word));
   }
 
-  saveWords(words: KeptWords): void {
-    const key = `${this.#key} words`;
-    this.store.write(key, encodeWords(key, words));
+  /** Keeps decoded words and the interpreter's handlers. */
+  saveDecoding(code: CodeCache, interpreter: Interpreter): void {
+    const words = `${this.#key} words`, handlers = `${this.#key} handlers`;
+    if (code.remembered?.isNew) this.store.write(words, encodeWords(words, code.remembered.all));
+    const kept = interpreter.keptHandlers(this.#handlers);
+    if (kept) this.store.write(handlers, encodeHandlers(handlers, kept));
   }
 
   #read<T>(key: string, decode: (key: string, bytes: Uint8Array) => T | undefined): T | undefined {
