@@ -25,9 +25,30 @@ Deno.test({
         guest.console().send("poweroff -f\n");
         assertEquals((await guest.finish()).kind, "power-off");
       });
+      await booted.test(async (guest) => {
+        guest.console().send("cd /proc; while true; do cat uptime > /dev/null; done &\n");
+        await guest.console().expect(/^# $/m);
+        const before = guest.nowNs;
+        await guest.runFor("20ms");
+        assert(guest.nowNs - before >= 20e6 && guest.nowNs - before < 25e6);
+        assertEquals((guest.device("pl011") as { readonly fifo?: unknown }).fifo !== undefined, true);
+        // A page of the kernel's stack is written to soon.
+        const stack = guest.vcpu(0).register("SP");
+        guest.resetExits();
+        const { stop, vcpu, address, pc } = await guest.until(guest.watchpoint(stack & ~0xfffn, { size: 4096 }), { within: "1s" });
+        assertEquals([stop.on, address! & ~0xfffn], ["write", stack & ~0xfffn]);
+        assert(pc >> 48n === 0xffffn && vcpu.read(pc, 4).length === 4);
+        guest.expectExits({ hvc: 0 });
+        const image = guest.memory().read(0x4020_0000, 64);
+        guest.memory().write(0x4020_0000, image);
+        assertEquals(guest.memory().read(0x4020_0000, 64), image);
+      });
       const error = await assertRejects(() =>
         booted.test(async (guest) => {
           guest.console().send("echo one\n");
+          // What it changes in the middle of the kernel's turn is in the bundle.
+          const { vcpu } = await guest.until(guest.breakpoint(guest.vcpu(0).register("VBAR_EL1") + 0x400n), { within: "1s" });
+          vcpu.setRegister("V9", 9n);
           await guest.console().expect(/^two/, { within: "200ms" });
         }), GuestError);
       assertStringIncludes(error.message, "echo one");
