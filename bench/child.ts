@@ -5,7 +5,7 @@ import type { Duration } from "./process.ts";
 /** How often the child's own figures are read: they are gone when it ends. */
 const SAMPLE_MS = 25;
 /** A child that hasn't printed what it should by then is broken. */
-const GIVE_UP_MS = 180_000;
+const GIVE_UP_MS = 600_000;
 
 /** What a child did. */
 export interface ChildRun {

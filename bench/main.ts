@@ -7,13 +7,25 @@ import { qemuVersion } from "./qemu.ts";
 import { mmioRoundTrips } from "./mmio.ts";
 import { downloadOnOurs, downloadOnQemu, netResult, prepareNet, serveDownload } from "./net.ts";
 import { busyPair, parallelResult } from "./parallel.ts";
+import { preparePrograms, programResults, programsOnOurs, programsOnQemu } from "./programs.ts";
 import { bootResult, kernelResult, measures, mmioResult } from "./results.ts";
 import type { Results } from "./results.ts";
 import { alternate, medianDuration } from "./statistics.ts";
 import { blkLine, bootLine, heading, kernelLine, measureLine, mmioLine, netLine, parallelLine, startUpLine, userLine } from "./table.ts";
 import { isolatedCommands, userCommands, userlandOnOurs, userlandOnQemu, userResults } from "./userland.ts";
 
-const names = [...guestKernels.map(({ name }) => name), "boot", "start-up", "userland", "isolated", "mmio", "parallel", "net", "blk"];
+const names = [
+  ...guestKernels.map(({ name }) => name),
+  "boot",
+  "start-up",
+  "userland",
+  "isolated",
+  "programs",
+  "mmio",
+  "parallel",
+  "net",
+  "blk",
+];
 const USAGE = `deno task bench [--only NAME]... [--quick] [--no-qemu] [--kernel IMAGE] [--tier1 MODE] [--json]
   --only NAME     ${names.join(", ")}; may be repeated
   --quick         one run of each in place of three
@@ -82,6 +94,17 @@ for (const [name, commands, isolated] of [["userland", userCommands, false], ["i
     const runs = await alternate(results.runs, ours, qemu ? () => userlandOnQemu(images, commands, isolated) : undefined);
     results[name] = userResults(commands, runs.ours, runs.other);
     for (const result of results[name]) say(userLine(result));
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+if (wanted("programs")) {
+  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
+  try {
+    const images = await preparePrograms(directory);
+    const runs = await alternate(results.runs, () => programsOnOurs(images, args.tier1), qemu ? () => programsOnQemu(images) : undefined);
+    results.programs = programResults(runs.ours, runs.other);
+    for (const result of results.programs) say(userLine(result));
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -42,6 +42,7 @@ export interface Results {
   startUp?: Duration;
   userland?: UserResult[];
   isolated?: UserResult[];
+  programs?: UserResult[];
   mmio?: MmioResult;
   parallel?: ParallelResult;
   net?: NetResult;

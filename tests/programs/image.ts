@@ -31,6 +31,24 @@ echo o > /proc/sysrq-trigger
 sleep 60
 `;
 
+/** A file of the disk. */
+export interface ProgramFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+}
+
+/** Makes a disk of packages, with what they need, and files. Throws an `ImageError` where packages can't be had. */
+export async function makeProgramDisk(path: string, packages: readonly string[], files: readonly ProgramFile[]): Promise<void> {
+  const cache = new ImageCache(cacheDirectory());
+  await cache.temporary(async (directory) => {
+    for (const name of ["packages", "work"]) await Deno.mkdir(`${directory}/${name}`);
+    const apt = new Apt(`${cache.root}/apt`, (line) => console.error(line));
+    const extracted = await cache.exclusively(() => apt.downloadAll(packages, `${directory}/packages`));
+    await makeTree(path, { packages: [], extracted, files, sizeBytes: 320 * 2 ** 20 }, `${directory}/work`);
+  });
+}
+
 /** Makes the disk. Where packages can't be had there is one line that says why, and false; with CI=true that throws. */
 export async function programDisk(path: string): Promise<boolean> {
   const scripts = new URL("guest/", import.meta.url);
@@ -38,14 +56,8 @@ export async function programDisk(path: string): Promise<boolean> {
   for await (const { name } of Deno.readDir(scripts)) {
     files.push({ path: `/programs/${name}`, content: await Deno.readTextFile(new URL(name, scripts)), mode: 0o644 });
   }
-  const cache = new ImageCache(cacheDirectory());
   try {
-    await cache.temporary(async (directory) => {
-      for (const name of ["packages", "work"]) await Deno.mkdir(`${directory}/${name}`);
-      const apt = new Apt(`${cache.root}/apt`, (line) => console.log(line));
-      const extracted = await cache.exclusively(() => apt.downloadAll(PACKAGES, `${directory}/packages`));
-      await makeTree(path, { packages: [], extracted, files, sizeBytes: 320 * 2 ** 20 }, `${directory}/work`);
-    });
+    await makeProgramDisk(path, PACKAGES, files);
     return true;
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
