@@ -55,6 +55,20 @@ export class TranslationContext {
     block.set(at.FP_ENABLED, el === 0 ? fpAtEl0 : el === 1 ? fpAtEl1 : this.#fpEnabled(2) ? 1 : 0);
   }
 
+  /**
+   * Call after a change of EL or PAN alone since the last {@linkcode update}, such as an exception makes: what that wrote down is enough,
+   * as it is for generated code.
+   */
+  enterLevel(): void {
+    const { block } = this;
+    const el = block.get(at.EL);
+    const bank = el === 2 ? 0 : block.get(at.BANKS + 4 * this.#mode(el)), user = block.get(at.BANKS);
+    if (bank === 0 || user === 0) return this.update();
+    block.set(at.TLB, bank);
+    block.set(at.TLB_UNPRIVILEGED, this.#isPrivileged(el) ? bank : user);
+    block.set(at.FP_ENABLED, block.get(at.FP_ENABLED_AT + 4 * el));
+  }
+
   /** Banks that generated code doesn't find by itself. */
   #select(el: number, rules: number): void {
     this.settle();

@@ -379,7 +379,7 @@ export class Cpu {
     if (!this.#redirected || block.get(at.EL) === 2 || block.get(at.IL)) return 0;
     if (exceptions.loop.isLooping || exceptions.stepState() !== "inactive" || this.lines.isTaken) return 0;
     this.#redirected = false;
-    this.context.update();
+    this.context.enterLevel();
     block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
     block.setPair(at.PAGE_VA, NO_PAGE, 0);
     return 1;
