@@ -1,13 +1,18 @@
-/** Names of functions of kernel modules, as Debian's kernel has them in memory: those that the guest itself tells. */
+/** Debian with a share of the host's, looked into and forked: names of its modules' functions, and files that it has open. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { GuestSymbols } from "../../cli/symbols/guest_symbols.ts";
 import { debianBoard } from "./debian_images.ts";
 import { Session } from "./session.ts";
 
-const board = await debianBoard("debian-share", [["path: ../examples", `path: ${new URL("../../examples", import.meta.url).pathname}`]]);
+const folder = await Deno.makeTempDir();
+for (const name of ["sp805.ts", "led_bank.ts"]) {
+  await Deno.copyFile(new URL(`../../examples/${name}`, import.meta.url), `${folder}/${name}`);
+}
+addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+const board = await debianBoard("debian-share", [["path: ../examples", `path: ${folder}`]]);
 
 Deno.test({
-  name: "functions of Debian's modules have names in reports",
+  name: "functions of Debian's modules have names in reports; files of a 9P share stay open in a fork",
   ignore: board.images === undefined,
   async fn() {
     using guest = await Session.start(board.manifest, { images: board.images, checksTables: false });
@@ -27,5 +32,21 @@ Deno.test({
     assertEquals(symbols.nameOf("linux", told[0].at + 8n), undefined, "without a way to read there are none");
     assertEquals(symbols.nameOf("linux", 0xffff_1234_5678_9abcn, read), undefined);
     assertMatch(symbols.nameOf("linux", vcpu.state.pc, read)!, /^[\w.]+\+0x[0-9a-f]+$/);
+
+    // Two files and a directory are open, each somewhere in its middle.
+    guest.command(
+      "cd /host; exec 5< sp805.ts 6< led_bank.ts; head -c 8 <&5 > /dev/null; read -r line <&6; (sleep 1; ls -R | wc -l; cat <&6 | md5sum; cat <&5 | sha256sum) &",
+    );
+    using snapshot = machine.save();
+    let text = "";
+    const fork = await machine.fork({ onSerial: (_port, bytes) => void (text += new TextDecoder().decode(bytes)) }, snapshot);
+    const from = guest.console.length;
+    guest.until("  -\r\n");
+    guest.until("  -\r\n");
+    fork.runFor(machine.nowNs - fork.nowNs, Infinity);
+    assertEquals(text, guest.console.slice(from));
+    assert(!text.includes("d41d8cd98f00b204e9800998ecf8427e") && !text.includes("rror"), text);
+    assertEquals(fork.stats.instructions, machine.stats.instructions);
+    fork.dispose();
   },
 });
