@@ -46,7 +46,15 @@ export { Machine } from "./machine/machine.ts";
 export type { Debugger, DebuggerEnvironment, DomainStop, Halt, Resume } from "./machine/debugger.ts";
 export type { DomainStatus, VcpuStatus } from "./machine/status.ts";
 export { ReplayError } from "./snapshot/journal.ts";
-export type { DomainOperation, Journal, JournalEntry, JournalEnvironment, OutsideInput, RunPlace } from "./snapshot/journal.ts";
+export type {
+  DomainOperation,
+  HaltedPlace,
+  Journal,
+  JournalEntry,
+  JournalEnvironment,
+  OutsideInput,
+  RunPlace,
+} from "./snapshot/journal.ts";
 export {
   OutputHashes,
   readRecording,
