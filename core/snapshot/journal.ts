@@ -24,6 +24,7 @@ export interface RunPlace {
 
 /** An instruction that is about to execute. */
 export interface HaltedPlace {
+  /** Its name. */
   readonly domain: string;
   /** The vCPU's index. */
   readonly vcpu: number;
