@@ -85,5 +85,11 @@ export const V = 0x200;
 export const SYSREGS = 0x400;
 /** One byte per system register: bit EL says "reads go straight to the slot", bit 4 + EL the same for writes. */
 export const FAST_ACCESS = 0x2000;
+/** More of the watch over exceptions without end: return address, ESR, the low half of FAR and by how much it changes, flags. The engine's. */
+export const LOOP_RETURN = 0x23e0;
+export const LOOP_LAST_ESR = 0x23e8;
+export const LOOP_FAR = 0x23ec;
+export const LOOP_STEP = 0x23f0;
+export const LOOP_FLAGS = 0x23f4;
 /** Size of a block. */
 export const STATE_SIZE = 0x2400;

@@ -204,6 +204,21 @@ export class BlockCode {
     this.set64(at.LOOP_ORIGIN, this.get64(slot("ELR", 1)));
   }
 
+  /** After a fault of EL1, outside of vectors and the first since a return: the same. */
+  noteNested(esr: I32, pc: I64, far: I64): void {
+    this.f.if(i32.eqz(this.get(at.LOOP_ESR)), () => {
+      this.set(at.LOOP_ESR, esr);
+      this.set64(at.LOOP_ORIGIN, pc);
+    });
+    const low = this.f.let(i32.wrap(far));
+    this.set(at.LOOP_STEP, i32.sub(low, this.get(at.LOOP_FAR)));
+    this.set(at.LOOP_FAR, low);
+    this.set64(at.LOOP_RETURN, pc);
+    this.set(at.LOOP_LAST_ESR, esr);
+    this.set(at.LOOP_COUNT, i32.const(1));
+    this.set(at.LOOP_FLAGS, i32.const(0));
+  }
+
   /** PSTATE in SPSR format. */
   pstate(): I32 {
     return PSTATE_FIELDS.map(({ offset, shift }) => i32.shl(this.get(offset), i32.const(shift))).reduce((all, field) => i32.or(all, field));

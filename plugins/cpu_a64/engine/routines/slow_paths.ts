@@ -29,7 +29,7 @@ export interface SlowPaths {
   resume(): number;
 }
 
-const MDSCR_EL1 = registerOffset("MDSCR_EL1"), FAR_EL1 = registerOffset("FAR_EL1");
+const MDSCR_EL1 = registerOffset("MDSCR_EL1"), FAR_EL1 = registerOffset("FAR_EL1"), VBAR_EL1 = registerOffset("VBAR_EL1");
 const STEP = 1;
 
 /** What is TypeScript's. */
@@ -137,19 +137,26 @@ class SlowPathCode extends BlockCode {
     this.f.store("i32", i32.const(0), i32.const(w.NO_FAULT), this.places.area + w.WALK_FAULT);
   }
 
-  /** A load or store of EL0 that stage 1 refuses goes to EL1 at once: what `Accesses` and `ExceptionUnit` do. */
+  /** A load or store that stage 1 refuses goes to EL1 at once: what `Accesses` and `ExceptionUnit` do. */
   #abort(elsewhere: Label, va: I64, isWrite: boolean): void {
     const { f } = this;
     const { area } = this.places;
-    f.brIf(elsewhere, this.get(at.EL));
+    const isNested = f.let(this.get(at.EL));
+    // In a vector's entry, and where EL1 has come without a return in between, the watch over endless faults looks.
+    const pc = f.let(
+      i64.add(this.get64(at.PAGE_VA), i64.extend_u(i32.shr_u(i32.sub(this.get(at.IP), this.get(at.RECORDS)), i32.const(2)))),
+    );
+    const isInVectors = i64.lt_u(i64.sub(pc, this.get64(VBAR_EL1)), i64.const(0x800n));
+    f.if(isNested, () => f.brIf(elsewhere, i32.or(this.get(at.LOOP_COUNT), isInVectors)));
     const status = f.let(i32.load(i32.const(0), area + w.WALK_FAULT));
     f.brIf(elsewhere, i32.eq(status, i32.const(w.NO_FAULT)));
     f.brIf(elsewhere, i32.and(this.get(MDSCR_EL1), i32.const(STEP)));
     this.syncPc();
     this.set64(FAR_EL1, va);
-    const esr = f.let(i32.or(i32.const(EC.dataAbortLower << 26 | 1 << 25 | (isWrite ? 1 << 6 : 0)), status));
+    const ec = i32.shl(i32.add(isNested, i32.const(EC.dataAbortLower)), i32.const(26));
+    const esr = f.let(i32.or(i32.or(ec, i32.const(1 << 25 | (isWrite ? 1 << 6 : 0))), status));
     f.call(this.calls.take, esr, i32.const(0), i32.const(0));
-    this.noteOrigin(esr);
+    f.if(isNested, () => this.noteNested(esr, pc, va), () => this.noteOrigin(esr));
     f.store("i32", i32.const(0), i32.const(1), area + w.WALK_TAKEN);
     f.return(i32.const(0));
   }
