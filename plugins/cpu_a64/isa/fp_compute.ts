@@ -119,7 +119,9 @@ export function computeRegister(m: Semantics, operation: Operation, ftype: numbe
   }
   const numbers = sources.map((register, i) => {
     const number = ftype === SINGLE ? m.vSingle(register) : m.vDouble(register);
-    return m.let<Type>(operation.negate?.includes(i) ? x.neg(number) : number);
+    const operand = operation.negate?.includes(i) ? x.neg(number) : number;
+    // A lane of a register costs nothing where it is used; most are, only where the first test failed.
+    return m.holdsVectors ? operand : m.let<Type>(operand);
   });
   const take = (value: Value) => {
     const result = operation.after ? x[operation.after](value) : value;
