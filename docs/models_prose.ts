@@ -163,7 +163,8 @@ export const chapters: readonly { readonly title: string; readonly about: readon
       {
         plugins: ["xen_abi"],
         models: "Xen's guest interface for unprivileged Arm domains: hypercalls, console, a xenstore of the domain's own.",
-        not: "No dom0 and no toolstack hypercalls (domctl, sysctl); no split drivers (netfront, blkfront) behind it.",
+        not: "No dom0 and no toolstack hypercalls (domctl, sysctl); no split drivers (netfront, blkfront) behind it. No snapshot " +
+          "or fork once a guest shares pages by it: that is refused; a recording does.",
       },
     ],
   },

@@ -2,7 +2,7 @@
 import { ValidationError } from "@cliffy/command";
 import type { Command } from "@cliffy/command";
 import { dirname } from "@std/path";
-import { boardHash, imageHashes, Machine, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
+import { boardHash, imageHashes, Machine, PluginError, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
 import type { Board, MachineEnvironment, Override } from "../../core/mod.ts";
 import { cacheDirectory } from "../../plugins/images/mod.ts";
 import { Watcher } from "../expect/expectations.ts";
@@ -125,10 +125,15 @@ export class Moments {
       );
       return;
     }
-    using snapshot = machine.save();
-    Deno.mkdirSync(dirname(file), { recursive: true });
-    writeSnapshot(file, snapshot);
-    this.say(`\nwarm   ${file} is where this board begins from now on`);
+    try {
+      using snapshot = machine.save();
+      Deno.mkdirSync(dirname(file), { recursive: true });
+      writeSnapshot(file, snapshot);
+      this.say(`\nwarm   ${file} is where this board begins from now on`);
+    } catch (error) {
+      if (!(error instanceof PluginError)) throw error;
+      this.say(`\nwarm   the run goes on, and nothing is kept: ${error.message}`);
+    }
   }
 
   /** The name says of what it is: board, images, program and text. */

@@ -7,7 +7,9 @@ import type { ExitKind } from "../machine/dispatch.ts";
 import type { Domain } from "../machine/domain.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineEnvironment, StopReason } from "../machine/machine_types.ts";
+import { PluginError } from "../plugin/plugin_errors.ts";
 import { checkRecordable, recordingHead } from "../snapshot/recording.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import { writeBundle } from "./guest_bundle.ts";
 import { GuestConsole } from "./guest_console.ts";
 import type { ConsoleOwner, Duration, Patience } from "./guest_console.ts";
@@ -349,8 +351,18 @@ export class Guest {
       machine.debugger.detach();
       while (machine.debugger.isWithinRound) machine.runFor(1, Infinity);
     }
-    using snapshot = this.#stopped ? undefined : machine.save();
+    using snapshot = this.#stopped ? undefined : snapshotOf(machine);
     const place = machine.journal.place;
     return writeBundle(bundle, { log: this.#log, seed: board.seed, board: board.name, given, place, report, snapshot });
+  }
+}
+
+/** `undefined`: a plugin has what no snapshot can hold. The recording shows how the run came here all the same. */
+function snapshotOf(machine: Machine): Snapshot | undefined {
+  try {
+    return machine.save();
+  } catch (error) {
+    if (error instanceof PluginError) return undefined;
+    throw error;
   }
 }

@@ -93,7 +93,7 @@ type Context = DomainContext<XenAbiOptions, XenState>;
 const portOf = ({ port }: XenAbiOptions, { name }: { readonly name: string }): string => port ?? `${name}-xen`;
 
 function attach(context: Context): void {
-  const { domain, options, state, memory, clock, host, exceptions, get, find, trace, onRun, onStop } = context;
+  const { domain, options, state, memory, clock, host, exceptions, get, find, trace, onRun, onSnapshot, onStop } = context;
   const engine = get(CpuEngine), ports = get(EventPorts), grants = get(Grants), channels = get(EventChannels), interrupts = get(Interrupts);
   const pages = { memory, engine };
   const serial = get(Serial).open(portOf(options, domain));
@@ -149,6 +149,12 @@ function attach(context: Context): void {
       runstates.update(vcpu);
     },
     exit: (vcpu) => shared.sample(vcpu.index),
+  });
+  onSnapshot({
+    save() {
+      if (!shared.isUsed && runstates.count + polls.count + models.count === 0) return;
+      throw new Error(`${domain.name} shares pages with the hypervisor by Xen's interface: where they are can't be kept yet`);
+    },
   });
   onStop(() => {
     models.release();

@@ -14,6 +14,11 @@ export class Polls {
     this.#timers = vcpus.map(({ index }) => clock.timer(`poll of vCPU ${index}`, () => this.#end(index)));
   }
 
+  /** vCPUs that wait. */
+  get count(): number {
+    return this.#waiting.size;
+  }
+
   /** Until an event at one of the ports, or until a virtual time. */
   wait(vcpu: Vcpu, ports: readonly number[], untilNs: number | undefined): void {
     this.#waiting.set(vcpu.index, ports);

@@ -30,6 +30,11 @@ export interface RunstatePiece {
 export class Runstates {
   readonly #areas = new Map<number, readonly RunstatePiece[]>();
 
+  /** Areas that are written to. */
+  get count(): number {
+    return this.#areas.size;
+  }
+
   /** Takes the pieces over; those before are given back. */
   register(vcpu: Vcpu, pieces: readonly RunstatePiece[]): void {
     this.#drop(vcpu.index);

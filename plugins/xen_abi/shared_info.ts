@@ -35,6 +35,11 @@ export class SharedInfo {
     this.#deliverByBits();
   }
 
+  /** The guest has said where it wants something. */
+  get isUsed(): boolean {
+    return this.frame.gfn !== undefined || this.#registered.size > 0 || this.#fifo !== undefined;
+  }
+
   /** Where a vCPU's info is; the first one's is in the shared page until it is registered. */
   info(vcpu: number): VcpuInfo | undefined {
     return this.#registered.get(vcpu) ?? (vcpu === 0 ? { page: this.frame.page, offset: 0 } : undefined);

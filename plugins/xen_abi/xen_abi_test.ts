@@ -1,6 +1,6 @@
 /** Xen's guest interface, hypercall by hypercall, with good arguments. hostile_test.ts has the bad ones. */
-import { assert, assertEquals } from "@std/assert";
-import { definePlugin } from "../../core/mod.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { definePlugin, PluginError } from "../../core/mod.ts";
 import type { Domain } from "../../core/mod.ts";
 import { Errno } from "../event_channels/contract.ts";
 import { DeviceMemory } from "../mmio_sram/mod.ts";
@@ -403,4 +403,13 @@ Deno.test("memory_map tells the guest's RAM", async () => {
   assertEquals([entry.getBigUint64(0, true), entry.getBigUint64(8, true), entry.getUint32(16, true)], [BigInt(RAM), 0x10_0000n, 1]);
   assertEquals(one.op(Hypercall.memory_op, MemoryOp.memory_map, [[4, 0], [4, 0], [8, 0]]), 0);
   assertEquals(one.out.getUint32(0, true), 0);
+});
+
+Deno.test("a snapshot is refused from when the guest shares pages, and not before", async () => {
+  using kit = await XenKit.start({ domains: ["one", "two"] });
+  const one = kit.guest("one");
+  using before = kit.machine.save();
+  assert(before.state.length > 0);
+  assertEquals(addToPhysmap(one, MapSpace.shared_info, 0, one.gfn(5)), 0);
+  assertThrows(() => kit.machine.save(), PluginError, "one/xen_abi, onSnapshot save: one shares pages");
 });
