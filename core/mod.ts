@@ -66,7 +66,8 @@ export {
 } from "./snapshot/recording.ts";
 export type { Recording, RecordingEnd, RecordingHead } from "./snapshot/recording.ts";
 export { imageHashes, readSnapshot, writeSnapshot } from "./snapshot/file.ts";
-export { boardHash, Snapshot, SnapshotError } from "./snapshot/snapshot.ts";
+export { boardHash, Snapshot } from "./snapshot/snapshot.ts";
+export { SnapshotError } from "./snapshot/snapshot_error.ts";
 export type { DiskIdentity, SnapshotAbout, SnapshotOrigin } from "./snapshot/snapshot.ts";
 export type { Holdings, PluginInUse } from "./machine/inventory.ts";
 export type { MachineEnvironment, MachineStats, RecordedOperation, StopReason } from "./machine/machine.ts";

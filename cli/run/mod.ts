@@ -217,7 +217,7 @@ async function run(options: RunOptions, file: string, script: Script): Promise<n
     const result = await runAndReport(machine, around, say);
     if (options.profile) symbols.remember();
     if (options.result !== undefined) await Deno.writeTextFile(options.result, JSON.stringify(result, null, 2));
-    return result.code;
+    return moments.save(machine) ? result.code : EXIT.usage;
   } finally {
     for (const remark of traces.close(symbols)) console.error(remark);
     moments.end(machine);

@@ -2,7 +2,7 @@
 import { ValidationError } from "@cliffy/command";
 import type { Command } from "@cliffy/command";
 import { dirname } from "@std/path";
-import { boardHash, imageHashes, Machine, PluginError, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
+import { boardHash, imageHashes, Machine, readSnapshot, Recorder, SnapshotError, writeSnapshot } from "../../core/mod.ts";
 import type { Board, MachineEnvironment, Override } from "../../core/mod.ts";
 import { cacheDirectory } from "../../plugins/images/mod.ts";
 import { Watcher } from "../expect/expectations.ts";
@@ -94,14 +94,25 @@ export class Moments {
     return machine;
   }
 
-  /** The run is over. */
+  /** The run has ended: the snapshot that was asked for. False when the machine has what none can hold, which is printed. */
+  save(machine: Machine): boolean {
+    const { save } = this.options;
+    if (save === undefined) return true;
+    try {
+      using snapshot = machine.save();
+      writeSnapshot(save, snapshot);
+    } catch (error) {
+      if (!(error instanceof SnapshotError)) throw error;
+      console.error(`error: nothing is saved: ${error.message}`);
+      return false;
+    }
+    this.say(`saved  ${save}`);
+    return true;
+  }
+
+  /** The run is over, however it ended. */
   end(machine: Machine): void {
     this.#recorder?.end(machine);
-    const { save } = this.options;
-    if (save === undefined) return;
-    using snapshot = machine.save();
-    writeSnapshot(save, snapshot);
-    this.say(`saved  ${save}`);
   }
 
   async #restore(file: string, environment: MachineEnvironment): Promise<Machine> {
@@ -131,7 +142,7 @@ export class Moments {
       writeSnapshot(file, snapshot);
       this.say(`\nwarm   ${file} is where this board begins from now on`);
     } catch (error) {
-      if (!(error instanceof PluginError)) throw error;
+      if (!(error instanceof SnapshotError)) throw error;
       this.say(`\nwarm   the run goes on, and nothing is kept: ${error.message}`);
     }
   }

@@ -246,7 +246,7 @@ export class Machine {
     }
   }
 
-  /** This moment, as a value; between runs. Throws a `PluginError` for a plugin whose state is no plain data. */
+  /** This moment, as a value; between runs. Throws a {@linkcode SnapshotError} when a plugin refuses. */
   save(): Snapshot {
     return takeSnapshot(this.board, this.#parts(), true);
   }

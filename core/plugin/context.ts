@@ -22,7 +22,7 @@ export interface RunHooks {
 
 /** What a plugin does about snapshots that isn't done by copying its state. */
 export interface SnapshotHooks {
-  /** Before `state` is copied: what is true only elsewhere goes into it. */
+  /** Before `state` is copied: what is true only elsewhere goes into it. Throws a `SnapshotError` for what no snapshot can hold. */
   save?(): void;
   /** After `state`, memory and vCPUs became those of a snapshot, in place: what was derived from them is derived anew. */
   restored?(): void;

@@ -22,6 +22,7 @@ import { randomBytes, randomState } from "../host/random.ts";
 import type { RandomState } from "../host/random.ts";
 import { Serial } from "../host/serial.ts";
 import type { SerialHub } from "../host/serial_hub.ts";
+import { SnapshotError } from "../snapshot/snapshot_error.ts";
 import type { SocketHub } from "../host/socket_hub.ts";
 
 /** What the host needs of the machine. */
@@ -165,9 +166,15 @@ export class PluginHost {
     return instance;
   }
 
-  /** For a snapshot: the state of a scope's plugins. Throws a {@linkcode PluginError} for one that is no plain data. */
+  /** For a snapshot: the state of a scope's plugins. Throws a {@linkcode PluginError} for one that is no plain data, a refusal as it is. */
   save(scope: Scope): SavedInstance[] {
-    for (const { owner, hook } of scope.snapshotHooks) attribute(owner, "onSnapshot save", () => hook.save?.());
+    for (const { owner, hook } of scope.snapshotHooks) {
+      try {
+        hook.save?.();
+      } catch (error) {
+        throw error instanceof SnapshotError ? error : new PluginError(owner, "onSnapshot save", error);
+      }
+    }
     return scope.instances.map(({ owner, state, random }) => ({
       owner,
       state: attribute(owner, "state", () => encode(state)),

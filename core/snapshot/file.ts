@@ -8,7 +8,8 @@ import { createHash } from "node:crypto";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { PAGE_SIZE } from "../memory/address.ts";
 import type { Pages, Piece } from "./pages.ts";
-import { Snapshot, SnapshotError } from "./snapshot.ts";
+import { Snapshot } from "./snapshot.ts";
+import { SnapshotError } from "./snapshot_error.ts";
 import type { SnapshotAbout } from "./snapshot.ts";
 
 /** The format of the file, and of what is in it: grows with every change that older programs can't read, or newer ones can't any more. */

@@ -3,13 +3,8 @@ import { createHash } from "node:crypto";
 import type { Board, DomainSpec, PluginUse } from "../board/board.ts";
 import { decode, encode } from "./codec.ts";
 import type { Pages } from "./pages.ts";
+import { SnapshotError } from "./snapshot_error.ts";
 import type { MachineState } from "./state.ts";
-
-/** A snapshot that isn't one, or not of this board, or not of this version. */
-export class SnapshotError extends Error {
-  /** For whoever compares names. */
-  override readonly name = "SnapshotError";
-}
 
 /** What a snapshot says of itself. */
 export interface SnapshotAbout {

@@ -7,9 +7,9 @@ import type { ExitKind } from "../machine/dispatch.ts";
 import type { Domain } from "../machine/domain.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineEnvironment, StopReason } from "../machine/machine_types.ts";
-import { PluginError } from "../plugin/plugin_errors.ts";
 import { checkRecordable, recordingHead } from "../snapshot/recording.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
+import { SnapshotError } from "../snapshot/snapshot_error.ts";
 import { writeBundle } from "./guest_bundle.ts";
 import { GuestConsole } from "./guest_console.ts";
 import type { ConsoleOwner, Duration, Patience } from "./guest_console.ts";
@@ -362,7 +362,7 @@ function snapshotOf(machine: Machine): Snapshot | undefined {
   try {
     return machine.save();
   } catch (error) {
-    if (error instanceof PluginError) return undefined;
+    if (error instanceof SnapshotError) return undefined;
     throw error;
   }
 }

@@ -6,7 +6,7 @@
  * the guest's time passes; what it has of others goes by the policy.
  * @module
  */
-import { CpuEngine, definePlugin, Interrupts, MemoryBackend, PAGE_SIZE, Serial } from "../../core/mod.ts";
+import { CpuEngine, definePlugin, Interrupts, MemoryBackend, PAGE_SIZE, Serial, SnapshotError } from "../../core/mod.ts";
 import type { DomainContext, Plugin } from "../../core/mod.ts";
 import { DomainPolicy, isAllowed } from "../domain_policy/contract.ts";
 import type { CrossVerb } from "../domain_policy/contract.ts";
@@ -153,7 +153,7 @@ function attach(context: Context): void {
   onSnapshot({
     save() {
       if (!shared.isUsed && runstates.count + polls.count + models.count === 0) return;
-      throw new Error(`${domain.name} shares pages with the hypervisor by Xen's interface: where they are can't be kept yet`);
+      throw new SnapshotError(`${domain.name} shares pages with the hypervisor by Xen's interface: where they are can't be kept yet`);
     },
   });
   onStop(() => {
