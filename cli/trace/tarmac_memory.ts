@@ -1,4 +1,5 @@
 /** Memory lines of a Tarmac trace: which bytes an instruction is going to access, and afterwards what it read and wrote. */
+import { PAGE_SIZE } from "../../core/mod.ts";
 import type { CpuEngine, DataAccess, Machine, Vcpu } from "../../core/mod.ts";
 
 /** What a trace may know of the machine. */
@@ -60,8 +61,6 @@ export function abortedLines(prepared: readonly Prepared[]): string[] {
 /** A VA as the models print it. */
 export const hexAddress = (va: bigint): string => va.toString(16).padStart(va >> 32n === 0n ? 8 : 16, "0");
 
-const PAGE = 4096;
-
 function paOf({ cpus }: Machinery, vcpu: Vcpu, { address, kind }: DataAccess): number | undefined {
   return cpus.translate?.(vcpu.state, address, kind !== "read")?.pa;
 }
@@ -69,7 +68,7 @@ function paOf({ cpus }: Machinery, vcpu: Vcpu, { address, kind }: DataAccess): n
 /** The bytes of an access as a number; absent when one of them isn't RAM. */
 function ramAt(machinery: Machinery, vcpu: Vcpu, access: DataAccess): bigint | undefined {
   const { address, size } = access;
-  const first = Math.min(size, PAGE - Number(address % BigInt(PAGE)));
+  const first = Math.min(size, PAGE_SIZE - Number(address % BigInt(PAGE_SIZE)));
   if (first < size) {
     const low = ramAt(machinery, vcpu, { ...access, size: first });
     const high = ramAt(machinery, vcpu, { ...access, address: address + BigInt(first), size: size - first });

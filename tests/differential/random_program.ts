@@ -24,6 +24,17 @@ export const TABLES = BASE + 0x1_0000, PAGE_TABLE = TABLES + 0x2000, COLLISION_T
 /** Tables of stage 2, which map this page and the devices' alike. */
 export const STAGE2_TABLES = TABLES + 0x4000;
 
+/** The end of a vector, seven words: goes on behind what faulted, or by its fourth word at TPIDR_EL1. */
+const goOn: readonly number[] = [
+  0xd5384020, // mrs x0, elr_el1
+  0x91001000, // add x0, x0, #0x4
+  0x14000002, // b 2f
+  0xd538d080, // 1: mrs x0, tpidr_el1
+  0xd5184020, // 2: msr elr_el1, x0
+  0xd53bd040, // mrs x0, tpidr_el0
+  0xd69f03e0, // eret
+];
+
 /** Vectors: what faults is skipped, a fetch from nowhere goes to TPIDR_EL1; interrupts ask EL2 to take them back. */
 export const synchronous: readonly number[] = [
   0xd51bd040, // msr tpidr_el0, x0
@@ -33,13 +44,7 @@ export const synchronous: readonly number[] = [
   0x540000c0, // b.eq 1f
   0xf100441f, // cmp x0, #0x11
   0x54000080, // b.eq 1f
-  0xd5384020, // mrs x0, elr_el1
-  0x91001000, // add x0, x0, #0x4
-  0x14000002, // b 2f
-  0xd538d080, // 1: mrs x0, tpidr_el1
-  0xd5184020, // 2: msr elr_el1, x0
-  0xd53bd040, // mrs x0, tpidr_el0
-  0xd69f03e0, // eret
+  ...goOn,
 ];
 export const interrupt: readonly number[] = [
   0xd4000022, // hvc #1
@@ -59,13 +64,7 @@ export const userSynchronous: readonly number[] = [
   0x540000c0, // b.eq 1f
   0xf100881f, // cmp x0, #0x22
   0x54000080, // b.eq 1f
-  0xd5384020, // mrs x0, elr_el1
-  0x91001000, // add x0, x0, #0x4
-  0x14000002, // b 2f
-  0xd538d080, // 1: mrs x0, tpidr_el1
-  0xd5184020, // 2: msr elr_el1, x0
-  0xd53bd040, // mrs x0, tpidr_el0
-  0xd69f03e0, // eret
+  ...goOn,
   0xd5382000, // 3: mrs x0, ttbr0_el1
   0xd2500000, // eor x0, x0, #1 << 48
   0xd5182000, // msr ttbr0_el1, x0

@@ -46,12 +46,7 @@ restore:
 /* void run_at_el0(entry, argument): until its SVC; interrupts stay masked. SP_EL1 is below what is saved here when the SVC comes. */
 	.global run_at_el0
 run_at_el0:
-	stp	x29, x30, [sp, #-96]!
-	stp	x19, x20, [sp, #16]
-	stp	x21, x22, [sp, #32]
-	stp	x23, x24, [sp, #48]
-	stp	x25, x26, [sp, #64]
-	stp	x27, x28, [sp, #80]
+	save_callee_saved
 	msr	elr_el1, x0
 	mov	x9, #0x3c0		/* EL0t, DAIF masked */
 	msr	spsr_el1, x9
@@ -59,13 +54,7 @@ run_at_el0:
 	eret
 leave_el0:
 	add	sp, sp, #176
-	ldp	x19, x20, [sp, #16]
-	ldp	x21, x22, [sp, #32]
-	ldp	x23, x24, [sp, #48]
-	ldp	x25, x26, [sp, #64]
-	ldp	x27, x28, [sp, #80]
-	ldp	x29, x30, [sp], #96
-	ret
+	return_callee_saved
 
 /* One access each, at the address in X0. What faults is skipped; a fetch that faults returns. A write leaves a RET what it is. */
 	.global kernel_read, kernel_write, kernel_execute, kernel_read_wide, kernel_zero

@@ -50,13 +50,9 @@ take_synchronous:
 1:	mov	x0, #4
 	b	fault
 
-.macro save_callers
-	stp	x29, x30, [sp, #-96]!
-	stp	x19, x20, [sp, #16]
-	stp	x21, x22, [sp, #32]
-	stp	x23, x24, [sp, #48]
-	stp	x25, x26, [sp, #64]
-	stp	x27, x28, [sp, #80]
+/* An exception comes back to who uses this. */
+.macro catch_here
+	save_callee_saved
 	mov	x9, sp
 	msr	tpidr_el1, x9
 .endm
@@ -64,24 +60,18 @@ take_synchronous:
 /* uint64_t try_el1(stub, address, value): X0 afterwards. */
 	.global try_el1
 try_el1:
-	save_callers
+	catch_here
 	mov	x9, x0
 	mov	x0, x1
 	mov	x1, x2
 	blr	x9
 tried:	msr	tpidr_el1, xzr
-	ldp	x19, x20, [sp, #16]
-	ldp	x21, x22, [sp, #32]
-	ldp	x23, x24, [sp, #48]
-	ldp	x25, x26, [sp, #64]
-	ldp	x27, x28, [sp, #80]
-	ldp	x29, x30, [sp], #96
-	ret
+	return_callee_saved
 
 /* The same at EL0. */
 	.global try_el0
 try_el0:
-	save_callers
+	catch_here
 	mov	x10, #USER_ALIAS
 	add	x0, x0, x10
 	msr	elr_el1, x0

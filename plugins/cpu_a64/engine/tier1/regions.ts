@@ -6,7 +6,7 @@ import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Entry } from "./cache/library.ts";
 import { RecordCounts } from "./record_counts.ts";
 import { PAGE_TABLE_SHIFT, type RegionAddresses } from "./region_module.ts";
-import { numberOf, partsOf, type SlotOf } from "./translation.ts";
+import { numberOf, numbersOf, partsOf, type SlotOf } from "./translation.ts";
 
 /** A translation that some pages' code is bound to. */
 export interface Region {
@@ -50,7 +50,7 @@ export class Regions {
   }
 
   /** A translation whose function is in the table is entered from now on where its head's page is in a slot. */
-  bind(entry: Entry, slot: number, slotOf: SlotOf): Region {
+  bind(entry: Entry, slot: number, slotOf: SlotOf): void {
     const { block, code, addresses } = this;
     const { translation: { head, pages, spans, exits }, number } = entry;
     const record = this.#recordOf(slot, head);
@@ -61,8 +61,14 @@ export class Regions {
     const table = (addresses.pageTable + (number << PAGE_TABLE_SHIFT)) >>> 2;
     for (const [i, page] of pages.entries()) block.words[table + i] = code.addressOf(slotOf(page));
     entry.isBound = entry.isUsed = true;
-    const left = new Set(Array.from(exits, (index) => numberOf(index, slotOf)).filter((index) => index >= 0));
-    const region = { entry, slot, head: slot * RECORDS_PER_PAGE + head, slotOf, exits: left, parts: partsOf(spans, slotOf) };
+    const region: Region = {
+      entry,
+      slot,
+      head: slot * RECORDS_PER_PAGE + head,
+      slotOf,
+      exits: numbersOf(exits, slotOf),
+      parts: partsOf(spans, slotOf),
+    };
     this.#cover(region, 1);
     this.#byHead.set(region.head, region);
     for (const part of region.parts.keys()) {
@@ -70,7 +76,6 @@ export class Regions {
       if (list) list.push(region);
       else this.#bySlot.set(part, [region]);
     }
-    return region;
   }
 
   /** It is entered no more. */

@@ -18,7 +18,7 @@ import { MAX_PAGES, writeRegion, type WrittenRegion } from "./region.ts";
 import { type RegionAddresses, RegionModule } from "./region_module.ts";
 import { type Region, Regions } from "./regions.ts";
 import { MAX_REGIONS, pageTableAt, windowsAt } from "./side_table.ts";
-import { contains, isThere, numberOf, type SlotOf, type Translation } from "./translation.ts";
+import { contains, isThere, numberOf, numbersOf, type SlotOf, type Translation } from "./translation.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
@@ -165,7 +165,7 @@ export class Tier1 {
       plans.set(index, plan);
       this.#attempts.set(index, attempts + 1);
       // The loop goes on with these.
-      for (const next of this.#absolute(plan.graph.beyond, plan.slotOf)) wanted.add(next);
+      for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next);
     }
     this.#compile([...plans.values()]);
   }
@@ -333,16 +333,6 @@ export class Tier1 {
       const from = numberOf(first, slotOf);
       for (let index = from; index < from + count; index++) this.#visited.mark(index);
     }
-  }
-
-  /** Numbers of instructions as `#index` has them. */
-  #absolute(indices: Iterable<number>, slotOf: (page: number) => number): ReadonlySet<number> {
-    const out = new Set<number>();
-    for (const index of indices) {
-      const number = numberOf(index, slotOf);
-      if (number >= 0) out.add(number);
-    }
-    return out;
   }
 
   /** Instructions of a page changed: regions made from them go. */

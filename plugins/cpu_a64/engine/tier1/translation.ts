@@ -37,6 +37,16 @@ export function numberOf(index: number, slotOf: SlotOf): number {
   return slot < 0 ? -1 : (slot - page) * RECORDS_PER_PAGE + index;
 }
 
+/** Those of some instructions, without what is on none of its pages. */
+export function numbersOf(indices: Iterable<number>, slotOf: SlotOf): ReadonlySet<number> {
+  const numbers = new Set<number>();
+  for (const index of indices) {
+    const number = numberOf(index, slotOf);
+    if (number >= 0) numbers.add(number);
+  }
+  return numbers;
+}
+
 /** Whether an instruction, by its number among all, is in one of the spans. */
 export function contains(spans: Iterable<Span>, slotOf: SlotOf, index: number): boolean {
   for (const { first, count } of spans) {
