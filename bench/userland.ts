@@ -85,6 +85,8 @@ export function userlandOnOurs(
     "--append",
     "console=ttyAMA0",
     "--quiet",
+    // As where somebody types: idle time passes as the host's does, and isn't run through.
+    "--realtime",
     ...["--set", `plugins.cpu_a64.tier1=${tier1}`, "--set", `domains.linux.plugins.fdt.kaslr_seed=${isolated}`],
   ];
   return runCommands([Deno.execPath(), "run", "-A", join(ROOT, "mod.ts"), board, ...options], commands);
