@@ -21,6 +21,8 @@ export type { RunHookLists, SchedulerEnvironment, Scheduling } from "./schedulin
 
 /** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
 export const QUANTUM = 50_000;
+/** The same where there is no other CPU. */
+export const QUANTUM_ALONE = 10 * QUANTUM;
 /** Runs in a row that may come back without an instruction and without an exit: then the engine is stuck. */
 const STUCK_RUNS = 1000;
 
@@ -162,7 +164,10 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (busy.length === 0) return "idle";
     const { clock, nsPerInstruction } = this.environment;
     const untilNs = Math.min(...this.#pcpus.map(({ sliceEndNs }) => sliceEndNs));
-    const length = Math.min(QUANTUM, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
+    const length = Math.min(
+      this.#pcpus.length === 1 ? QUANTUM_ALONE : QUANTUM,
+      Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)),
+    );
     const pace = rate(nsPerInstruction, busy.length);
     for (const pcpu of busy) {
       yield* this.#turn(pcpu, length, pace, busy.length === 1);
