@@ -32,6 +32,7 @@ import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { RamMap } from "./ram_map.ts";
 import { Registers } from "./registers.ts";
+import { Slices } from "./slices.ts";
 import { Spaces } from "./spaces.ts";
 import { Stops } from "./stops.ts";
 import { Stepped, steppedBy } from "./syndrome.ts";
@@ -75,8 +76,7 @@ export class Cpu {
   lastRetired = 0;
   #window: RunWindow = { budget: 0, startNs: 0, nsPerInstruction: 1 };
   #running = false;
-  /** Taken out of BUDGET by a kick. */
-  #held = 0;
+  readonly #slices: Slices;
   #redirected = false;
   #isEl2Code = false;
   /** The last piece of the run ended because its instructions were used up. */
@@ -168,6 +168,7 @@ export class Cpu {
     });
     this.interpreter = tiers.interpreter;
     this.tier1 = tiers.tier1;
+    this.#slices = new Slices(block, this.tier1);
   }
 
   /** Number of the vCPU in the block; -1: none. */
@@ -189,7 +190,7 @@ export class Cpu {
 
   /** Instructions that the present run has retired. */
   retiredNow(): number {
-    return this.#running ? this.#window.budget - this.#held - Math.max(0, this.block.get(at.BUDGET) | 0) : this.lastRetired;
+    return this.#running ? this.#window.budget - this.#slices.left : this.lastRetired;
   }
 
   /** Virtual time at the present instruction, in nanoseconds. */
@@ -230,11 +231,7 @@ export class Cpu {
   /** Asks the run in progress to end after the current instruction. */
   kick(): void {
     this.#kicked = true;
-    const left = this.block.get(at.BUDGET) | 0;
-    if (this.#running && left > 0) {
-      this.#held += left;
-      this.block.set(at.BUDGET, 0);
-    }
+    if (this.#running) this.#slices.cut();
   }
 
   /** Runs the vCPU in the block. EL2 must have been left. */
@@ -243,10 +240,9 @@ export class Cpu {
     this.#window = window;
     this.#kicked = false;
     this.#waiting = undefined;
-    this.#held = 0;
     this.#running = true;
     this.#isStopped = this.#isCut = false;
-    block.set(at.BUDGET, window.budget);
+    this.#slices.begin(window.budget);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
     this.lines.update();
     context.update();
@@ -265,14 +261,13 @@ export class Cpu {
 
   /** One instruction of EL2's own code, which {@linkcode run} never executes: it begins with the return from EL2. No time passes. */
   stepAtEl2(): Exit | undefined {
-    const { block, lastRetired } = this;
+    const { lastRetired } = this;
     const window = this.#window;
     this.#window = { budget: 1, startNs: this.nowNs(), nsPerInstruction: 0 };
     this.#kicked = false;
     this.#waiting = undefined;
-    this.#held = 0;
     this.#running = this.#isEl2Code = true;
-    block.set(at.BUDGET, 1);
+    this.#slices.begin(1);
     try {
       return this.#turn();
     } finally {
@@ -336,28 +331,32 @@ export class Cpu {
     if (allowed <= 0) return { kind: "budget" };
     const most = Math.min(allowed, stopAfter - this.retiredNow());
     const wanted = this.profile ? this.profile.slice(most) : most;
-    const slice = isStepping ? 1 : this.tier1 ? this.tier1.slice(record, wanted) : wanted;
-    if (slice < left) {
-      this.#held += left - slice;
-      block.set(at.BUDGET, slice);
-    }
     this.#redirected = accesses.hasArrived = false;
     stops.isPassing = isPassing;
-    const status = isTrap ? stops.over(record, () => this.interpreter.run()) : this.interpreter.run();
+    const run = () => this.interpreter.run();
+    const status = this.#slices.execute({
+      record,
+      most: wanted,
+      isAlone: isStepping,
+      run: isTrap ? () => stops.over(record, run) : run,
+      isUndisturbed: () => this.#isUndisturbed,
+    });
     stops.isPassing = false;
     this.#isCut = status === Status.budget || accesses.hasArrived;
-    if (!isStepping) this.tier1?.executed(slice);
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
-    this.profile?.executed(slice - block.get(at.BUDGET), this.#redirected ? undefined : accesses.instruction());
-    if (slice < left) {
-      this.#held -= left - slice;
-      block.set(at.BUDGET, block.get(at.BUDGET) + left - slice);
-    }
+    this.profile?.executed(left - this.#slices.left, this.#redirected ? undefined : accesses.instruction());
     if (stops.hit) return this.#stop(stops.hit);
     if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
     if (this.#redirected) return this.#afterRedirect();
     if (this.#waiting) return { kind: "wait", instruction: this.#waiting };
     return undefined;
+  }
+
+  /** Between two slices of a run there is nothing to look at. */
+  get #isUndisturbed(): boolean {
+    const { stops, debug, options, lines, exceptions } = this;
+    if (stops.hasCode || stops.hasData || debug.hasBreakpoints || this.profile || options.neighbours) return false;
+    return !this.#kicked && !this.#redirected && !this.accesses.hasArrived && !exceptions.loop.isLooping && !lines.isTaken;
   }
 
   /** Comes back for a debugger, with nothing changed that the guest could see. */
