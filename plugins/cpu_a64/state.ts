@@ -91,5 +91,14 @@ export const LOOP_LAST_ESR = 0x23e8;
 export const LOOP_FAR = 0x23ec;
 export const LOOP_STEP = 0x23f0;
 export const LOOP_FLAGS = 0x23f4;
+/** A record at which regions leave, when it is worth a look (`engine/tier1/detours.ts`), 32 bits; 0: none. The engine's. */
+export const DETOUR = 0x23f8;
+/**
+ * What set the flags, as `engine/tier1/flags.ts` numbers it, 32 bits, and its operands, 64 bits each; 0: they are in NZCV, as outside of
+ * compiled code they always are. The engine's.
+ */
+export const FLAGS_KIND = 0x23fc;
+export const FLAGS_A = 0x2400;
+export const FLAGS_B = 0x2408;
 /** Size of a block. */
-export const STATE_SIZE = 0x2400;
+export const STATE_SIZE = 0x2440;

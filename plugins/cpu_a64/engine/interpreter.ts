@@ -5,28 +5,14 @@
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
 import type { Decoded, Decoder } from "../isa/decoder.ts";
-import { call, type Callable, callIndirect, FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
+import { call, callIndirect, FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
 import { type GeneratedCode, type KeptHandlers, mergeHandlers, type Variant } from "./generated_code.ts";
-import { declareImports, type Imports, type Place, type Slot } from "./place.ts";
+import { declareImports, type EngineFunctions, type Imports, type LoopCallees, type Place, type Slot } from "./place.ts";
 import { dispatch, recordOf } from "./dispatch.ts";
 import { Tier0 } from "./tier0.ts";
-
-/** What the engine hands to generated code. Numbers are host addresses, sizes and `Status` values. */
-export interface EngineFunctions {
-  slowLoad(size: number, flags: number): number;
-  slowStore(size: number, flags: number): number;
-  slowAtomic(size: number, write: number): number;
-  system(op: number, word: number): number;
-  softFloat(op: number): void;
-  /** Finds the records for TARGET; sets RECORDS and PAGE_VA. Returns the record's address, 0 to leave. */
-  fetch(): number;
-  /** Decodes at a record. Returns the record to go on with, 0 to leave. */
-  decode(record: number): number;
-  /** Before a run is left: 1 when it goes on at TARGET, in the handler of an exception that the present instruction took. */
-  resume(): number;
-}
+import { besideOf, writeDetour, writeDetourLook } from "./tier1/detours.ts";
 
 /** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
 export const PAGE_END = 1;
@@ -218,6 +204,8 @@ export class Interpreter {
     const target = f.local("i64");
     const head = f.local("i64");
     const status = f.local("i32");
+    // Where a region has left; 0: none in this run.
+    const left = f.local("i32");
     f.set(ip, word(at.IP));
     f.set(records, word(at.RECORDS));
     f.set(budget, word(at.BUDGET));
@@ -288,23 +276,32 @@ export class Interpreter {
               // A region.
               () => {
                 if (!this.regions) return f.unreachable();
-                const { address, records: first } = this.regions;
-                const since = i32.sub(word(at.REGION_BUDGET), i32.add(budget.value, i32.const(1)));
+                const isHead = (record: I32) => i32.eq(i32.load16_u(record), i32.const(ENTER_REGION));
+                const places = { base, records: this.regions.records, sideTable: this.regions.address, isHead };
+                const beside = () => besideOf(ip.value, places);
+                const since = f.let(i32.sub(word(at.REGION_BUDGET), i32.add(budget.value, i32.const(1))));
                 f.store("i32", i32.const(0), i32.add(word(at.INTERPRETED), since), base + at.INTERPRETED);
-                const beside = () => i32.add(i32.shr_u(i32.sub(ip.value, i32.const(first)), i32.const(2)), i32.const(address));
+                writeDetour(f, left.value, since, places);
                 f.set(status, callees.region(i32.load16_u(beside(), 2), i32.add(budget.value, i32.const(1))));
                 f.set(ip, word(at.IP));
                 f.set(budget, word(at.BUDGET));
                 f.set(records, word(at.RECORDS));
+                f.set(left, i32.const(0));
                 f.if(i32.eq(status.value, i32.const(Status.branch)), () => {
                   f.set(target, i64.load(i32.const(0), base + at.TARGET));
                   f.br(branch);
                 });
-                f.brIf(next, i32.or(i32.eqz(status.value), i32.eqz(budget.value)));
+                f.brIf(next, i32.eqz(budget.value));
+                f.set(left, ip.value);
+                writeDetourLook(f, ip.value, status.value, places, () => {
+                  f.set(status, i32.const(Status.budget));
+                  f.br(leave);
+                });
+                f.brIf(next, i32.eqz(status.value));
                 // It bailed out. This instruction is ours, even if a region begins with it.
                 f.set(budget, i32.sub(budget.value, i32.const(1)));
                 f.set(head, i64.load(ip.value));
-                f.if(i32.eq(handler, i32.const(ENTER_REGION)), () => {
+                f.if(isHead(ip.value), () => {
                   const own = i64.extend_u(i32.load16_u(beside()));
                   f.set(head, i64.or(i64.and(head.value, i64.const(-0x10000n)), own));
                 });
@@ -380,14 +377,4 @@ export class Interpreter {
     });
     f.unreachable();
   }
-}
-
-/** What the loop calls. */
-interface LoopCallees {
-  readonly imports: Imports;
-  readonly fetch: Callable;
-  readonly decode: Callable;
-  readonly resume: Callable;
-  readonly handler: (index: I32, ip: I32) => I32;
-  readonly region: (number: I32, budget: I32) => I32;
 }

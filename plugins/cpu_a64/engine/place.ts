@@ -59,3 +59,28 @@ export interface Slot {
   readonly bytes: 1 | 2 | 4 | 8;
   readonly compute: (fields: Raw<string>) => number | bigint;
 }
+
+/** What the engine hands to generated code. Numbers are host addresses, sizes and `Status` values. */
+export interface EngineFunctions {
+  slowLoad(size: number, flags: number): number;
+  slowStore(size: number, flags: number): number;
+  slowAtomic(size: number, write: number): number;
+  system(op: number, word: number): number;
+  softFloat(op: number): void;
+  /** Finds the records for TARGET; sets RECORDS and PAGE_VA. Returns the record's address, 0 to leave. */
+  fetch(): number;
+  /** Decodes at a record. Returns the record to go on with, 0 to leave. */
+  decode(record: number): number;
+  /** Before a run is left: 1 when it goes on at TARGET, in the handler of an exception that the present instruction took. */
+  resume(): number;
+}
+
+/** What the loop calls. */
+export interface LoopCallees {
+  readonly imports: Imports;
+  readonly fetch: Callable;
+  readonly decode: Callable;
+  readonly resume: Callable;
+  readonly handler: (index: I32, ip: I32) => I32;
+  readonly region: (number: I32, budget: I32) => I32;
+}

@@ -3,11 +3,12 @@
  * operands; the four bits are put together where the region leaves.
  */
 import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Local, select } from "../../wasm/mod.ts";
+import * as at from "../../state.ts";
 import { conditionMasks } from "../tier0_state.ts";
 
 /** What set the flags. */
 export const Kind = {
-  /** Nothing: they are in the state block. */
+  /** Nothing here: the state block has them, as NZCV or as what another region left. */
   block: 0,
   /** They are in the first operand, as four bits. */
   packed: 1,
@@ -22,10 +23,16 @@ export const Kind = {
   logic32: 7,
 } as const;
 
-/** A function of the module: (kind, first operand, second) → the four bits. */
-export function writePack(f: FunctionBuilder, inBlock: I32): void {
+/** A function of the module: (kind, first operand, second) → the four bits. @param base of the state block */
+export function writePack(f: FunctionBuilder, base: number): void {
   const [kind, a, b] = f.params as [Local<"i32">, Local<"i64">, Local<"i64">];
-  f.if(i32.eqz(kind.value), () => f.return(inBlock));
+  const nowhere = i32.const(0);
+  f.if(i32.eqz(kind.value), () => {
+    f.set(kind, i32.load(nowhere, base + at.FLAGS_KIND));
+    f.if(i32.eqz(kind.value), () => f.return(i32.load(nowhere, base + at.NZCV)));
+    f.set(a, i64.load(nowhere, base + at.FLAGS_A));
+    f.set(b, i64.load(nowhere, base + at.FLAGS_B));
+  });
   f.return(packed(f, kind.value, a.value, b.value));
 }
 
@@ -33,7 +40,7 @@ export function writePack(f: FunctionBuilder, inBlock: I32): void {
  * The four bits of a kind but {@linkcode Kind.block} that is known when the code runs: without branches, whose targets the host's CPU
  * could not foresee. A logic operation is an addition of 0 here; 32-bit operands are taken to the upper halves.
  */
-export function packed(f: FunctionBuilder, kind: I32, first: I64, second: I64): I32 {
+function packed(f: FunctionBuilder, kind: I32, first: I64, second: I64): I32 {
   const shift = f.let(i64.shl(i64.extend_u(i32.and(kind, i32.const(1))), i64.const(5n)));
   const a = f.let(i64.shl(first, shift)), b = f.let(i64.shl(second, shift));
   const subtracts = f.let(i32.lt_u(kind, i32.const(Kind.add64)));
@@ -53,8 +60,8 @@ export class Flags {
   /** What set them at the present place of the code; `undefined` where several ways meet. */
   known: number | undefined;
 
-  /** @param inBlock the flags in the state block; @param pack see {@linkcode writePack} */
-  constructor(readonly f: FunctionBuilder, readonly inBlock: I32, readonly pack: () => Callable) {
+  /** @param pack see {@linkcode writePack} */
+  constructor(readonly f: FunctionBuilder, readonly pack: () => Callable) {
     this.#kind = f.local("i32");
     this.#a = f.local("i64");
     this.#b = f.local("i64");
@@ -73,7 +80,7 @@ export class Flags {
   /** All four, as a number. */
   value(): I32 {
     const [kind, a, b] = this.operands;
-    return this.known === undefined ? call("i32", this.pack(), kind, a, b) : packKnown(this.known, a, b, this.inBlock);
+    return this.known ? packKnown(this.known, a, b) : call("i32", this.pack(), kind, a, b);
   }
 
   /** What set them, at the present place of the code: kind and operands, as `pack` takes them. */
@@ -145,12 +152,10 @@ function pack(n: I32, z: I32, c?: I32, v?: I32): I32 {
   return c === undefined || v === undefined ? nz : i32.or(nz, i32.or(i32.shl(c, i32.const(1)), v));
 }
 
-/** The four bits of a kind. */
-function packKnown(kind: number, a: I64, b: I64, inBlock: I32): I32 {
+/** The four bits of a kind but {@linkcode Kind.block}. */
+function packKnown(kind: number, a: I64, b: I64): I32 {
   const a32 = i32.wrap(a), b32 = i32.wrap(b);
   switch (kind) {
-    case Kind.packed:
-      return a32;
     case Kind.subtract64: {
       const r = i64.sub(a, b);
       const overflow = i64.lt_s(i64.and(i64.xor(a, b), i64.xor(a, r)), i64.const(0n));
@@ -176,5 +181,5 @@ function packKnown(kind: number, a: I64, b: I64, inBlock: I32): I32 {
     case Kind.logic32:
       return pack(i32.lt_s(a32, i32.const(0)), i32.eqz(a32));
   }
-  return inBlock;
+  return a32;
 }

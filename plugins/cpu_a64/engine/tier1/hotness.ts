@@ -24,8 +24,10 @@ export interface HotnessListener {
   isCovered(record: number): boolean;
   /** The record was executed in a trace. */
   visit(record: number): void;
-  /** Regions should begin there. */
-  compile(heads: readonly number[]): void;
+  /** A region begins there. */
+  isHead(record: number): boolean;
+  /** Regions should begin there; with `detour`, one that ends where another begins. */
+  compile(heads: readonly number[], detour?: number): void;
 }
 
 interface Granule {
@@ -37,7 +39,7 @@ interface Granule {
 
 /** Samples and traces of one physical CPU. */
 export class Hotness {
-  readonly stats = { samples: 0, covered: 0, traces: 0 };
+  readonly stats = { samples: 0, covered: 0, traces: 0, detours: 0 };
   readonly #granules = new Map<number, Granule>();
   readonly #arrivals = new Map<number, number>();
   readonly #ready = new Set<number>();
@@ -58,6 +60,8 @@ export class Hotness {
     interpretedShare: 0.03,
   };
   #due = 0;
+  /** A detour is traced: where a region may begin, known when the first instruction is one that regions leave to the interpreter. */
+  #detour: { head: number | undefined } | undefined;
   /** Since a region was left, and since the last sample. */
   #since = 0;
   #interpreted = 0;
@@ -69,9 +73,25 @@ export class Hotness {
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
     if (this.#tracing === 0) return Math.min(left, this.#due || this.tuning.period);
+    if (this.#detour && this.#last !== 0) {
+      this.#detour.head ??= record;
+      if (this.listener.isHead(record)) {
+        this.#finish();
+        return Math.min(left, this.#due || this.tuning.period);
+      }
+    }
     this.#visit(record);
     if (--this.#tracing === 0) this.#finish();
     return 1;
+  }
+
+  /** Regions leave at this record, and the interpreter executes much of what follows: it is traced, up to the next region. */
+  traceDetour(record: number, isBailed: boolean): void {
+    if (this.#tracing > 0) return;
+    this.stats.detours++;
+    this.#tracing = TRACE;
+    this.#last = 0;
+    this.#detour = { head: isBailed ? undefined : record };
   }
 
   /**
@@ -137,7 +157,10 @@ export class Hotness {
 
   #finish(): void {
     const heads = [...this.#ready];
+    const detour = this.#detour;
     this.#ready.clear();
-    this.listener.compile(heads);
+    this.#tracing = 0;
+    this.#detour = undefined;
+    this.listener.compile(heads, detour?.head);
   }
 }

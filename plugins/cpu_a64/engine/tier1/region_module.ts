@@ -22,7 +22,7 @@ import {
 } from "../layout.ts";
 import type { Imports } from "../place.ts";
 import { entryIn } from "../tier0_memory.ts";
-import { packed, writePack } from "./flags.ts";
+import { writePack } from "./flags.ts";
 import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WRITE_ACCESS } from "./region_place.ts";
 
 /** Where things are that do not change. */
@@ -58,6 +58,7 @@ export class RegionModule {
   readonly #looks: readonly Callable[];
   readonly #refills: readonly Callable[];
   readonly #pack: Callable;
+  readonly #leave: Callable;
   /** (budget, target, kind, a, b): goes on at a target, in the region that begins there or in the interpreter. */
   readonly goOn: Callable;
   /** (budget, record, kind, a, b): the interpreter goes on at a record of the page that the state block has. */
@@ -77,10 +78,11 @@ export class RegionModule {
     this.#fill = module.importFunction("env", "fill", ["i32", "i32"], "i32");
     module.importTable("env", "table");
     this.#signature = module.signature(["i32"], "i32");
+    // All that regions may call, in each module: their code means the same in all.
+    this.#pack = module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, addresses.base));
+    this.#leave = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeLeave(f));
     this.goOn = module.function(["i32", "i64", "i32", "i64", "i64"], "i32", (f) => this.#writeGoOn(f));
     this.bail = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeBail(f));
-    // All that regions may call, in each module: their code means the same in all.
-    this.#pack = module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, this.#word(at.NZCV)));
     const kinds = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access): [number, boolean][] => [[access, false], [access, true]]);
     this.#looks = kinds.map((kind) => module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, ...kind)));
     this.#refills = kinds.map((kind) => module.function(["i64", "i32", "i32"], "i32", (f) => writeRefill(f, this.look(...kind))));
@@ -160,31 +162,30 @@ export class RegionModule {
     f.return(i32.load(entry, DTLB_ADDEND));
   }
 
-  #storeFlags(f: FunctionBuilder): void {
-    const [kind, a, b] = f.params.slice(2) as [Local<"i32">, Local<"i64">, Local<"i64">];
-    f.if(kind.value, () => {
-      f.store("i32", i32.const(0), packed(f, kind.value, a.value, b.value), this.addresses.base + at.NZCV);
-    });
+  /** (budget, status, kind, a, b): back to the interpreter. */
+  #writeLeave(f: FunctionBuilder): void {
+    const [budget, status, kind, a, b] = f.params as [Local<"i32">, Local<"i32">, Local<"i32">, Local<"i64">, Local<"i64">];
+    const store = (offset: number, value: I32) => f.store("i32", i32.const(0), value, this.addresses.base + offset);
+    store(at.NZCV, call("i32", this.#pack, kind.value, a.value, b.value));
+    store(at.FLAGS_KIND, i32.const(0));
+    store(at.BUDGET, budget.value);
+    store(at.REGION_BUDGET, budget.value);
+    f.return(status.value);
   }
 
-  /** Back to the interpreter. */
   #return(f: FunctionBuilder, status: number): void {
-    const { base } = this.addresses;
-    f.store("i32", i32.const(0), f.params[0].value, base + at.BUDGET);
-    f.store("i32", i32.const(0), f.params[0].value, base + at.REGION_BUDGET);
-    f.return(i32.const(status));
+    const [budget, , ...flags] = f.params as [Local<"i32">, Local, ...Local[]];
+    f.returnCall(this.#leave, budget.value, i32.const(status), ...flags.map(({ value }) => value));
   }
 
   #writeBail(f: FunctionBuilder): void {
-    this.#storeFlags(f);
     f.store("i32", i32.const(0), f.params[1].value, this.addresses.base + at.IP);
     this.#return(f, Status.bail);
   }
 
   #writeGoOn(f: FunctionBuilder): void {
     const { base, records: first, sideTable } = this.addresses;
-    const [budget, { value: target }] = f.params as [Local<"i32">, Local<"i64">];
-    this.#storeFlags(f);
+    const [budget, { value: target }, kind, a, b] = f.params as [Local<"i32">, Local<"i64">, Local<"i32">, Local<"i64">, Local<"i64">];
     const records = f.local("i32"), record = f.local("i32");
     f.set(records, this.#word(at.RECORDS));
     const within = i64.rotr(i64.xor(target, i64.load(i32.const(0), base + at.PAGE_VA)), i64.const(2n));
@@ -201,6 +202,12 @@ export class RegionModule {
     f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
     f.if(i32.eq(i32.load16_u(record.value), i32.const(ENTER_REGION)), () => {
       const beside = i32.add(i32.shr_u(i32.sub(record.value, i32.const(first)), i32.const(2)), i32.const(sideTable));
+      // Hardly any region asks for the flags of another one.
+      f.if(kind.value, () => {
+        f.store("i32", i32.const(0), kind.value, base + at.FLAGS_KIND);
+        f.store("i64", i32.const(0), a.value, base + at.FLAGS_A);
+        f.store("i64", i32.const(0), b.value, base + at.FLAGS_B);
+      });
       const handler = i32.add(i32.load16_u(beside, 2), i32.const(MAX_HANDLERS));
       f.returnCallIndirect(this.#signature, 0, handler, budget.value);
     });

@@ -83,6 +83,8 @@ export class Regions {
     const { block } = this;
     const record = this.#recordOf(region.slot, region.head % RECORDS_PER_PAGE);
     if (block.halves[record >>> 1] === ENTER_REGION) block.halves[record >>> 1] = block.halves[this.#besideOf(record)];
+    // From now on it counts detours.
+    block.words[this.#besideOf(record) >>> 1] = 0;
     region.entry.isBound = false;
     this.#cover(region, -1);
     this.#byHead.delete(region.head);

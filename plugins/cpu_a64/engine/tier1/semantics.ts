@@ -47,7 +47,7 @@ export class RegionSemantics extends RegionVectors {
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, environment, any.declaration);
     this.#inline = new InlineRegisters(place);
-    this.flags = new Flags(place.f, this.load32(at.NZCV), () => place.pack());
+    this.flags = new Flags(place.f, () => place.pack());
   }
 
   /** Emits an instruction. @param pc offset from the start of the page, in bytes */

@@ -4,9 +4,10 @@ import type { Decoder } from "../../isa/decoder.ts";
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
-import type { Interpreter } from "../interpreter.ts";
+import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
+import { Detours } from "./detours.ts";
 import { discover, type Graph } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
 import { Keeper, type TranslationStore } from "./cache/keeper.ts";
@@ -74,6 +75,7 @@ export class Tier1 {
   #fresh: number[] = [];
   /** How often regions were made for a head. */
   readonly #attempts = new Map<number, number>();
+  readonly #detours: Detours;
   readonly hotness: Hotness | undefined;
   readonly stats = { regions: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0 };
 
@@ -85,6 +87,7 @@ export class Tier1 {
     const windows = parts.sideTable + windowsAt(code.slots);
     this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable, windows };
     this.#regions = new Regions(block, code, this.#addresses);
+    this.#detours = new Detours(block, this.#addresses);
     if (mode === "on") {
       if (parts.store) this.#keeper = new Keeper(parts.store, JSON.stringify([parts.kind, hostFusesMultiplyAdd(), this.#addresses]));
       this.hotness = new Hotness({
@@ -97,7 +100,8 @@ export class Tier1 {
           this.#fresh.push(index);
           this.#visited.mark(index);
         },
-        compile: (heads) => this.#compileHot(heads),
+        isHead: (record) => block.halves[record >>> 1] === ENTER_REGION,
+        compile: (heads, detour) => this.#compileHot(heads, detour === undefined ? undefined : this.#index(detour)),
       });
     }
     parts.code.listener = {
@@ -129,6 +133,8 @@ export class Tier1 {
     const since = block.get(at.REGION_BUDGET) - remaining;
     this.hotness?.executed(slice, since, block.get(at.INTERPRETED) + since, remaining, block.get(at.IP));
     block.set(at.INTERPRETED, 0);
+    const detour = this.#detours.take();
+    if (detour) this.hotness?.traceDetour(detour.record, detour.isBailed);
   }
 
   /** Number of a record among all, its page's end not counted. */
@@ -138,9 +144,11 @@ export class Tier1 {
     return slot * RECORDS_PER_PAGE + (record - code.addressOf(slot)) / RECORD_SIZE;
   }
 
-  #compileHot(heads: readonly number[]): void {
+  #compileHot(heads: readonly number[], detour: number | undefined): void {
     const { code } = this.parts;
     const wanted = new Set<number>();
+    // What a detour visits is rare for the regions around it: they don't grow by it.
+    if (detour !== undefined) this.#fresh = [];
     // Regions that leave to what is known to be executed now are made anew, with it, while that isn't too often; then others begin there.
     for (const index of this.#fresh) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
@@ -155,17 +163,18 @@ export class Tier1 {
     }
     this.#fresh = [];
     for (const record of heads) wanted.add(this.#index(record));
+    if (detour !== undefined) wanted.add(detour);
     const plans = new Map<number, Plan>();
     for (const index of wanted) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
       const attempts = this.#attempts.get(index) ?? 0;
       if (plans.size >= MAX_BATCH || code.frameOf(slot) < 0 || attempts >= MAX_ATTEMPTS) continue;
-      const plan = this.#plan(slot, index % RECORDS_PER_PAGE, plans);
+      const plan = this.#plan(slot, index % RECORDS_PER_PAGE, plans, index === detour);
       if (plan === undefined) continue;
       plans.set(index, plan);
       this.#attempts.set(index, attempts + 1);
       // The loop goes on with these.
-      for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next);
+      if (index !== detour) { for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next); }
     }
     this.#compile([...plans.values()]);
   }
@@ -195,7 +204,7 @@ export class Tier1 {
   }
 
   /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
-  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>): Plan | undefined {
+  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>, isDetour = false): Plan | undefined {
     const { code, block } = this.parts;
     if (!this.#regions.isFree(slot, head)) return undefined;
     const slotOf = this.#slotsAround(slot);
@@ -215,6 +224,7 @@ export class Tier1 {
     const isElsewhere = (index: number): boolean => {
       const other = numberOf(index, slotOf);
       if (this.hotness === undefined || other < 0 || other === own) return false;
+      if (isDetour && (planned.has(other) || this.#regions.at(other) !== undefined)) return true;
       const plan = planned.get(other);
       if (plan) return contains(plan.graph.blocks.values(), plan.slotOf, own);
       const region = this.#regions.at(other);

@@ -1,0 +1,52 @@
+import { assertEquals } from "@std/assert";
+import { BASE, programMachine } from "../tests/program_machine.ts";
+import { PATIENCE } from "./detours.ts";
+import type { Tier1Mode } from "./tier1.ts";
+
+/** Every 512th round of a loop of five instructions goes another way, of 21. */
+const ROUND = 5, ROUNDS = 512, DETOUR = 21;
+const program = [
+  0xd2a40000, // mov x0, #0x20000000
+  0x8b000021, // again: add x1, x1, x0
+  0xf240201f, // tst x0, #511
+  0x54000080, // b.eq other
+  0xf1000400, // back: subs x0, x0, #1
+  0x54ffff81, // b.ne again
+  0xd4000002, // hvc #0
+  ...Array<number>(DETOUR - 1).fill(0x91000442), // other: add x2, x2, #1
+  0x17ffffe9, // b back
+];
+
+function run(tier1: Tier1Mode, budgets: readonly number[]) {
+  const { engine } = programMachine({ [BASE]: program }, tier1);
+  const { hotness, stats } = engine.cpu.tier1 ?? {};
+  // Samples as a guest's: too few fall on the other way.
+  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32 });
+  const vcpu = engine.createVcpu({ mpidr: 0n });
+  vcpu.write("HCR_EL2", 1n << 31n);
+  vcpu.pc = BigInt(BASE);
+  return budgets.map((budget) => {
+    engine.run(vcpu, { budget, startNs: 0, nsPerInstruction: 1 });
+    return {
+      state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(1), vcpu.x(2)].join(),
+      detours: hotness?.stats.detours,
+      regions: stats?.regions,
+    };
+  });
+}
+
+/** What is executed until so many instructions were behind the exit. */
+const until = (instructions: number) => Math.ceil(instructions / DETOUR) * (ROUNDS * ROUND + DETOUR);
+
+Deno.test("what regions leave for seldom, but again and again, is compiled when that is worth it, once", () => {
+  const [before, after, later] = run("on", [until(0.9 * PATIENCE), until(0.2 * PATIENCE), until(3 * PATIENCE)]);
+  assertEquals([before.detours, after.detours], [0, 1]);
+  assertEquals(after.regions, before.regions! + 1);
+  // The second look would come after twice as many: there is nothing left to count.
+  assertEquals([later.detours, later.regions], [1, after.regions]);
+});
+
+Deno.test("a detour leaves the guest's state as it is without tier 1", () => {
+  const budgets = [until(0.9 * PATIENCE), until(0.2 * PATIENCE) + 3, 1001, 7];
+  assertEquals(run("on", budgets).map(({ state }) => state), run("off", budgets).map(({ state }) => state));
+});
