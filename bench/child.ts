@@ -16,7 +16,7 @@ export interface ChildRun {
 }
 
 /** Nothing that another run compiled. */
-const COLD = { PLUGBOARD_TRANSLATIONS: "off" };
+export const COLD = { PLUGBOARD_TRANSLATIONS: "off" };
 
 /**
  * Runs `command` until its standard output has had each of `texts`, in this order, and then until it ends, or ends it

@@ -1,6 +1,7 @@
 /** Commands of busybox under Debian's kernel, typed at its shell: on ours and on QEMU, each boot serves all of them. */
 import { join } from "@std/path";
 import { GETPID_CALLS, writeGetpid } from "./getpid.ts";
+import { COLD } from "./child.ts";
 import { type BoardImages, ROOT } from "./images.ts";
 import { cpuSeconds } from "./process.ts";
 import type { Duration } from "./process.ts";
@@ -112,7 +113,8 @@ export function userResults(
 }
 
 async function runCommands(program: readonly string[], commands: readonly UserCommand[]): Promise<Duration[]> {
-  const child = new Deno.Command(program[0], { args: program.slice(1), stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+  const [path, ...args] = program;
+  const child = new Deno.Command(path, { args, env: COLD, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   const guard = setTimeout(() => child.kill("SIGKILL"), GIVE_UP_MS * commands.length);
   const input = child.stdin.getWriter();
   const output = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
