@@ -5,7 +5,7 @@ import type { CpuEngine } from "../arch/cpu_engine.ts";
 import type { MmioAnswer } from "../arch/exceptions.ts";
 import { Machine } from "./machine.ts";
 import { definePlugin } from "../plugin/plugin.ts";
-import { QUANTUM } from "../schedule/scheduler.ts";
+import { QUANTUM } from "../schedule/scheduling.ts";
 import { bench, fakeBoard, startAll } from "../testing.ts";
 import type { Bench, Step } from "../testing.ts";
 

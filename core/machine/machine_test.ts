@@ -9,7 +9,7 @@ import type { SchedulerPolicy } from "../schedule/scheduler_policy.ts";
 import { Serial } from "../host/serial.ts";
 import { fakeBoard, roundRobin, startAll, startFirst, uses } from "../testing.ts";
 import type { FakeBoardOptions, Step } from "../testing.ts";
-import { QUANTUM, QUANTUM_ALONE } from "../schedule/scheduler.ts";
+import { QUANTUM, QUANTUM_ALONE } from "../schedule/scheduling.ts";
 
 const esr = (ec: number, iss = 0) => BigInt(ec) << 26n | 1n << 25n | BigInt(iss);
 const wfi: Step = { exception: { esr: esr(0x01) } };

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Machine } from "./machine.ts";
 import { definePlugin } from "../plugin/plugin.ts";
-import { QUANTUM } from "../schedule/scheduler.ts";
+import { QUANTUM } from "../schedule/scheduling.ts";
 import { fakeBoard, roundRobin, startAll, startFirst, uses } from "../testing.ts";
 
 interface Kept {

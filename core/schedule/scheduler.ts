@@ -13,16 +13,12 @@ import type { ParallelCpus } from "../arch/parallel_cpus.ts";
 import { ParallelRounds } from "./parallel/rounds.ts";
 import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
-import type { Pcpu, SchedulerEnvironment, SchedulerParts, Scheduling } from "./scheduling.ts";
+import { type Pcpu, QUANTUM, QUANTUM_ALONE, type SchedulerEnvironment, type SchedulerParts, type Scheduling } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate } from "./virtual_clock.ts";
 
 export type { RunHookLists, SchedulerEnvironment, Scheduling } from "./scheduling.ts";
 
-/** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
-export const QUANTUM = 50_000;
-/** The same where there is no other CPU. */
-export const QUANTUM_ALONE = 10 * QUANTUM;
 /** Runs in a row that may come back without an instruction and without an exit: then the engine is stuck. */
 const STUCK_RUNS = 1000;
 

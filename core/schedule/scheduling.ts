@@ -9,6 +9,11 @@ import type { Hooked } from "../plugin/plugin_host.ts";
 import type { CpuPools } from "./cpu_pools.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
+/** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
+export const QUANTUM = 50_000;
+/** The same where there is no other CPU. */
+export const QUANTUM_ALONE = 10 * QUANTUM;
+
 /** Hooks by scope: the board's, then the domain's. The lists are live. */
 export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
 
