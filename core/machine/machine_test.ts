@@ -9,7 +9,7 @@ import type { SchedulerPolicy } from "../schedule/scheduler_policy.ts";
 import { Serial } from "../host/serial.ts";
 import { fakeBoard, roundRobin, startAll, startFirst, uses } from "../testing.ts";
 import type { FakeBoardOptions, Step } from "../testing.ts";
-import { QUANTUM, QUANTUM_ALONE } from "../schedule/scheduling.ts";
+import { QUANTUM } from "../schedule/scheduling.ts";
 
 const esr = (ec: number, iss = 0) => BigInt(ec) << 26n | 1n << 25n | BigInt(iss);
 const wfi: Step = { exception: { esr: esr(0x01) } };
@@ -456,9 +456,9 @@ Deno.test("paced against the wall clock, an idle machine waits as long as its ti
 });
 
 Deno.test("a turn is never longer than the quantum, a slice never longer than the policy says", async () => {
-  for (const [pcpus, most] of [[1, QUANTUM_ALONE], [2, QUANTUM]]) {
-    const { machine, engine } = await machineOf({ pcpus, policy: { ...roundRobin() } }, () => []);
-    machine.runFor(3_000_000, 1e9);
+  for (const [pcpus, nsPerInstruction, most] of [[1, 1, 10 * QUANTUM], [1, 10, QUANTUM], [2, 1, QUANTUM]]) {
+    const { machine, engine } = await machineOf({ pcpus, nsPerInstruction, policy: { ...roundRobin() } }, () => []);
+    machine.runFor(30_000_000, 1e9);
     assertEquals(Math.max(...engine.runs.map(({ window }) => window.budget)), most);
   }
   const policy = roundRobin();

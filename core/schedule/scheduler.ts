@@ -1,7 +1,7 @@
 /**
  * The scheduler: physical CPUs take turns on one host thread.
  *
- * A round gives each physical CPU that has work one turn of at most {@linkcode QUANTUM} instructions. During a turn virtual
+ * A round gives each physical CPU that has work one turn of at most {@linkcode quantumOf} instructions. During a turn virtual
  * time moves at the rate of one CPU divided by the number of CPUs in the round: so N busy CPUs do N times
  * the work in the same virtual time, and no vCPU ever reads a time below what another has read.
  */
@@ -13,7 +13,7 @@ import type { ParallelCpus } from "../arch/parallel_cpus.ts";
 import { ParallelRounds } from "./parallel/rounds.ts";
 import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
-import { type Pcpu, QUANTUM, QUANTUM_ALONE, type SchedulerEnvironment, type SchedulerParts, type Scheduling } from "./scheduling.ts";
+import { type Pcpu, quantumOf, type SchedulerEnvironment, type SchedulerParts, type Scheduling } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate } from "./virtual_clock.ts";
 
@@ -160,10 +160,8 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (busy.length === 0) return "idle";
     const { clock, nsPerInstruction } = this.environment;
     const untilNs = Math.min(...this.#pcpus.map(({ sliceEndNs }) => sliceEndNs));
-    const length = Math.min(
-      this.#pcpus.length === 1 ? QUANTUM_ALONE : QUANTUM,
-      Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)),
-    );
+    const most = quantumOf(this.#pcpus.length, nsPerInstruction);
+    const length = Math.min(most, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     const pace = rate(nsPerInstruction, busy.length);
     for (const pcpu of busy) {
       yield* this.#turn(pcpu, length, pace, busy.length === 1);

@@ -11,8 +11,13 @@ import type { VirtualClock } from "./virtual_clock.ts";
 
 /** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
 export const QUANTUM = 50_000;
-/** The same where there is no other CPU. */
-export const QUANTUM_ALONE = 10 * QUANTUM;
+/** Where there is no other CPU a turn may have more, as long as virtual time goes on by no more than this, in nanoseconds: input waits for its end. */
+const ALONE_NS = 500_000;
+
+/** Most instructions of a turn on so many physical CPUs. */
+export function quantumOf(cpus: number, nsPerInstruction: number): number {
+  return cpus === 1 ? Math.max(QUANTUM, Math.floor(ALONE_NS / nsPerInstruction)) : QUANTUM;
+}
 
 /** Hooks by scope: the board's, then the domain's. The lists are live. */
 export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
