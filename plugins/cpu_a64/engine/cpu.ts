@@ -356,7 +356,8 @@ export class Cpu {
   get #isUndisturbed(): boolean {
     const { stops, debug, options, lines, exceptions } = this;
     if (stops.hasCode || stops.hasData || debug.hasBreakpoints || this.profile || options.neighbours) return false;
-    return !this.#kicked && !this.#redirected && !this.accesses.hasArrived && !exceptions.loop.isLooping && !lines.isTaken;
+    if (this.#kicked || this.#redirected || this.accesses.hasArrived || lines.isTaken) return false;
+    return !exceptions.loop.isLooping && exceptions.stepState() === "inactive";
   }
 
   /** Comes back for a debugger, with nothing changed that the guest could see. */

@@ -173,8 +173,9 @@ export class Tier1 {
       if (plan === undefined) continue;
       plans.set(index, plan);
       this.#attempts.set(index, attempts + 1);
-      // The loop goes on with these.
-      if (index !== detour) { for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next); }
+      // The loop goes on with what lies beyond; beyond a detour it is as rare.
+      if (index === detour) continue;
+      for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next);
     }
     this.#compile([...plans.values()]);
   }
