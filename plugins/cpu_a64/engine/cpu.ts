@@ -168,7 +168,12 @@ export class Cpu {
     });
     this.interpreter = tiers.interpreter;
     this.tier1 = tiers.tier1;
-    this.#slices = new Slices(block, this.tier1);
+    this.#slices = new Slices({
+      block,
+      tier1: this.tier1,
+      run: () => this.interpreter.run(),
+      isUndisturbed: () => this.#isUndisturbed,
+    });
   }
 
   /** Number of the vCPU in the block; -1: none. */
@@ -333,18 +338,12 @@ export class Cpu {
     const wanted = this.profile ? this.profile.slice(most) : most;
     this.#redirected = accesses.hasArrived = false;
     stops.isPassing = isPassing;
-    const run = () => this.interpreter.run();
-    const status = this.#slices.execute({
-      record,
-      most: wanted,
-      isAlone: isStepping,
-      run: isTrap ? () => stops.over(record, run) : run,
-      isUndisturbed: () => this.#isUndisturbed,
-    });
+    const slices = this.#slices;
+    const status = isTrap ? stops.over(record, () => slices.step()) : isStepping ? slices.step() : slices.execute(record, wanted);
     stops.isPassing = false;
     this.#isCut = status === Status.budget || accesses.hasArrived;
     if (!this.#redirected && !accesses.hasArrived) this.syncPc();
-    this.profile?.executed(left - this.#slices.left, this.#redirected ? undefined : accesses.instruction());
+    this.profile?.executed(left - slices.left, this.#redirected ? undefined : accesses.instruction());
     if (stops.hit) return this.#stop(stops.hit);
     if (step === "notPending" && !this.#redirected && status !== Status.leave) exceptions.endStep(stepped);
     if (this.#redirected) return this.#afterRedirect();

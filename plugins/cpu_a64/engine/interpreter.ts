@@ -12,7 +12,8 @@ import { type GeneratedCode, type KeptHandlers, mergeHandlers, type Variant } fr
 import { declareImports, type EngineFunctions, type Imports, type LoopCallees, type Place, type Slot } from "./place.ts";
 import { dispatch, recordOf } from "./dispatch.ts";
 import { Tier0 } from "./tier0.ts";
-import { besideOf, writeDetour, writeDetourLook } from "./tier1/detours.ts";
+import { writeDetour, writeDetourLook } from "./tier1/detours.ts";
+import { besideOf } from "./tier1/side_table.ts";
 
 /** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
 export const PAGE_END = 1;

@@ -7,6 +7,7 @@
 import { type FunctionBuilder, type I32, i32, select } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
+import { besideOf, besideRecord, type SidePlaces } from "./side_table.ts";
 
 /** Instructions behind a record before it is looked at. */
 export const PATIENCE = 500_000;
@@ -15,20 +16,11 @@ const MOST_AT_ONCE = 512;
 /** After so many looks at a record, each of which takes twice as many instructions as the one before, the number stays. */
 const MOST_LOOKS = 10;
 
-/** Handler of records that enter a region, and where things are. */
-export interface DetourPlaces {
+/** Where things are, and what tells that a region begins at a record. */
+export interface DetourPlaces extends SidePlaces {
   /** The state block. */
   readonly base: number;
-  /** The first record of all. */
-  readonly records: number;
-  /** The table beside the records. */
-  readonly sideTable: number;
   readonly isHead: (record: I32) => I32;
-}
-
-/** Address of what the table beside the records has for one. */
-export function besideOf(record: I32, { records, sideTable }: Pick<DetourPlaces, "records" | "sideTable">): I32 {
-  return i32.add(i32.shr_u(i32.sub(record, i32.const(records)), i32.const(2)), i32.const(sideTable));
 }
 
 /** Where a region begins: `executed` instructions since regions left at a record. */
@@ -55,7 +47,7 @@ export class Detours {
   /** How often it was looked at a record. */
   readonly #looks = new Map<number, number>();
 
-  constructor(readonly block: Block, readonly places: Pick<DetourPlaces, "records" | "sideTable">) {}
+  constructor(readonly block: Block, readonly places: SidePlaces) {}
 
   /** What is worth a look, once: a record, and whether regions leave its instruction to the interpreter. */
   take(): { readonly record: number; readonly isBailed: boolean } | undefined {
@@ -66,7 +58,7 @@ export class Detours {
     const record = found & ~1;
     const looks = Math.min(MOST_LOOKS, (this.#looks.get(record) ?? 0) + 1);
     this.#looks.set(record, looks);
-    block.words[(places.sideTable + ((record - places.records) >>> 2)) >>> 2] = PATIENCE - PATIENCE * 2 ** looks;
+    block.words[besideRecord(record, places) >>> 2] = PATIENCE - PATIENCE * 2 ** looks;
     return { record, isBailed: (found & 1) !== 0 };
   }
 }

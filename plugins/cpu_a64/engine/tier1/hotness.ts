@@ -72,14 +72,8 @@ export class Hotness {
 
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
+    if (this.#detour && this.#endsDetour(this.#detour, record)) this.#finish();
     if (this.#tracing === 0) return Math.min(left, this.#due || this.tuning.period);
-    if (this.#detour && this.#last !== 0) {
-      this.#detour.head ??= record;
-      if (this.listener.isHead(record)) {
-        this.#finish();
-        return Math.min(left, this.#due || this.tuning.period);
-      }
-    }
     this.#visit(record);
     if (--this.#tracing === 0) this.#finish();
     return 1;
@@ -132,6 +126,13 @@ export class Hotness {
     this.stats.traces++;
     this.#tracing = TRACE;
     this.#last = 0;
+  }
+
+  /** What comes after its first record may be where a region begins. */
+  #endsDetour(detour: { head: number | undefined }, record: number): boolean {
+    if (this.#last === 0) return false;
+    detour.head ??= record;
+    return this.listener.isHead(record);
   }
 
   #visit(record: number): void {

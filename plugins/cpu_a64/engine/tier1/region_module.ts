@@ -23,24 +23,18 @@ import {
 import type { Imports } from "../place.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { writePack } from "./flags.ts";
+import { besideOf, PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
 import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WRITE_ACCESS } from "./region_place.ts";
 
 /** Where things are that do not change. */
-export interface RegionAddresses {
+export interface RegionAddresses extends SidePlaces {
   /** The state block. */
   readonly base: number;
-  /** The first record of all. */
-  readonly records: number;
-  /** The table beside the records. */
-  readonly sideTable: number;
   /** For each region the addresses of its pages' records, as its code numbers them. */
   readonly pageTable: number;
   /** Windows of loops. */
   readonly windows: number;
 }
-
-/** Pages of a region in the table of pages, as a power of two of bytes. */
-export const PAGE_TABLE_SHIFT = 7;
 
 /** A region's function as bytes. It means the same in each module, since all declare the same before it. */
 export interface RegionCode {
@@ -184,7 +178,7 @@ export class RegionModule {
   }
 
   #writeGoOn(f: FunctionBuilder): void {
-    const { base, records: first, sideTable } = this.addresses;
+    const { base } = this.addresses;
     const [budget, { value: target }, kind, a, b] = f.params as [Local<"i32">, Local<"i64">, Local<"i32">, Local<"i64">, Local<"i64">];
     const records = f.local("i32"), record = f.local("i32");
     f.set(records, this.#word(at.RECORDS));
@@ -201,7 +195,7 @@ export class RegionModule {
     });
     f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
     f.if(i32.eq(i32.load16_u(record.value), i32.const(ENTER_REGION)), () => {
-      const beside = i32.add(i32.shr_u(i32.sub(record.value, i32.const(first)), i32.const(2)), i32.const(sideTable));
+      const beside = besideOf(record.value, this.addresses);
       // Hardly any region asks for the flags of another one.
       f.if(kind.value, () => {
         f.store("i32", i32.const(0), kind.value, base + at.FLAGS_KIND);

@@ -5,7 +5,8 @@ import { ENTER_REGION } from "../interpreter.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Entry } from "./cache/library.ts";
 import { RecordCounts } from "./record_counts.ts";
-import { PAGE_TABLE_SHIFT, type RegionAddresses } from "./region_module.ts";
+import type { RegionAddresses } from "./region_module.ts";
+import { besideRecord, PAGE_TABLE_SHIFT } from "./side_table.ts";
 import { numberOf, numbersOf, partsOf, type SlotOf } from "./translation.ts";
 
 /** A translation that some pages' code is bound to. */
@@ -106,7 +107,7 @@ export class Regions {
 
   /** Where the table beside the records has a record's, in half words. */
   #besideOf(record: number): number {
-    return (this.addresses.sideTable + ((record - this.code.address) >>> 2)) >>> 1;
+    return besideRecord(record, this.addresses) >>> 1;
   }
 
   #cover({ slotOf, entry }: Region, by: number): void {

@@ -1,10 +1,29 @@
 /** What tier 1 has in the memory: a table beside the records, and behind it of each region the pages, and the windows of loops. */
+import { type I32, i32 } from "../../wasm/mod.ts";
 import { RECORD_PAGE_STRIDE } from "../layout.ts";
-import { PAGE_TABLE_SHIFT } from "./region_module.ts";
 import { WINDOW_SIZE, WINDOWS } from "./region_place.ts";
 
 /** Regions that one machine keeps. */
 export const MAX_REGIONS = 8192;
+
+/** Pages of a region in the table of pages, as a power of two of bytes. */
+export const PAGE_TABLE_SHIFT = 7;
+
+/** Where records and the table beside them begin: addresses. */
+export interface SidePlaces {
+  readonly records: number;
+  readonly sideTable: number;
+}
+
+/** Address of what the table has for a record. */
+export function besideRecord(record: number, { records, sideTable }: SidePlaces): number {
+  return sideTable + ((record - records) >>> 2);
+}
+
+/** The same in generated code. */
+export function besideOf(record: I32, { records, sideTable }: SidePlaces): I32 {
+  return i32.add(i32.shr_u(i32.sub(record, i32.const(records)), i32.const(2)), i32.const(sideTable));
+}
 
 /** Bytes of the table beside the records, and behind it of the regions' pages and the windows of loops. */
 export function sideTableSize(pages: number): number {

@@ -147,10 +147,9 @@ export class Tier1 {
   #compileHot(heads: readonly number[], detour: number | undefined): void {
     const { code } = this.parts;
     const wanted = new Set<number>();
-    // What a detour visits is rare for the regions around it: they don't grow by it.
-    if (detour !== undefined) this.#fresh = [];
     // Regions that leave to what is known to be executed now are made anew, with it, while that isn't too often; then others begin there.
-    for (const index of this.#fresh) {
+    // What a detour visits is rare for the regions around it: they don't grow by it.
+    for (const index of detour === undefined ? this.#fresh : []) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
       for (const region of this.#regions.in(slot)) {
         if (!region.exits.has(index)) continue;
