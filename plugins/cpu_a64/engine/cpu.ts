@@ -21,7 +21,7 @@ import { GicCpuInterface } from "./gic_cpu_interface.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import { InterruptLines } from "./interrupt_lines.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { NO_PAGE, Status } from "./layout.ts";
+import { ELSEWHERE, Status } from "./layout.ts";
 import type { Tier1 } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -380,7 +380,7 @@ export class Cpu {
     this.#redirected = false;
     this.context.enterLevel();
     block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
-    block.setPair(at.PAGE_VA, NO_PAGE, 0);
+    block.setPair(at.PAGE_VA, block.get(at.PC) ^ ELSEWHERE, block.get(at.PC + 4));
     return 1;
   }
 

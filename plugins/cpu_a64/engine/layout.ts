@@ -54,8 +54,8 @@ export const BANK_SIZE: number = BANK_CLEARED + 176;
 /** Kinds of `slowAtomic`: only the alignment is in question, and wrong; reads and writes; writes; DC ZVA, which writes 64 bytes. */
 export const Atomic = { misaligned: 0, update: 1, write: 2, zero: 3, misalignedStore: 4 } as const;
 
-/** PAGE_VA that no address is in: the next branch looks its page up. */
-export const NO_PAGE = 1;
+/** Exclusive-or of TARGET and a PAGE_VA that it isn't in, whatever it is: the branch there looks its page up. */
+export const ELSEWHERE = 1;
 
 /** What a handler or the run loop reports. */
 export const Status = {

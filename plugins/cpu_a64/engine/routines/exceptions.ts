@@ -6,7 +6,7 @@ import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64
 import * as at from "../../state.ts";
 import { registerOffset } from "../../sysregs/mod.ts";
 import { FAST_STACK, PSTATE_FIELDS, SPSR, stackPointerSlot } from "../pstate.ts";
-import { NO_PAGE } from "../layout.ts";
+import { ELSEWHERE } from "../layout.ts";
 import { Stepped } from "../syndrome.ts";
 import { compiled } from "./compiled.ts";
 import type { limitsOf } from "./limits.ts";
@@ -194,7 +194,7 @@ export class BlockCode {
       },
     );
     this.set64(at.TARGET, this.get64(at.PC));
-    this.set64(at.PAGE_VA, i64.const(BigInt(NO_PAGE)));
+    this.set64(at.PAGE_VA, i64.xor(this.get64(at.PC), i64.const(BigInt(ELSEWHERE))));
   }
 
   /** After the first exception from EL0: what {@linkcode FaultLoop} would note of it. */

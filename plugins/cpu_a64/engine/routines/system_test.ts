@@ -103,7 +103,7 @@ for (
     const name = word === MSR_TTBR0_X3 ? "TTBR0_EL1" : "TTBR1_EL1";
     assertEquals(block.get64(registerOffset(name)), 0x1041_0000_4abc_d000n);
     assertEquals([at.TLB, at.TLB_UNPRIVILEGED, at.BANKS, at.BANKS + 8].map((offset) => block.get(offset)), [0x500, 0x400, 0x400, 0x600]);
-    assertEquals([block.get64(at.TARGET), block.get64(at.PAGE_VA)], [0x40_000cn, 1n]);
+    assertEquals([block.get64(at.TARGET), block.get64(at.PAGE_VA)], [0x40_000cn, 0x40_000dn]);
     // Another one in the same row.
     spaces.row(asid ^ 0x40);
     assertEquals([execute("msr", word), updates()], [Status.branch, 1]);
