@@ -27,8 +27,11 @@ export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
  */
 export const WINDOWS = 132, WINDOW_SIZE = 16, WINDOW_ADDEND = 8;
 
-/** A VA that no page has, nor one near: bit 55 chooses the table, and the bits below it would have to be the same. */
-export const NO_PAGE = 1n << 55n;
+/**
+ * A VA that no page has, so that an access there faults: bit 55 chooses the table, and the bits below it would have to be the same. Whatever VA it
+ * is, a guest may try it, and a window can't tell. So it is none that somebody tries by chance, and its window leads to a page where nothing is.
+ */
+export const NO_PAGE = 0x00b7_e151_6287_f000n;
 
 /** How an instruction goes on, when not at the next one. */
 export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {

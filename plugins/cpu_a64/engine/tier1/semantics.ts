@@ -7,32 +7,21 @@
  */
 import type { DecodeEnvironment, Field, IntegerOps, Raw, Register, SystemOp } from "../../isa/dsl.ts";
 import type { Decoded } from "../../isa/decoder.ts";
-import { call, type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
+import { type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import type { Slot } from "../place.ts";
 import { registers } from "../../sysregs/mod.ts";
 import { InlineRegisters } from "./system_registers.ts";
 import { Flags, Kind } from "./flags.ts";
-import {
-  type Ending,
-  NO_PAGE,
-  READ_ACCESS,
-  type RegionPlace,
-  UPDATE_ACCESS,
-  WINDOW_ADDEND,
-  WINDOW_SIZE,
-  WRITE_ACCESS,
-} from "./region_place.ts";
-import { RegionVectors } from "./vector_registers.ts";
-import { type Held, LAST_WINDOW, type Loop, members, type Window } from "./held.ts";
+import type { Ending, RegionPlace } from "./region_place.ts";
+import { RegionMemory } from "./memory.ts";
+import { type Held, type Loop, members } from "./held.ts";
 
 /** SP among the registers; XZR has the number too, by the other accessors. */
 const SP = 31;
-/** What literals have as number of the base register. */
-const LITERALS = 32;
 
 /** Emits the instructions of a region, one after the other. */
-export class RegionSemantics extends RegionVectors {
+export class RegionSemantics extends RegionMemory {
   readonly flags: Flags;
   /** Set by an instruction that doesn't go on at the next one. */
   ending: Ending | undefined;
@@ -41,8 +30,6 @@ export class RegionSemantics extends RegionVectors {
   #depth = 0;
   readonly #locals: (Local<"i64"> | undefined)[] = [];
   readonly #inline: InlineRegisters;
-  readonly #windows = new Map<number, Window>();
-  #held: Held = { registers: 0, windows: 0 };
 
   constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
     super(place, environment, any.declaration);
@@ -64,7 +51,7 @@ export class RegionSemantics extends RegionVectors {
 
   /** A block begins, in a loop or none. */
   enter(held: Held, loop: Loop | undefined): void {
-    this.#held = { ...held };
+    this.holds = { ...held };
     this.present = loop;
   }
 
@@ -75,7 +62,7 @@ export class RegionSemantics extends RegionVectors {
 
   /** What the present place's locals hold. */
   get held(): Held {
-    const { registers, windows } = this.#held;
+    const { registers, windows } = this.holds;
     const loop = this.present;
     return { registers: registers | (loop?.used ?? 0), windows };
   }
@@ -86,7 +73,7 @@ export class RegionSemantics extends RegionVectors {
     f.later(() => {
       for (const n of members(loop.used & ~loop.before.registers)) f.set(this.#local(n), this.load64(offsetOf(n)));
       this.loadVectors(loop);
-      for (const window of loop.windows) f.store("i64", i32.const(0), i64.const(NO_PAGE), window);
+      this.emptyWindows(loop);
     });
   }
 
@@ -107,9 +94,9 @@ export class RegionSemantics extends RegionVectors {
   #value(n: number): I64 {
     const bit = 1 << n;
     if (this.present) this.present.used |= bit;
-    else if (!(this.#held.registers & bit)) {
+    else if (!(this.holds.registers & bit)) {
       this.place.f.set(this.#local(n), this.load64(offsetOf(n)));
-      this.#held.registers |= bit;
+      this.holds.registers |= bit;
     }
     return this.#local(n).value;
   }
@@ -131,7 +118,7 @@ export class RegionSemantics extends RegionVectors {
       this.present.written |= bit;
     } else {
       this.store64(offsetOf(n), this.#local(n).value);
-      this.#held.registers |= bit;
+      this.holds.registers |= bit;
     }
   }
 
@@ -228,71 +215,6 @@ export class RegionSemantics extends RegionVectors {
     return this.flags.condition(typeof cond === "number" ? cond : this.#fields[cond.field]);
   }
 
-  // ---- memory
-
-  protected override readable(address: I64, size: number, unprivileged: boolean): I32 {
-    return this.#host(this.let(address), size, unprivileged, READ_ACCESS);
-  }
-
-  protected override write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void): void {
-    put(this.#host(this.let(address), size, unprivileged, WRITE_ACCESS), 0);
-  }
-
-  protected override atomicHost(address: I64, size: number): I32 {
-    const va = this.let(address);
-    this.checkAligned(va, size);
-    return this.#host(va, size, false, UPDATE_ACCESS);
-  }
-
-  protected override checkAligned(va: I64, size: number): void {
-    if (size > 1) this.place.f.ifUnlikely(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
-  }
-
-  /**
-   * Host address of an access. Nothing changes a translation while a region runs, so the page that a base register
-   * pointed to last stays at hand, a TLB of one entry for each of them, one for loads and one for stores.
-   */
-  #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
-    const { f } = this.place;
-    const key = (this.#fields.Rn ?? LITERALS) + (unprivileged ? 33 : 0) + (access === READ_ACCESS ? 0 : 66);
-    if (this.present) return this.#hostInLoop(va, size, unprivileged, access, key);
-    const { bit, tag, addend } = this.#window(key);
-    const lookUp = () => {
-      f.set(addend, call("i32", this.place.look(access, unprivileged), va, i32.const(size - 1)));
-      f.ifUnlikely(i32.and(addend.value, i32.const(1)), () => this.place.bail());
-      f.set(tag, i64.and(va, i64.const(-4096n)));
-    };
-    if (this.#held.windows & bit) f.ifUnlikely(isOutside(va, tag.value, size), lookUp);
-    else {
-      lookUp();
-      if (bit !== 1 << LAST_WINDOW) this.#held.windows |= bit;
-    }
-    return this.let(i32.add(addend.value, i32.wrap(va)));
-  }
-
-  #hostInLoop(va: I64, size: number, unprivileged: boolean, access: number, key: number): I32 {
-    const { f, windows, refill } = this.place;
-    const window = windows + key * WINDOW_SIZE;
-    this.present!.windows.add(window);
-    f.ifUnlikely(isOutside(va, i64.load(i32.const(0), window), size), () => {
-      const failed = call("i32", refill(access, unprivileged), va, i32.const(size - 1), i32.const(window));
-      f.ifUnlikely(failed, () => this.place.bail());
-    });
-    return this.let(i32.add(i32.load(i32.const(0), window + WINDOW_ADDEND), i32.wrap(va)));
-  }
-
-  /** Outside of loops: locals of the page that the present instruction's base register pointed to last; literals have one together. */
-  #window(key: number): Window {
-    let window = this.#windows.get(key);
-    if (window === undefined) {
-      const { f } = this.place;
-      // Those that have no bit left share the last one's, which is never held.
-      const bit = 1 << Math.min(this.#windows.size, LAST_WINDOW);
-      this.#windows.set(key, window = f.unscoped(() => ({ bit, tag: f.local("i64"), addend: f.local("i32") })));
-    }
-    return window;
-  }
-
   // ---- control
 
   override pc(): I64 {
@@ -334,10 +256,6 @@ export class RegionSemantics extends RegionVectors {
     if (!this.#inline.write(name, this.x.read(rt))) this.#sometimes(() => super.writeSystemRegister(rt, isNarrow, index));
   }
 
-  protected override zeroable(va: I64): I32 {
-    return this.#host(va, 64, false, WRITE_ACCESS);
-  }
-
   override zeroBlock(address: I64): void {
     this.#sometimes(() => super.zeroBlock(address));
   }
@@ -345,9 +263,9 @@ export class RegionSemantics extends RegionVectors {
   /** What `body` emits may be skipped. */
   #sometimes(body: () => void): void {
     this.#depth++;
-    const held = { ...this.#held };
+    const held = { ...this.holds };
     body();
-    this.#held = held;
+    this.holds = held;
     this.#depth--;
   }
 
@@ -375,11 +293,11 @@ export class RegionSemantics extends RegionVectors {
     let afterYes: number | undefined;
     this.#sometimes(() =>
       write(() => {
-        const held = { ...this.#held };
+        const held = { ...this.holds };
         yes();
         afterYes = flags.known;
         flags.known = before;
-        this.#held = held;
+        this.holds = held;
       }, no)
     );
     if (afterYes !== flags.known) flags.known = undefined;
@@ -393,8 +311,3 @@ export class RegionSemantics extends RegionVectors {
 }
 
 const offsetOf = (n: number) => n === SP ? at.SP : at.X + 8 * n;
-
-/** Whether an access is not inside of the page with this VA, all of it. */
-function isOutside(va: I64, page: I64, size: number): I32 {
-  return i64.gt_u(i64.sub(va, page), i64.const(BigInt(4096 - size)));
-}

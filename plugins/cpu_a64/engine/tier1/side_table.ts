@@ -3,6 +3,8 @@ import { type I32, i32 } from "../../wasm/mod.ts";
 import { RECORD_PAGE_STRIDE } from "../layout.ts";
 import { WINDOW_SIZE, WINDOWS } from "./region_place.ts";
 
+const PAGE_SIZE = 4096;
+
 /** Regions that one machine keeps. */
 export const MAX_REGIONS = 8192;
 
@@ -25,9 +27,14 @@ export function besideOf(record: I32, { records, sideTable }: SidePlaces): I32 {
   return i32.add(i32.shr_u(i32.sub(record, i32.const(records)), i32.const(2)), i32.const(sideTable));
 }
 
-/** Bytes of the table beside the records, and behind it of the regions' pages and the windows of loops. */
+/** Bytes of the table beside the records, and behind it of the regions' pages, the windows of loops and the page where nothing is. */
 export function sideTableSize(pages: number): number {
-  return windowsAt(pages) + WINDOWS * WINDOW_SIZE;
+  return windowsAt(pages) + WINDOWS * WINDOW_SIZE + PAGE_SIZE;
+}
+
+/** Where the page is that empty windows lead to. */
+export function nothingAt(windows: number): number {
+  return windows + WINDOWS * WINDOW_SIZE;
 }
 
 /** Where the windows begin. */

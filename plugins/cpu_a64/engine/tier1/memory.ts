@@ -1,0 +1,98 @@
+/** Loads and stores of a region: what is asked once of a page stays at hand. */
+import { call, type I32, i32, type I64, i64 } from "../../wasm/mod.ts";
+import { type Held, LAST_WINDOW, type Loop, type Window } from "./held.ts";
+import { NO_PAGE, READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WINDOW_SIZE, WRITE_ACCESS } from "./region_place.ts";
+import { nothingAt } from "./side_table.ts";
+import { RegionVectors } from "./vector_registers.ts";
+
+/** What literals have as number of the base register. */
+const LITERALS = 32;
+
+/** Emits accesses to memory. */
+export abstract class RegionMemory extends RegionVectors {
+  /** What the present place's locals hold. */
+  protected holds: Held = { registers: 0, windows: 0 };
+  readonly #windows = new Map<number, Window>();
+
+  /** Before a loop; at a place for what is known later. */
+  protected emptyWindows({ windows }: Loop): void {
+    const { f, windows: first } = this.place;
+    const addend = i32.const(nothingAt(first) - Number(BigInt.asUintN(32, NO_PAGE)));
+    for (const window of windows) {
+      f.store("i64", i32.const(0), i64.const(NO_PAGE), window);
+      f.store("i32", i32.const(0), addend, window + WINDOW_ADDEND);
+    }
+  }
+
+  protected override readable(address: I64, size: number, unprivileged: boolean): I32 {
+    return this.#host(this.let(address), size, unprivileged, READ_ACCESS);
+  }
+
+  protected override write(address: I64, size: number, unprivileged: boolean, put: (host: I32, offset: number) => void): void {
+    put(this.#host(this.let(address), size, unprivileged, WRITE_ACCESS), 0);
+  }
+
+  protected override atomicHost(address: I64, size: number): I32 {
+    const va = this.let(address);
+    this.checkAligned(va, size);
+    return this.#host(va, size, false, UPDATE_ACCESS);
+  }
+
+  protected override checkAligned(va: I64, size: number): void {
+    if (size > 1) this.place.f.ifUnlikely(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
+  }
+
+  /**
+   * Host address of an access. Nothing changes a translation while a region runs, so the page that a base register
+   * pointed to last stays at hand, a TLB of one entry for each of them, one for loads and one for stores.
+   */
+  #host(va: I64, size: number, unprivileged: boolean, access: number): I32 {
+    const { f } = this.place;
+    const key = (this.fieldsOf().Rn ?? LITERALS) + (unprivileged ? 33 : 0) + (access === READ_ACCESS ? 0 : 66);
+    if (this.present) return this.#hostInLoop(va, size, unprivileged, access, key);
+    const { bit, tag, addend } = this.#window(key);
+    const lookUp = () => {
+      f.set(addend, call("i32", this.place.look(access, unprivileged), va, i32.const(size - 1)));
+      f.ifUnlikely(i32.and(addend.value, i32.const(1)), () => this.place.bail());
+      f.set(tag, i64.and(va, i64.const(-4096n)));
+    };
+    if (this.holds.windows & bit) f.ifUnlikely(isOutside(va, tag.value, size), lookUp);
+    else {
+      lookUp();
+      if (bit !== 1 << LAST_WINDOW) this.holds.windows |= bit;
+    }
+    return this.let(i32.add(addend.value, i32.wrap(va)));
+  }
+
+  #hostInLoop(va: I64, size: number, unprivileged: boolean, access: number, key: number): I32 {
+    const { f, windows, refill } = this.place;
+    const window = windows + key * WINDOW_SIZE;
+    this.present!.windows.add(window);
+    f.ifUnlikely(isOutside(va, i64.load(i32.const(0), window), size), () => {
+      const failed = call("i32", refill(access, unprivileged), va, i32.const(size - 1), i32.const(window));
+      f.ifUnlikely(failed, () => this.place.bail());
+    });
+    return this.let(i32.add(i32.load(i32.const(0), window + WINDOW_ADDEND), i32.wrap(va)));
+  }
+
+  /** Outside of loops: locals of the page that the present instruction's base register pointed to last; literals have one together. */
+  #window(key: number): Window {
+    let window = this.#windows.get(key);
+    if (window === undefined) {
+      const { f } = this.place;
+      // Those that have no bit left share the last one's, which is never held.
+      const bit = 1 << Math.min(this.#windows.size, LAST_WINDOW);
+      this.#windows.set(key, window = f.unscoped(() => ({ bit, tag: f.local("i64"), addend: f.local("i32") })));
+    }
+    return window;
+  }
+
+  protected override zeroable(va: I64): I32 {
+    return this.#host(va, 64, false, WRITE_ACCESS);
+  }
+}
+
+/** Whether an access is not inside of the page with this VA, all of it. */
+function isOutside(va: I64, page: I64, size: number): I32 {
+  return i64.gt_u(i64.sub(va, page), i64.const(BigInt(4096 - size)));
+}
