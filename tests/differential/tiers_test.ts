@@ -8,12 +8,13 @@ import type { Tier1 } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
 import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
 import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
 import { Random } from "../support/random.ts";
+import { loopProgram } from "./random_loops.ts";
 import { CODE, ProgramGenerator } from "./random_program.ts";
 import { differences, haveSameRam, model, Subject, type World } from "./tier_subject.ts";
 
 const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
 const INSTRUCTIONS = Number(Deno.env.get("PLUGBOARD_TIER_INSTRUCTIONS") ?? 100_000);
-const PER_PROGRAM = 4000;
+const PER_PROGRAM = 4000, PER_LOOPS = 400;
 const decoder = new Decoder(declarations, model.features);
 
 for (const tier1 of ["force", "on"] as const) {
@@ -28,30 +29,45 @@ for (const tier1 of ["force", "on"] as const) {
 Deno.test("so does tier 1 with what it kept of a run before", () => {
   const kept = new Map<string, Uint8Array>();
   const store = { read: (key: string) => kept.get(key), write: (key: string, bytes: Uint8Array) => void kept.set(key, bytes), say: fail };
-  compare("on", "kernel", INSTRUCTIONS / 4, store).save();
+  compare("on", "kernel", INSTRUCTIONS / 4, { translations: store }).save();
   assertEquals(kept.size, 3);
-  const { stats } = compare("on", "kernel", INSTRUCTIONS / 4, store);
+  const { stats } = compare("on", "kernel", INSTRUCTIONS / 4, { translations: store });
   assert(stats.bound > 20, `the programs compare nothing: ${stats.bound}`);
 });
 
 for (const world of ["kernel", "user"] as const) {
   Deno.test(`a run that a debugger stops after every few instructions leaves the same state as one that goes on, ${world} code`, () => {
-    compare("on", world, INSTRUCTIONS / 8, undefined, true);
+    compare("on", world, INSTRUCTIONS / 8, { inPieces: true });
   });
 }
 
+for (const tier1 of ["force", "on"] as const) {
+  for (const world of ["kernel", "user"] as const) {
+    Deno.test(`tier 1 ${tier1} leaves the same state as tier 0 in short loops, ${world} code`, () => {
+      const { stats } = compare(tier1, world, INSTRUCTIONS, { program: loopProgram });
+      assert(stats.unrolled > 20, "the programs compare nothing");
+    });
+  }
+}
+
+interface Comparison {
+  readonly program?: (random: Random) => { readonly first: number; readonly words: readonly number[] };
+  readonly translations?: TranslationStore;
+  readonly inPieces?: boolean;
+}
+
 /** Runs programs on both. Returns the compiler. */
-function compare(tier1: "force" | "on", world: World, instructions: number, translations?: TranslationStore, inPieces = false): Tier1 {
+function compare(tier1: "force" | "on", world: World, instructions: number, { program, translations, inPieces }: Comparison = {}): Tier1 {
   const generator = new ProgramGenerator(decoder);
   const subjects = [new Subject("off", world), new Subject(tier1, world, translations)] as const;
   const [expected, got] = subjects;
   let faults = 0;
   for (let done = 0, n = 0; done < instructions; n++) {
     const random = new Random(`${seed} tiers ${n}${world === "kernel" ? "" : world}`);
-    const { first, words } = generator.program(random);
+    const { first, words } = program?.(random) ?? generator.program(random);
     const data = new Uint8Array(0x1000).map(() => random.chance(0.3) ? random.below(256) : 0);
     for (const subject of subjects) subject.start(first, words, data);
-    const end = done + PER_PROGRAM;
+    const end = done + (program ? PER_LOOPS : PER_PROGRAM);
     while (done < end) {
       const budget = random.chance(0.3) ? 1 + random.below(4) : random.below(200);
       const pend = random.chance(0.1);

@@ -1,6 +1,7 @@
 /** Loads and stores of a region: what is asked once of a page stays at hand. */
-import { call, type I32, i32, type I64, i64 } from "../../wasm/mod.ts";
+import { call, type I32, i32, type I64, i64, type Local, type Type, type Value } from "../../wasm/mod.ts";
 import { type Held, LAST_WINDOW, type Loop, type Window } from "./held.ts";
+import { type JointChecks, type Origins, UNMOVED } from "./joint_checks.ts";
 import { NO_PAGE, READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WINDOW_SIZE, WRITE_ACCESS } from "./region_place.ts";
 import { nothingAt } from "./side_table.ts";
 import { RegionVectors } from "./vector_registers.ts";
@@ -13,6 +14,57 @@ export abstract class RegionMemory extends RegionVectors {
   /** What the present place's locals hold. */
   protected holds: Held = { registers: 0, windows: 0 };
   readonly #windows = new Map<number, Window>();
+  /** In a fast copy of a loop. */
+  #joint: JointChecks | undefined;
+  #origins = [...UNMOVED];
+
+  /** What registers are, in a fast copy or where it is chosen. */
+  protected get origins(): Origins {
+    return this.#joint ? [...this.#origins] : UNMOVED;
+  }
+
+  protected enterCopy(joint: JointChecks | undefined, origins: Origins): void {
+    this.#joint = joint;
+    if (joint) this.#origins = [...origins];
+  }
+
+  /** A general register's local is read. */
+  protected asRead(n: number, value: I64): I64 {
+    return this.#joint ? this.#joint.note(value, this.#origins[n]) : value;
+  }
+
+  /** It gets a value. */
+  protected noteWrite(n: number, value: I64): void {
+    this.#origins[n] = this.#joint?.originOf(value);
+  }
+
+  override let<T extends Type>(value: Value<T>): Value<T> {
+    const local = super.let(value);
+    return this.#joint ? this.#joint.note(local, this.#joint.originOf(value)) : local;
+  }
+
+  /** What `body` emits may be skipped: it checks its accesses, and what it writes is unknown. */
+  protected skippable(body: () => void): void {
+    const joint = this.#joint;
+    this.#joint = undefined;
+    body();
+    this.#joint = joint;
+  }
+
+  /** Whether all accesses that are checked together are in the pages of their windows; where they are in the host's memory. */
+  writeJointChecks({ groups }: JointChecks, areInside: Local<"i32">): void {
+    const { f } = this.place;
+    f.set(areInside, i32.const(1));
+    for (const { register, window, low, high, host } of groups) {
+      const at = this.localOf(register).value;
+      const from = i64.add(at, i64.const(BigInt(low)));
+      f.set(areInside, i32.and(areInside.value, i32.eqz(isOutside(from, i64.load(i32.const(0), window), high - low))));
+      f.set(host, i32.add(i32.load(i32.const(0), window + WINDOW_ADDEND), i32.wrap(at)));
+    }
+  }
+
+  /** Of a general register. */
+  protected abstract localOf(n: number): Local<"i64">;
 
   /** Before a loop; at a place for what is known later. */
   protected emptyWindows({ windows }: Loop): void {
@@ -67,7 +119,13 @@ export abstract class RegionMemory extends RegionVectors {
   #hostInLoop(va: I64, size: number, unprivileged: boolean, access: number, key: number): I32 {
     const { f, windows, refill } = this.place;
     const window = windows + key * WINDOW_SIZE;
-    this.present!.windows.add(window);
+    const loop = this.present!;
+    loop.windows.add(window);
+    const joint = unprivileged ? undefined : this.#joint?.access(va, size, window, () => f.unscoped(() => f.local("i32")));
+    if (joint) {
+      loop.used |= 1 << joint.register;
+      return joint.host;
+    }
     f.ifUnlikely(isOutside(va, i64.load(i32.const(0), window), size), () => {
       const failed = call("i32", refill(access, unprivileged), va, i32.const(size - 1), i32.const(window));
       f.ifUnlikely(failed, () => this.place.bail());

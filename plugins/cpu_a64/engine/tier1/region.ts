@@ -1,22 +1,29 @@
 /** Compiles a region: basic blocks become a function that runs until it must leave. */
 import type { Decoder } from "../../isa/decoder.ts";
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
-import { type FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
+import { FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { DTLB_SIZE, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE } from "../layout.ts";
-import type { Block, Graph } from "./discover.ts";
+import type { Graph } from "./discover.ts";
 import { type Held, Loop, NOTHING } from "./held.ts";
+import { common, JointChecks, UNMOVED } from "./joint_checks.ts";
 import type { RegionModule } from "./region_module.ts";
 import type { RegionPlace } from "./region_place.ts";
-import { RegionSemantics } from "./semantics.ts";
+import { type Facts, RegionSemantics } from "./semantics.ts";
 import { Kind } from "./flags.ts";
 import { writeStructure } from "./structure.ts";
+import { firstOf, unroll, type UnrolledGraph } from "./unroll.ts";
 
 /** Fewest instructions that a region is entered with: one alone is a step, which the interpreter takes. */
 const LEAST_BUDGET = 2;
 /** Most pages of a region; where in its code for a place the number of the page is. */
 export const MAX_PAGES = 32;
 const PAGE_SHIFT = 10;
+/** Fewest accesses that are checked together in each iteration of a loop that has fast copies. */
+const LEAST_GAIN = 2;
+
+/** Nothing is known where edges of any kind lead to. */
+const UNKNOWN: Facts = { flags: undefined, origins: UNMOVED };
 
 /** What a region is made of. */
 export interface RegionSource {
@@ -34,6 +41,8 @@ export interface WrittenRegion {
   readonly exits: ReadonlySet<number>;
   /** Its pages, by their distances from the head's, in the order in which its code looks for their records in the table of pages. */
   readonly pages: readonly number[];
+  /** Loops that have fast copies. */
+  readonly unrolled: number;
 }
 
 /**
@@ -43,7 +52,7 @@ export interface WrittenRegion {
 export function writeRegion(f: FunctionBuilder, source: RegionSource): WrittenRegion {
   const writer = new RegionWriter(f, source);
   writer.write();
-  return { exits: writer.exits, pages: writer.pages };
+  return { exits: writer.exits, pages: writer.pages, unrolled: writer.unrolled };
 }
 
 /** Where to leave by: before an instruction that the interpreter must execute, and for a target elsewhere. */
@@ -58,12 +67,16 @@ class RegionWriter {
   readonly #pageVa;
   readonly #target;
   readonly #fpEnabled;
+  readonly #place: RegionPlace;
   readonly #semantics: RegionSemantics;
+  readonly #graph: UnrolledGraph;
+  /** By the block that chooses fast copies. */
+  readonly #joints = new Map<number, JointChecks>();
   /** Where to leave by, from the present place: a loop has its own. */
   #exits!: Exits;
   readonly #loops = new Map<number, { readonly loop: Loop; readonly exits: Exits }>();
-  /** What set the flags, where a block begins: `undefined` when edges that lead there differ. */
-  readonly #flagsBefore = new Map<number, number | undefined>();
+  /** What is known where a block begins: what all edges that lead there have in common. */
+  readonly #before = new Map<number, Facts>();
   /** At the end of each block. */
   readonly #heldAfter = new Map<number, Held>();
   /** Of the present block: what is left of its instructions, the present one included. */
@@ -84,7 +97,7 @@ class RegionWriter {
       throw new Error("a region has no records");
     };
     const { module } = source;
-    const place: RegionPlace = {
+    this.#place = {
       f,
       imports: module.imports,
       look: (access, unprivileged) => module.look(access, unprivileged),
@@ -104,7 +117,30 @@ class RegionWriter {
       branch: nowhere,
       bail: () => this.#bailHere(),
     };
-    this.#semantics = new RegionSemantics(place, source.environment, source.decoder.decode(0)!);
+    this.#semantics = this.#semanticsAt(this.#place);
+    this.#graph = unroll(source.graph, (blocks) => this.#gains(blocks));
+  }
+
+  #semanticsAt(place: RegionPlace): RegionSemantics {
+    return new RegionSemantics(place, this.source.environment, this.source.decoder.decode(0)!);
+  }
+
+  /** Whether a loop, its head first, gains by fast copies: it is written once for nothing. */
+  #gains(blocks: readonly number[]): boolean {
+    const { source } = this;
+    const semantics = this.#semanticsAt({ ...this.#place, f: new FunctionBuilder(["i32"], "i32"), bail() {} });
+    const joint = new JointChecks(), loop = new Loop(NOTHING), before = new Map<number, Facts>();
+    for (const number of blocks) {
+      const { count, successors } = source.graph.blocks.get(number)!;
+      semantics.enter({ held: NOTHING, loop, joint, facts: before.get(number) ?? UNKNOWN });
+      for (let i = 0; i < count; i++) {
+        const decoded = source.decoder.decode(source.wordAt(number + i));
+        if (decoded === undefined) return false;
+        semantics.instruction(decoded, 0);
+      }
+      for (const to of successors) before.set(to, bothOf(semantics.facts, before.get(to)));
+    }
+    return joint.steady(before.get(blocks[0])!.origins) >= LEAST_GAIN;
   }
 
   write(): void {
@@ -120,19 +156,24 @@ class RegionWriter {
     f.block((leave) => {
       f.block((bail) => {
         const outside = this.#exits = { bail, leave };
-        writeStructure(f, source.graph, {
+        writeStructure(f, this.#graph, {
           begin: (block, dominator, isLoop, loop) => {
             const inside = loop === undefined ? undefined : this.#loops.get(loop)!;
             this.#exits = inside?.exits ?? outside;
-            semantics.enter(dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!, inside?.loop);
-            semantics.flags.known = isLoop ? undefined : dominator === undefined ? Kind.block : this.#flagsBefore.get(block);
+            const before = dominator === undefined ? { ...UNKNOWN, flags: Kind.block } : this.#before.get(block);
+            semantics.enter({
+              held: dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!,
+              loop: inside?.loop,
+              joint: this.#jointOf(block),
+              facts: isLoop || before === undefined ? UNKNOWN : before,
+            });
           },
           loop: (header, dominator, body) => this.#loop(header, dominator, outside, body),
           leaveLoop: () => semantics.storeFor(semantics.loop!),
           check: (block, path) => this.#check(block, path),
-          body: (block, edge) => this.#body(source.graph.blocks.get(block)!, edge),
-          cross: (from, to) => this.#cross(from, to),
-          leave: (_from, target) => this.#leaveTo(target),
+          body: (block, edge) => this.#body(block, edge),
+          cross: (from, to) => this.#cross(firstOf(from), firstOf(to)),
+          leave: (_from, target) => this.#leaveTo(firstOf(target)),
         });
       });
       // By how much the budget is to be corrected.
@@ -165,29 +206,36 @@ class RegionWriter {
   #check(block: number, path: number): void {
     const { f } = this;
     f.ifUnlikely(i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET))), () => {
-      f.set(this.#code, i32.const(this.#codeOf(block)));
+      f.set(this.#code, i32.const(this.#codeOf(firstOf(block))));
       f.br(this.#exits.bail);
     });
   }
 
-  #body(block: Block, take: (target: number) => void): void {
+  #jointOf(block: number): JointChecks | undefined {
+    const chooser = this.#graph.chosenBy(block);
+    return chooser === undefined ? undefined : this.#joints.get(chooser);
+  }
+
+  #body(number: number, take: (block: number) => void): void {
     const { f, source } = this;
+    const block = this.#graph.blocks.get(number)!;
     const semantics = this.#semantics;
     const budget = f.params[0] as Local<"i32">;
-    const exits = this.#exits, { loop } = semantics;
+    const exits = this.#exits, { loop } = semantics, joint = this.#jointOf(number);
     // What comes behind an edge may be written within it.
-    const edge = (target: number) => {
-      const held = semantics.held, flags = semantics.flags.known;
-      const before = this.#flagsBefore;
-      before.set(target, !before.has(target) || before.get(target) === flags ? flags : undefined);
-      take(target);
+    const edgeTo = (to: number) => {
+      const { held, facts } = semantics;
+      this.#before.set(to, bothOf(facts, this.#before.get(to)));
+      take(to);
       this.#exits = exits;
-      semantics.enter(held, loop);
-      semantics.flags.known = flags;
+      semantics.enter({ held, loop, joint, facts });
     };
+    const choice = this.#graph.choice(number);
+    if (choice) return this.#choose(number, choice, edgeTo);
+    const edge = (target: number) => edgeTo(this.#graph.target(number, target));
     f.set(budget, i32.sub(budget.value as I32, i32.const(block.count)));
     // Should it leave in its middle: what it dominates is written all the same, though nothing leads there.
-    this.#heldAfter.set(block.first, NOTHING);
+    this.#heldAfter.set(number, NOTHING);
     let fpChecked = false;
     for (let i = 0; i < block.count; i++) {
       this.#index = block.first + i;
@@ -201,7 +249,7 @@ class RegionWriter {
       semantics.instruction(decoded, this.#index * 4);
       if (semantics.ending?.kind === "left") return;
     }
-    this.#heldAfter.set(block.first, semantics.held);
+    this.#heldAfter.set(number, semantics.held);
     const { ending } = semantics;
     const { ending: known } = block;
     if (known.kind === "next") return edge(block.first + block.count);
@@ -215,6 +263,19 @@ class RegionWriter {
     f.set(this.#target, ending.target);
     if (known.kind === "return") this.#returnTo(edge);
     this.#leaveToVa(this.#target.value);
+  }
+
+  /** Fast copies, if all that they check together holds, or the slow one. */
+  #choose(number: number, { fast, slow }: { readonly fast: number; readonly slow: number }, edge: (block: number) => void): void {
+    const { f } = this;
+    const semantics = this.#semantics;
+    const joint = new JointChecks();
+    const areInside = f.unscoped(() => f.local("i32"));
+    this.#joints.set(number, joint);
+    this.#heldAfter.set(number, semantics.held);
+    f.later(() => semantics.writeJointChecks(joint, areInside));
+    f.if(areInside.value, () => edge(fast));
+    edge(slow);
   }
 
   /** A return: to the call's next instruction, if the call was made here. */
@@ -252,6 +313,10 @@ class RegionWriter {
     const number = this.#pages.length;
     const local = () => this.f.unscoped(() => this.f.local("i32"));
     return this.#pages.push({ page, found: number === 0 ? undefined : local() }) - 1;
+  }
+
+  get unrolled(): number {
+    return this.#joints.size;
   }
 
   get pages(): readonly number[] {
@@ -304,4 +369,10 @@ class RegionWriter {
     f.set(this.#target, target);
     f.br(this.#exits.leave);
   }
+}
+
+/** What both know. */
+function bothOf(one: Facts, other: Facts | undefined): Facts {
+  if (other === undefined) return one;
+  return { flags: one.flags === other.flags ? one.flags : undefined, origins: common(one.origins, other.origins) };
 }

@@ -14,11 +14,30 @@ import { registers } from "../../sysregs/mod.ts";
 import { InlineRegisters } from "./system_registers.ts";
 import { Flags, Kind } from "./flags.ts";
 import type { Ending, RegionPlace } from "./region_place.ts";
+import type { JointChecks, Origins } from "./joint_checks.ts";
 import { RegionMemory } from "./memory.ts";
 import { type Held, type Loop, members } from "./held.ts";
 
 /** SP among the registers; XZR has the number too, by the other accessors. */
 const SP = 31;
+
+/** What is known of a place, whichever way it is reached. */
+export interface Facts {
+  /** What set the flags. */
+  readonly flags: number | undefined;
+  /** What general registers are, in a fast copy of a loop. */
+  readonly origins: Origins;
+}
+
+/** Where a block begins, or goes on. */
+export interface Whereabouts {
+  readonly held: Held;
+  /** The outermost loop that it is in. */
+  readonly loop: Loop | undefined;
+  /** In a fast copy of a loop: what its copies have in common. */
+  readonly joint: JointChecks | undefined;
+  readonly facts: Facts;
+}
 
 /** Emits the instructions of a region, one after the other. */
 export class RegionSemantics extends RegionMemory {
@@ -49,10 +68,17 @@ export class RegionSemantics extends RegionMemory {
     this.place.f.scope(() => declaration.emit(this, values as Readonly<Record<string, number & Field>>));
   }
 
-  /** A block begins, in a loop or none. */
-  enter(held: Held, loop: Loop | undefined): void {
+  /** What comes next stands here. */
+  enter({ held, loop, joint, facts }: Whereabouts): void {
     this.holds = { ...held };
     this.present = loop;
+    this.flags.known = facts.flags;
+    this.enterCopy(joint, facts.origins);
+  }
+
+  /** What is known behind the instructions so far. */
+  get facts(): Facts {
+    return { flags: this.flags.known, origins: this.origins };
   }
 
   /** The outermost loop that the present place is in. */
@@ -71,7 +97,7 @@ export class RegionSemantics extends RegionMemory {
   loadFor(loop: Loop): void {
     const { f } = this.place;
     f.later(() => {
-      for (const n of members(loop.used & ~loop.before.registers)) f.set(this.#local(n), this.load64(offsetOf(n)));
+      for (const n of members(loop.used & ~loop.before.registers)) f.set(this.localOf(n), this.load64(offsetOf(n)));
       this.loadVectors(loop);
       this.emptyWindows(loop);
     });
@@ -80,13 +106,12 @@ export class RegionSemantics extends RegionMemory {
   /** After a loop: stores what it wrote. */
   storeFor(loop: Loop): void {
     this.place.f.later(() => {
-      for (const n of members(loop.written)) this.store64(offsetOf(n), this.#local(n).value);
+      for (const n of members(loop.written)) this.store64(offsetOf(n), this.localOf(n).value);
       this.storeVectors(loop);
     });
   }
 
-  /** A general register's. */
-  #local(n: number): Local<"i64"> {
+  protected override localOf(n: number): Local<"i64"> {
     return this.#locals[n] ??= this.place.f.unscoped(() => this.place.f.local("i64"));
   }
 
@@ -95,10 +120,10 @@ export class RegionSemantics extends RegionMemory {
     const bit = 1 << n;
     if (this.present) this.present.used |= bit;
     else if (!(this.holds.registers & bit)) {
-      this.place.f.set(this.#local(n), this.load64(offsetOf(n)));
+      this.place.f.set(this.localOf(n), this.load64(offsetOf(n)));
       this.holds.registers |= bit;
     }
-    return this.#local(n).value;
+    return this.asRead(n, this.localOf(n).value);
   }
 
   protected override fieldsOf(): Raw<string> {
@@ -111,13 +136,14 @@ export class RegionSemantics extends RegionMemory {
 
   #write(n: number, value: I64): void {
     const bit = 1 << n;
-    this.place.f.set(this.#local(n), value);
+    this.place.f.set(this.localOf(n), value);
+    this.noteWrite(n, value);
     if (this.present) {
       // Where it leaves, all that it may have written is stored.
       this.present.used |= bit;
       this.present.written |= bit;
     } else {
-      this.store64(offsetOf(n), this.#local(n).value);
+      this.store64(offsetOf(n), this.localOf(n).value);
       this.holds.registers |= bit;
     }
   }
@@ -264,7 +290,7 @@ export class RegionSemantics extends RegionMemory {
   #sometimes(body: () => void): void {
     this.#depth++;
     const held = { ...this.holds };
-    body();
+    this.skippable(body);
     this.holds = held;
     this.#depth--;
   }

@@ -33,16 +33,11 @@ export interface BlockWriter {
 export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWriter): void {
   const { order, number } = reversePostorder(graph);
   const parent = dominators(graph, order, number);
-  const dominates = (a: number, b: number): boolean => {
-    while (number.get(b)! > number.get(a)!) b = parent.get(b)!;
-    return a === b;
-  };
+  const { heads: loops, dominates } = loopsOf(graph, order, number, parent);
   const forwardEdges = new Map<number, number>();
-  const loops = new Set<number>();
   for (const from of order) {
     for (const to of graph.blocks.get(from)!.successors) {
       if (number.get(to)! > number.get(from)!) forwardEdges.set(to, (forwardEdges.get(to) ?? 0) + 1);
-      else if (dominates(to, from)) loops.add(to);
     }
   }
   const isMerge = (block: number) => (forwardEdges.get(block) ?? 0) > 1;
@@ -108,7 +103,27 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
   tree(graph.head);
 }
 
-function reversePostorder(graph: Graph): { order: number[]; number: Map<number, number> } {
+/** Heads of loops: targets of edges from blocks that they dominate. */
+export function loopsOf(
+  graph: Graph,
+  order: readonly number[],
+  number: ReadonlyMap<number, number>,
+  parent: ReadonlyMap<number, number>,
+): { heads: Set<number>; dominates: (a: number, b: number) => boolean } {
+  const dominates = (a: number, b: number): boolean => {
+    while (number.get(b)! > number.get(a)!) b = parent.get(b)!;
+    return a === b;
+  };
+  const heads = new Set<number>();
+  for (const from of order) {
+    for (const to of graph.blocks.get(from)!.successors) {
+      if (number.get(to)! <= number.get(from)! && dominates(to, from)) heads.add(to);
+    }
+  }
+  return { heads, dominates };
+}
+
+export function reversePostorder(graph: Graph): { order: number[]; number: Map<number, number> } {
   const order: number[] = [];
   const seen = new Set([graph.head]);
   const stack: { block: number; next: number }[] = [{ block: graph.head, next: 0 }];
@@ -142,7 +157,7 @@ function predecessorsOf(graph: Graph, order: readonly number[]): Map<number, num
 }
 
 /** The immediate dominator of each block (K. Cooper, T. Harvey, K. Kennedy, "A Simple, Fast Dominance Algorithm"). */
-function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
+export function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
   const predecessors = predecessorsOf(graph, order);
   const parent = new Map([[graph.head, graph.head]]);
   for (let changed = true; changed;) {
@@ -170,7 +185,7 @@ function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<
 }
 
 /** For each block in a loop the heads of the loops that it is in, the outermost first. */
-function loopNests(
+export function loopNests(
   graph: Graph,
   order: readonly number[],
   loops: ReadonlySet<number>,

@@ -77,7 +77,7 @@ export class Tier1 {
   readonly #attempts = new Map<number, number>();
   readonly #detours: Detours;
   readonly hotness: Hotness | undefined;
-  readonly stats = { regions: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0 };
+  readonly stats = { regions: 0, unrolled: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
@@ -243,6 +243,7 @@ export class Tier1 {
     const translations = plans.map(({ graph, head, wordAt }, i): Translation => {
       let written!: WrittenRegion;
       const code = module.region(numbers[i], (f) => written = writeRegion(f, { graph, wordAt, decoder, environment, module }));
+      this.stats.unrolled += written.unrolled;
       const spans = [...graph.blocks.values()].map(({ first, count }) => ({ first, count }));
       // Blocks that nothing leads to have no code.
       const pages = [...new Set([...written.pages, ...spans.map(({ first }) => Math.floor(first / RECORDS_PER_PAGE))])];
