@@ -3,6 +3,8 @@ import { type I32, i32, type I64, i64, type Local, type Value } from "../../wasm
 
 /** Most bytes from the first to the end of the last access that are checked together. */
 const MAX_SPAN = 1024;
+/** Farthest from where the register pointed to. */
+const MAX_DISTANCE = 1 << 20;
 
 const ZERO = i64.const(0n);
 const ADD = i64.add(ZERO, ZERO).opcode, SUB = i64.sub(ZERO, ZERO).opcode;
@@ -57,7 +59,7 @@ export class JointChecks {
   /** Host address of an access, checked with others; `undefined`: it is to be checked by itself. */
   access(va: I64, size: number, window: number, local: () => Local<"i32">): { readonly host: I32; readonly register: number } | undefined {
     const origin = this.originOf(va);
-    if (origin === undefined) return undefined;
+    if (origin === undefined || Math.abs(origin.distance) > MAX_DISTANCE) return undefined;
     const { register, distance } = origin;
     let group = this.groups.find((other) => other.register === register && other.window === window);
     const low = Math.min(distance, group?.low ?? distance), high = Math.max(distance + size, group?.high ?? distance);

@@ -65,6 +65,8 @@ export function unroll(graph: Graph, gains: (blocks: readonly number[]) => boole
 
 /** Loops that have no other in them, and that only branches leave. */
 function innermostLoops(graph: Graph): { readonly head: number; readonly blocks: number[]; readonly count: number }[] {
+  // Most regions have none: no edge leads back.
+  if ([...graph.blocks.values()].every(({ first, successors }) => successors.every((to) => to > first))) return [];
   const { order, number } = reversePostorder(graph);
   const { heads, dominates } = loopsOf(graph, order, number, dominators(graph, order, number));
   const nests = loopNests(graph, order, heads, dominates);
