@@ -1,6 +1,7 @@
 /** The state block of the physical CPU in the shared memory, with typed views. The memory never grows, so they are made once. */
 import * as at from "../state.ts";
 import type { StateBlock } from "../sysregs/mod.ts";
+import { ELSEWHERE } from "./layout.ts";
 
 /** Views of the shared memory and the place of the block in it. */
 export class Block implements StateBlock {
@@ -50,6 +51,12 @@ export class Block implements StateBlock {
     const i = this.base + (offset >>> 2);
     this.words[i] = lo;
     this.words[i + 1] = hi;
+  }
+
+  /** The run goes on at a branch to this address, and looks its page up, whichever was present. */
+  branchAnew(lo: number, hi: number): void {
+    this.setPair(at.TARGET, lo, hi);
+    this.setPair(at.PAGE_VA, lo ^ ELSEWHERE, hi);
   }
 
   /** A general register by halves; 31 is zero. */

@@ -21,7 +21,7 @@ import { GicCpuInterface } from "./gic_cpu_interface.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
 import { InterruptLines } from "./interrupt_lines.ts";
 import type { Interpreter } from "./interpreter.ts";
-import { ELSEWHERE, Status } from "./layout.ts";
+import { Status } from "./layout.ts";
 import type { Tier1 } from "./tier1/tier1.ts";
 import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -379,8 +379,7 @@ export class Cpu {
     if (exceptions.loop.isLooping || exceptions.stepState() !== "inactive" || this.lines.isTaken) return 0;
     this.#redirected = false;
     this.context.enterLevel();
-    block.setPair(at.TARGET, block.get(at.PC), block.get(at.PC + 4));
-    block.setPair(at.PAGE_VA, block.get(at.PC) ^ ELSEWHERE, block.get(at.PC + 4));
+    block.branchAnew(block.get(at.PC), block.get(at.PC + 4));
     return 1;
   }
 

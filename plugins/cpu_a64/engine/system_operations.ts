@@ -5,7 +5,7 @@ import { instructionAccess, packedOfInstruction, registerOffset, type SystemInst
 import type { Block } from "./block.ts";
 import type { TranslationContext } from "./context.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
-import { ELSEWHERE, Status } from "./layout.ts";
+import { Status } from "./layout.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { switchSp } from "./pstate.ts";
 import { Effect, type Registers } from "./registers.ts";
@@ -160,9 +160,7 @@ export class SystemOperations {
   #lookAnew(): number {
     const { block } = this.parts;
     const lo = block.get(at.PC) + 4;
-    const hi = block.get(at.PC + 4) + (lo > 0xffff_ffff ? 1 : 0);
-    block.setPair(at.TARGET, lo, hi);
-    block.setPair(at.PAGE_VA, lo ^ ELSEWHERE, hi);
+    block.branchAnew(lo, block.get(at.PC + 4) + (lo > 0xffff_ffff ? 1 : 0));
     return Status.branch;
   }
 

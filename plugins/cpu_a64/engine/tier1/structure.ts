@@ -5,7 +5,7 @@
  * loop.
  */
 import type { FunctionBuilder, Label } from "../../wasm/mod.ts";
-import type { Graph } from "./discover.ts";
+import type { FlowGraph } from "./control_flow.ts";
 
 /** What writes the blocks. Edges are taken through the structure. */
 export interface BlockWriter {
@@ -30,10 +30,8 @@ export interface BlockWriter {
 }
 
 /** Writes a graph's code into `f`. Every path ends by a jump. */
-export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWriter): void {
-  const { order, number } = reversePostorder(graph);
-  const parent = dominators(graph, order, number);
-  const { heads: loops, dominates } = loopsOf(graph, order, number, parent);
+export function writeStructure(f: FunctionBuilder, graph: FlowGraph, writer: BlockWriter): void {
+  const { order, number, parent, loops, nests, dominates } = graph.flow;
   const forwardEdges = new Map<number, number>();
   for (const from of order) {
     for (const to of graph.blocks.get(from)!.successors) {
@@ -41,8 +39,7 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
     }
   }
   const isMerge = (block: number) => (forwardEdges.get(block) ?? 0) > 1;
-  const paths = longestPaths(graph, order, number, loops);
-  const nests = loopNests(graph, order, loops, dominates);
+  const paths = longestPaths(graph);
   // Blocks that are branched to, by where they stand: behind others that a block dominates, or behind a loop.
   const children = new Map<number, number[]>(), behind = new Map<number, number[]>();
   const hasLabel = new Set<number>();
@@ -103,126 +100,11 @@ export function writeStructure(f: FunctionBuilder, graph: Graph, writer: BlockWr
   tree(graph.head);
 }
 
-/** Heads of loops: targets of edges from blocks that they dominate. */
-export function loopsOf(
-  graph: Graph,
-  order: readonly number[],
-  number: ReadonlyMap<number, number>,
-  parent: ReadonlyMap<number, number>,
-): { heads: Set<number>; dominates: (a: number, b: number) => boolean } {
-  const dominates = (a: number, b: number): boolean => {
-    while (number.get(b)! > number.get(a)!) b = parent.get(b)!;
-    return a === b;
-  };
-  const heads = new Set<number>();
-  for (const from of order) {
-    for (const to of graph.blocks.get(from)!.successors) {
-      if (number.get(to)! <= number.get(from)! && dominates(to, from)) heads.add(to);
-    }
-  }
-  return { heads, dominates };
-}
-
-export function reversePostorder(graph: Graph): { order: number[]; number: Map<number, number> } {
-  const order: number[] = [];
-  const seen = new Set([graph.head]);
-  const stack: { block: number; next: number }[] = [{ block: graph.head, next: 0 }];
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1];
-    const { successors } = graph.blocks.get(top.block)!;
-    if (top.next === successors.length) {
-      order.push(top.block);
-      stack.pop();
-      continue;
-    }
-    const to = successors[top.next++];
-    if (seen.has(to)) continue;
-    seen.add(to);
-    stack.push({ block: to, next: 0 });
-  }
-  order.reverse();
-  return { order, number: new Map(order.map((block, i) => [block, i])) };
-}
-
-function predecessorsOf(graph: Graph, order: readonly number[]): Map<number, number[]> {
-  const predecessors = new Map<number, number[]>();
-  for (const from of order) {
-    for (const to of graph.blocks.get(from)!.successors) {
-      const list = predecessors.get(to);
-      if (list) list.push(from);
-      else predecessors.set(to, [from]);
-    }
-  }
-  return predecessors;
-}
-
-/** The immediate dominator of each block (K. Cooper, T. Harvey, K. Kennedy, "A Simple, Fast Dominance Algorithm"). */
-export function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
-  const predecessors = predecessorsOf(graph, order);
-  const parent = new Map([[graph.head, graph.head]]);
-  for (let changed = true; changed;) {
-    changed = false;
-    for (const block of order) {
-      if (block === graph.head) continue;
-      let found: number | undefined;
-      for (let from of predecessors.get(block)!) {
-        if (!parent.has(from)) continue;
-        if (found === undefined) {
-          found = from;
-          continue;
-        }
-        while (from !== found) {
-          while (number.get(from)! > number.get(found)!) from = parent.get(from)!;
-          while (number.get(found)! > number.get(from)!) found = parent.get(found)!;
-        }
-      }
-      if (parent.get(block) === found) continue;
-      parent.set(block, found!);
-      changed = true;
-    }
-  }
-  return parent;
-}
-
-/** For each block in a loop the heads of the loops that it is in, the outermost first. */
-export function loopNests(
-  graph: Graph,
-  order: readonly number[],
-  loops: ReadonlySet<number>,
-  dominates: (a: number, b: number) => boolean,
-): ReadonlyMap<number, readonly number[]> {
-  const predecessors = predecessorsOf(graph, order);
-  const nests = new Map<number, number[]>();
-  // In reverse postorder a loop's head comes before those of the loops in it.
-  for (const header of order) {
-    if (!loops.has(header)) continue;
-    // Backwards from the edges that close the loop: its head dominates all that is met.
-    const members = new Set([header]);
-    const stack = predecessors.get(header)!.filter((from) => dominates(header, from));
-    for (let block = stack.pop(); block !== undefined; block = stack.pop()) {
-      if (members.has(block)) continue;
-      members.add(block);
-      stack.push(...predecessors.get(block) ?? []);
-    }
-    for (const block of members) {
-      const nest = nests.get(block);
-      if (nest) nest.push(header);
-      else nests.set(block, [header]);
-    }
-  }
-  return nests;
-}
-
 /** Most instructions from a block's start to the next head of a loop, or out. */
-function longestPaths(
-  graph: Graph,
-  order: readonly number[],
-  number: ReadonlyMap<number, number>,
-  loops: ReadonlySet<number>,
-): Map<number, number> {
+function longestPaths({ blocks, flow: { order, number, loops } }: FlowGraph): Map<number, number> {
   const paths = new Map<number, number>();
   for (let i = order.length - 1; i >= 0; i--) {
-    const block = graph.blocks.get(order[i])!;
+    const block = blocks.get(order[i])!;
     let longest = 0;
     for (const to of block.successors) {
       if (number.get(to)! > i && !loops.has(to)) longest = Math.max(longest, paths.get(to)!);

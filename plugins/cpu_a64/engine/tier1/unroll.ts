@@ -2,8 +2,8 @@
  * Short loops twice: as they are, and several times in a row for iterations in which registers stay in pages that were met, so that accesses
  * by them need no checks of their own. A choice between both heads the loop.
  */
+import { type ControlFlow, controlFlow, type FlowGraph } from "./control_flow.ts";
 import type { Block, Graph } from "./discover.ts";
-import { dominators, loopNests, loopsOf, reversePostorder } from "./structure.ts";
 
 /** Most instructions of a loop that has fast copies, and of these together if there are several. */
 const MAX_LOOP = 32, MAX_COPIED = 48;
@@ -12,7 +12,7 @@ const MAX_COPIES = 4;
 const APART = 2 ** 32;
 
 /** A graph in which blocks may be several times. The slow copy has the numbers of its instructions. */
-export interface UnrolledGraph extends Graph {
+export interface UnrolledGraph extends FlowGraph {
   /** The block that an edge leads to: `to` is an instruction. */
   target(from: number, to: number): number;
   /** The block has no instructions, but chooses between these. */
@@ -34,10 +34,12 @@ function copyOf(block: number): number {
 /** Copies innermost loops that gain by it. @param gains for the blocks of a loop, its head first, each behind those that lead to it */
 export function unroll(graph: Graph, gains: (blocks: readonly number[]) => boolean): UnrolledGraph {
   const copied = new Map<number, { readonly head: number; readonly copies: number }>();
-  for (const { head, blocks, count } of innermostLoops(graph)) {
-    if (count > MAX_LOOP || !gains(blocks)) continue;
+  const flow = controlFlow(graph);
+  for (const members of innermostLoops(graph, flow)) {
+    const count = members.reduce((sum, block) => sum + graph.blocks.get(block)!.count, 0);
+    if (count > MAX_LOOP || !gains(members)) continue;
     const copies = Math.max(1, Math.min(MAX_COPIES, Math.floor(MAX_COPIED / count)));
-    for (const block of blocks) copied.set(block, { head, copies });
+    for (const block of members) copied.set(block, { head: members[0], copies });
   }
   const choiceAt = (head: number) => head + (copied.get(head)!.copies + 1) * APART;
   const isHead = (first: number) => copied.get(first)?.head === first;
@@ -52,6 +54,7 @@ export function unroll(graph: Graph, gains: (blocks: readonly number[]) => boole
     return isHead(first) && block === choiceAt(first) ? { fast: first + APART, slow: first } : undefined;
   };
   const chosenBy = (block: number) => copyOf(block) === 0 || choice(block) ? undefined : choiceAt(copied.get(firstOf(block))!.head);
+  if (copied.size === 0) return { ...graph, flow, target, choice, chosenBy };
   const blocks = new Map<number, Block>();
   for (const [first, block] of graph.blocks) {
     for (let copy = 0; copy <= (copied.get(first)?.copies ?? 0); copy++) {
@@ -60,31 +63,17 @@ export function unroll(graph: Graph, gains: (blocks: readonly number[]) => boole
     }
     if (isHead(first)) blocks.set(choiceAt(first), { first, count: 0, ending: { kind: "next" }, successors: [first + APART, first] });
   }
-  return { ...graph, head: isHead(graph.head) ? choiceAt(graph.head) : graph.head, blocks, target, choice, chosenBy };
+  const copies = { ...graph, head: isHead(graph.head) ? choiceAt(graph.head) : graph.head, blocks };
+  return { ...copies, flow: controlFlow(copies), target, choice, chosenBy };
 }
 
-/** Loops that have no other in them, and that only branches leave. */
-function innermostLoops(graph: Graph): { readonly head: number; readonly blocks: number[]; readonly count: number }[] {
-  // Most regions have none: no edge leads back.
-  if ([...graph.blocks.values()].every(({ first, successors }) => successors.every((to) => to > first))) return [];
-  const { order, number } = reversePostorder(graph);
-  const { heads, dominates } = loopsOf(graph, order, number, dominators(graph, order, number));
-  const nests = loopNests(graph, order, heads, dominates);
-  const loops = new Map<
-    number,
-    { readonly head: number; readonly blocks: number[]; count: number; isInnermost: boolean; isClosed: boolean }
-  >();
-  for (const block of order) {
-    const { count, ending: { kind } } = graph.blocks.get(block)!;
-    const nest = nests.get(block) ?? [];
-    for (const head of nest) {
-      let loop = loops.get(head);
-      if (!loop) loops.set(head, loop = { head, blocks: [], count: 0, isInnermost: true, isClosed: true });
-      loop.blocks.push(block);
-      loop.count += count;
-      loop.isInnermost &&= head === nest.at(-1);
-      loop.isClosed &&= kind !== "return" && kind !== "leave";
-    }
-  }
-  return [...loops.values()].filter(({ isInnermost, isClosed }) => isInnermost && isClosed);
+/** The blocks of each loop that has no other in it, and that only direct branches leave; its head first. */
+function innermostLoops({ blocks }: Graph, { order, loops, nests }: ControlFlow): number[][] {
+  const isIn = (block: number, head: number) => nests.get(block)?.includes(head) ?? false;
+  const isFit = (block: number, head: number) =>
+    nests.get(block)!.at(-1) === head && !["return", "leave"].includes(blocks.get(block)!.ending.kind);
+  return [...loops]
+    .map((head) => ({ head, members: order.filter((block) => isIn(block, head)) }))
+    .filter(({ head, members }) => members.every((block) => isFit(block, head)))
+    .map(({ members }) => members);
 }
