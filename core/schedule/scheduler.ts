@@ -13,7 +13,7 @@ import type { ParallelCpus } from "../arch/parallel_cpus.ts";
 import { ParallelRounds } from "./parallel/rounds.ts";
 import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
-import { type Pcpu, quantumOf, type SchedulerEnvironment, type SchedulerParts, type Scheduling } from "./scheduling.ts";
+import { type Pcpu, quantumOf, type SchedulerEnvironment, type SchedulerParts, type Scheduling, TRAP_COST } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate } from "./virtual_clock.ts";
 
@@ -265,8 +265,8 @@ export class Scheduler implements VcpuListener, Scheduling {
         if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
         continue;
       }
-      const { used, what } = yield* this.#use(pcpu, vcpu, left, pace);
-      left -= used;
+      const { spent, what } = yield* this.#use(pcpu, vcpu, left, pace, alone ? TRAP_COST : 0);
+      left -= spent;
       if (pcpu.vcpu !== vcpu) continue;
       if (vcpu.power !== "runnable") {
         this.#release(pcpu);
@@ -305,13 +305,13 @@ export class Scheduler implements VcpuListener, Scheduling {
     return count;
   }
 
-  /** Runs a vCPU until its turn is over or it leaves. */
-  *#use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate): Generator<void, { readonly used: number; readonly what: Next }> {
+  /** Runs a vCPU until its turn is over or it leaves. Returns what it spent of the turn: instructions, and so many more for each trap. */
+  *#use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate, trapCost: number): Generator<void, { spent: number; what: Next }> {
     const { clock, engine } = this.environment;
-    let used = 0;
+    let spent = 0;
     let stuck = 0;
     let next: Next = "run";
-    while (next === "run" && used < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu) {
+    while (next === "run" && spent < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu) {
       if (this.control?.isHalted) {
         yield;
         continue;
@@ -323,7 +323,7 @@ export class Scheduler implements VcpuListener, Scheduling {
         continue;
       }
       const event = clock.events.next;
-      const budget = event === undefined ? limit - used : clock.instructionsUntil(event.ns, pace, limit - used);
+      const budget = event === undefined ? limit - spent : clock.instructionsUntil(event.ns, pace, limit - spent);
       enterGuest(this.environment, vcpu);
       if (vcpu.power !== "runnable") break;
       let exit = this.#run(vcpu, budget, pace);
@@ -339,7 +339,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       }
       // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
       const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
-      used += retired + trapped;
+      spent += retired + trapped * (1 + trapCost);
       pcpu.used += retired + trapped;
       leaveGuest(this.environment, vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
@@ -348,7 +348,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       else if (++stuck > STUCK_RUNS) this.#crash(vcpu, "the CPU engine retires no instruction and reports no exit");
       this.#settleEvents();
     }
-    return { used, what: next };
+    return { spent, what: next };
   }
 
   /** During a turn: timers fire to the instruction, and wake who waits; who is woken runs from the next decision on. */

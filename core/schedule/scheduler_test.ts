@@ -14,12 +14,13 @@ const wfi: Step = { exception: { esr: 0x01n << 26n } };
 const wfe: Step = { exception: { esr: 0x01n << 26n | 1n } };
 
 interface Options extends FakeBoardOptions {
+  readonly wallMs?: () => number;
   readonly script?: (index: number) => Iterable<Step>;
   /** Schedulers with their options; then there is no other. */
   readonly schedulers?: readonly { policy: SchedulerPolicy; options: Record<string, unknown> }[];
 }
 
-async function machineOf({ script, schedulers, ...options }: Options) {
+async function machineOf({ script, schedulers, wallMs, ...options }: Options) {
   const fake = fakeBoard({ ...options, policy: schedulers ? false : options.policy });
   fake.engine.script = script;
   const traced: string[] = [];
@@ -36,6 +37,7 @@ async function machineOf({ script, schedulers, ...options }: Options) {
   }));
   const machine = await Machine.create({ ...fake.board, plugins: [...fake.board.plugins, ...uses] }, {
     images: new Map(),
+    wallMs,
     onSerial: () => {},
     onTrace: (kind, detail) => traced.push(`${kind}: ${detail}`),
   });
@@ -374,4 +376,19 @@ Deno.test("an affinity that changes while the vCPU runs moves it; what is wrong 
   }
   assertEquals(vcpu.state.retired, 7_000_000);
   assertEquals(traced, []);
+});
+
+Deno.test("a guest that only traps: the host's clock is looked at after some thousand of them, and virtual time is that of the instructions", async () => {
+  const hvc: Step = { exception: { esr: 0x16n << 26n } };
+  function* trapping(): Generator<Step> {
+    for (;;) yield hvc;
+  }
+  for (const pcpus of [1, 4]) {
+    let calls = 0;
+    const claims = plugin("calls", ({ exceptions }) => exceptions.claim(0x16, () => (calls++, "resume")));
+    const { machine } = await machineOf({ pcpus, plugins: [startAll, claims], script: () => trapping(), wallMs: () => calls });
+    machine.runFor(1_000_000_000, 1);
+    assert(calls > 400 && calls < 5_000, `${calls} traps on ${pcpus} CPUs`);
+    assertEquals(machine.nowNs, calls);
+  }
 });

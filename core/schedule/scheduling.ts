@@ -19,6 +19,15 @@ export function quantumOf(cpus: number, nsPerInstruction: number): number {
   return cpus === 1 ? Math.max(QUANTUM, Math.floor(ALONE_NS / nsPerInstruction)) : QUANTUM;
 }
 
+/**
+ * What a trap takes of a turn, in instructions, where no other CPU waits for its end: a trap takes this host some microseconds and virtual
+ * time one instruction, so a guest that polls a device would keep input waiting for a second. In the whole a guest that only traps has
+ * a few thousand of them in a turn.
+ */
+export const TRAP_COST = 100;
+/** Most traps of a round of CPUs in parallel, for the same reason. */
+export const MOST_TRAPS = 5_000;
+
 /** Hooks by scope: the board's, then the domain's. The lists are live. */
 export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
 

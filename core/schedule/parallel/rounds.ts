@@ -9,7 +9,7 @@ import type { ParallelCpus, Returned } from "../../arch/parallel_cpus.ts";
 import type { Next } from "../../machine/dispatch.ts";
 import type { GuestVcpu } from "../../machine/guest_vcpu.ts";
 import { enterGuest, leaveGuest } from "../run_hooks.ts";
-import type { Pcpu, SchedulerEnvironment } from "../scheduling.ts";
+import { MOST_TRAPS, type Pcpu, type SchedulerEnvironment } from "../scheduling.ts";
 import { rate } from "../virtual_clock.ts";
 
 /** Most instructions of a round: a policy is asked again when it is over, if not before. */
@@ -61,6 +61,7 @@ export class ParallelRounds {
   /** Exits of vCPUs that were held when they came back. */
   readonly #left = new Map<GuestVcpu, Exit>();
   #length = 0;
+  #traps = 0;
   #isOver = false;
   #wakes = 0;
 
@@ -78,6 +79,7 @@ export class ParallelRounds {
     const pace = rate(nsPerInstruction, 1);
     this.#length = Math.min(QUANTUM, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     this.#isOver = false;
+    this.#traps = 0;
     this.#wakes = parts.wakes();
     for (const lane of this.#lanes) Object.assign(lane, { position: 0, isFree: false, stuck: 0 });
     parts.cpus.beginRound({ startNs: clock.exactNs, nsPerInstruction, limit: this.#length });
@@ -203,6 +205,8 @@ export class ParallelRounds {
     // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
     const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
     lane.position += retired + trapped;
+    this.#traps += trapped;
+    if (this.#traps >= MOST_TRAPS) this.#isOver = true;
     parts.retired(retired);
     if (pcpu.vcpu !== vcpu) return;
     pcpu.used += retired + trapped;

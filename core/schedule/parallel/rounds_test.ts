@@ -5,6 +5,7 @@ import type { VcpuState } from "../../arch/cpu_engine.ts";
 import { Machine } from "../../machine/machine.ts";
 import { definePlugin } from "../../plugin/plugin.ts";
 import type { Plugin } from "../../plugin/plugin.ts";
+import { MOST_TRAPS } from "../scheduling.ts";
 import { fakeBoard } from "../../testing.ts";
 import type { FakeBoardOptions, FakeEngine, FakeVcpuState, Step } from "../../testing.ts";
 
@@ -71,12 +72,12 @@ class FakeCpus implements ParallelCpus {
   }
 }
 
-async function machineOf(script: (index: number) => Iterable<Step>, options: FakeBoardOptions) {
+async function machineOf(script: (index: number) => Iterable<Step>, options: FakeBoardOptions, wallMs?: () => number) {
   const fake = fakeBoard(options);
   fake.engine.script = script;
   const cpus = new FakeCpus(fake.engine, 1000);
   (fake.engine as { parallel?: MaybeParallel["parallel"] }).parallel = cpus;
-  const machine = await Machine.create(fake.board, { images: new Map(), onSerial: () => {} });
+  const machine = await Machine.create(fake.board, { images: new Map(), onSerial: () => {}, wallMs });
   return { machine, cpus, engine: fake.engine };
 }
 
@@ -161,4 +162,18 @@ Deno.test("whoever waits for an event lets time pass, and hears of the timer", a
   machine.runFor(1_000_000, Infinity);
   assertEquals(fired, 700_000);
   assert(machine.stats.exits.get("wfe")! < 100, "each of them takes its time");
+});
+
+Deno.test("two vCPUs that only trap: the host's clock is looked at after some thousand of them", async () => {
+  let calls = 0;
+  function* trapping(): Generator<Step> {
+    for (;;) yield hvc;
+  }
+  const domains = guest(2, (context) => {
+    startAllVcpus(context);
+    context.exceptions.claim(0x16, () => (calls++, "resume"));
+  });
+  const { machine } = await machineOf(() => trapping(), { pcpus: 2, domains, plugins: [] }, () => calls);
+  machine.runFor(1_000_000_000, 1);
+  assert(calls >= MOST_TRAPS && calls <= MOST_TRAPS + 2, `${calls}`);
 });
