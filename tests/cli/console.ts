@@ -16,7 +16,7 @@ export interface Conversation {
 }
 
 /** No conversation of ours takes so long. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 /** `deno run mod.ts` and these arguments, as words of a command. */
 export function plugboard(...args: string[]): string[] {

@@ -43,7 +43,7 @@ interface Run {
 async function withRun(body: (run: Run) => Promise<void>, args: readonly string[] = []): Promise<void> {
   await withProgram(ECHO, async (board, folder) => {
     const socket = `${folder}/control`;
-    const [command, ...words] = plugboard("run", board, "--control", socket, "--wall-timeout", "100s", ...args);
+    const [command, ...words] = plugboard("run", board, "--control", socket, "--wall-timeout", "300s", ...args);
     const child = new Deno.Command(command, { args: words, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
     let [stdout, stderr] = ["", ""];
     const read = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
@@ -246,7 +246,7 @@ Deno.test("hostile clients: lines without end, nonsense, floods, many connection
 Deno.test("a socket of its own under XDG_RUNTIME_DIR, found without a word; one that a killed run left is replaced", () =>
   withProgram(ECHO, async (board, folder) => {
     const env = { XDG_RUNTIME_DIR: folder };
-    const [command, ...args] = plugboard(board, "--control", "auto", "--wall-timeout", "100s");
+    const [command, ...args] = plugboard(board, "--control", "auto", "--wall-timeout", "300s");
     const child = new Deno.Command(command, { args, env, stdin: "null", stdout: "null", stderr: "null" }).spawn();
     const names = () => exists(`${folder}/plugboard`) ? [...Deno.readDirSync(`${folder}/plugboard`)].map(({ name }) => name) : [];
     await until(() => names().length === 1);

@@ -9,7 +9,7 @@ import { missing, qemuSystem } from "../support/toolchain.ts";
 
 const seed = Number(Deno.env.get("PLUGBOARD_SEED") ?? 1);
 const ROUNDS = Number(Deno.env.get("PLUGBOARD_ROUNDS") ?? 40);
-const WALL_LIMIT_MS = 60_000 + ROUNDS * 2000;
+const WALL_LIMIT_MS = 180_000 + ROUNDS * 2000;
 const NONE = -1;
 
 const program = await Deno.readFile(new URL("../../examples/guests/translation/translation.bin", import.meta.url));

@@ -17,7 +17,7 @@ async function session(program: readonly string[], script: readonly string[], in
     const words = assemble(program).map((one) => "word" in one ? one.word : 0);
     await Deno.writeFile(`${folder}/program.bin`, new Uint8Array(Uint32Array.from(words).buffer));
     await Deno.writeTextFile(`${folder}/board.yaml`, BOARD);
-    const run = runCli([`${folder}/board.yaml`, "--gdb", `unix:${folder}/gdb`, "--gdb-wait", "--wall-timeout", "100s"]);
+    const run = runCli([`${folder}/board.yaml`, "--gdb", `unix:${folder}/gdb`, "--gdb-wait", "--wall-timeout", "300s"]);
     await appears(`${folder}/gdb`);
     const file = await writeScript(folder, `${folder}/gdb`, script);
     const child = new Deno.Command(gdb.command, { args: ["-batch", "-nx", "-x", file], stdout: "piped", stderr: "null" })

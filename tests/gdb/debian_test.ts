@@ -43,7 +43,7 @@ Deno.test({
       'printf "virtual %#x\\n", *(int *) &vectors',
       // There is no such virtual address.
       "x/1xw $physical",
-    ], { images, set: { pcpus: "4" }, limitMs: 120_000 });
+    ], { images, set: { pcpus: "4" }, limitMs: 300_000 });
     assertSeen(lines, [
       /^Thread 1 "linux" hit Breakpoint 1, 0xffff[0-9a-f]+ in start_kernel \(\)/,
       /^#0 .* in start_kernel \(\)/,

@@ -49,7 +49,7 @@ export async function writeScript(
 
 /** Waits until there is a file: a server's socket. */
 export async function appears(path: string): Promise<void> {
-  for (let wait = 0; wait < 600 && !await Deno.stat(path).then(() => true, () => false); wait++) {
+  for (let wait = 0; wait < 2400 && !await Deno.stat(path).then(() => true, () => false); wait++) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -76,7 +76,7 @@ export async function debug(board: string, script: readonly string[], options: D
     const driving = drive(server, machine);
     const args = ["-batch", "-nx", "-x", file];
     const child = new Deno.Command(gdb.command, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
-    const timer = setTimeout(() => child.kill("SIGKILL"), options.limitMs ?? 60_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.limitMs ?? 180_000);
     const { stdout, stderr } = await child.output();
     clearTimeout(timer);
     const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);

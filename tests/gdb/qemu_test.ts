@@ -126,7 +126,7 @@ for (const tier1 of ["off", "force"]) {
       const { lines } = await debug(BOARD.replaceAll(LOAD.toString(16), START.toString(16)), script, {
         images: new Map([["program.bin", program]]),
         set: { "plugins.cpu_a64.tier1": tier1 },
-        limitMs: 100_000,
+        limitMs: 300_000,
       });
       const ours = states(lines), theirs = await (reference ??= onQemu(program));
       assertEquals(ours.length, 3 * STEPS);

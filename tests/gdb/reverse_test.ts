@@ -82,7 +82,7 @@ Deno.test({
       "tbreak rest_init",
       "reverse-continue",
       "monitor position",
-    ], { images, set: { pcpus: "4" }, limitMs: 150_000 });
+    ], { images, set: { pcpus: "4" }, limitMs: 300_000 });
     assertSeen(lines, [
       /hit Temporary breakpoint 2, .* in mutex_unlock \(\)/,
       /hit Hardware watchpoint 3/,

@@ -31,7 +31,7 @@ Deno.test({
       ["vcpus: 2", `vcpus: ${VCPUS}`],
       ["      # No kaslr_seed", "      - use: pci\n      - { use: pci_serial, signalling: msi }\n      # No kaslr_seed"],
     ]);
-    using guest = await Session.start(manifest, { images: board.images, set: { pcpus: String(VCPUS) }, wallLimitMs: 60_000 });
+    using guest = await Session.start(manifest, { images: board.images, set: { pcpus: String(VCPUS) } });
     guest.until("ITS [mem 0x08080000-0x0809ffff]");
     guest.until("ITS@0x0000000008080000: allocated 8192 Devices");
     guest.until("GICv3: using LPI property table @");

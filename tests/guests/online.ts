@@ -13,7 +13,7 @@ export class Online {
   constructor(readonly guest: Session) {}
 
   /** Runs while `done` says no, `limitMs` of the host's clock at most. */
-  async while(waiting: () => boolean, what: string, limitMs = 40_000): Promise<void> {
+  async while(waiting: () => boolean, what: string, limitMs = 180_000): Promise<void> {
     const { guest } = this;
     const { machine } = guest;
     const end = performance.now() + limitMs;

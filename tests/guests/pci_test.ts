@@ -39,7 +39,7 @@ for (const { signalling, its, shown } of rows) {
         ["      # No kaslr_seed", `      - use: pci\n      - { use: pci_serial, signalling: ${signalling} }\n      # No kaslr_seed`],
         ...its ? [["  - use: generic_timer", "  - use: its\n  - use: generic_timer"] as const] : [],
       ]);
-      using guest = await Session.start(manifest, { images: board.images, wallLimitMs: 60_000 });
+      using guest = await Session.start(manifest, { images: board.images });
       guest.until("PCI host bridge to bus 0000:00");
       guest.until("pci 0000:00:01.0: [9710:9900] type 00 class 0x070002");
       guest.until("ttyS0 at I/O 0x1000");

@@ -47,7 +47,7 @@ export async function runOnQemu(guest: QemuGuest): Promise<QemuRun> {
   }
 }
 
-async function converse(args: string[], { typed = [], timeoutMs = 60_000 }: QemuGuest): Promise<QemuRun> {
+async function converse(args: string[], { typed = [], timeoutMs = 180_000 }: QemuGuest): Promise<QemuRun> {
   const began = performance.now();
   const child = new Deno.Command("qemu-system-aarch64", { args, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   let ended = true;

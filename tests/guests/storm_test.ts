@@ -130,7 +130,6 @@ async function run(events: number, stuckFor: number, listRegisters: number): Pro
     plugins,
     images: new Map([["storm.bin", kernel]]),
     set: { "plugins.gicv3.list_registers": String(listRegisters) },
-    wallLimitMs: 60_000,
   });
   assertEquals(guest.finish(60e9).kind, "power-off", guest.console);
   assertStringIncludes(guest.console, "Storm over");

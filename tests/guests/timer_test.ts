@@ -122,7 +122,7 @@ Deno.test({
     // Its timers follow the host's clock, and a busy host may be late: then once more.
     let there: string[] = [];
     for (let attempt = 0; attempt < 3 && there.at(-1) !== "Timers complete"; attempt++) {
-      const { console, ended } = await runOnQemu({ kernel, deviceTree, cpus: 2, memoryMiB: 64, timeoutMs: 60_000 });
+      const { console, ended } = await runOnQemu({ kernel, deviceTree, cpus: 2, memoryMiB: 64 });
       assert(ended, console);
       there = console.replaceAll("\r", "").trim().split("\n").map(withoutNumbers);
     }

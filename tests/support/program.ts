@@ -52,7 +52,7 @@ export async function runProgram(
       program instanceof Uint8Array ? program : new Uint8Array(new Uint32Array(program).buffer),
     );
     await Deno.writeTextFile(`${directory}/board.yaml`, edit(BOARD));
-    const limit = args.includes("--wall-timeout") ? [] : ["--wall-timeout", "60s"];
+    const limit = args.includes("--wall-timeout") ? [] : ["--wall-timeout", "180s"];
     return await runCli([`${directory}/board.yaml`, ...limit, ...args]);
   } finally {
     await Deno.remove(directory, { recursive: true });

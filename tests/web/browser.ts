@@ -4,7 +4,7 @@ import type { Tool } from "../support/toolchain.ts";
 export const chromium: Tool = { command: "chromium", package: "chromium" };
 
 /** How long a page may take for what a test waits for. */
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 240_000;
 
 /** A browser with one page. */
 export class Browser {
