@@ -43,6 +43,8 @@ export interface Results {
   userland?: UserResult[];
   isolated?: UserResult[];
   programs?: UserResult[];
+  /** With what runs before them compiled. */
+  secondPrograms?: UserResult[];
   mmio?: MmioResult;
   parallel?: ParallelResult;
   net?: NetResult;
