@@ -172,16 +172,9 @@ function vectorOf(
   return offset === from ? { at: after.pc, offset, isFirst: false } : undefined;
 }
 
-/** An instruction's text; what is relative to it is said with the address as well, as the models do. */
+/** An instruction's text. */
 function disassembly({ state }: Vcpu, at: bigint, word: number | undefined): string {
-  if (word === undefined) return "not readable";
-  const text = state.disassemble(at) ?? "not mapped";
-  const [, sign, distance] = text.match(/\.([+-])(\d+)$/) ?? [];
-  if (sign === undefined) return text;
-  const isPage = (word & 0x9f00_0000) === (0x9000_0000 | 0);
-  const pages = BigInt(word << 8 >> 11 & ~3 | word >>> 29 & 3);
-  const to = BigInt.asUintN(64, isPage ? (at & ~0xfffn) + (pages << 12n) : at + BigInt(`${sign === "-" ? "-" : ""}${distance}`));
-  return `${text.slice(0, -distance.length - 2)}0x${to.toString(16)}`;
+  return word === undefined ? "not readable" : state.disassemble(at) ?? "not mapped";
 }
 
 const code = (word: number | undefined) => word === undefined ? "????????" : word.toString(16).padStart(8, "0");

@@ -89,7 +89,7 @@ Deno.test("traces: Tarmac's lines", async () => {
   for (const line of lines) assert(Object.values(forms).some((form) => form.test(line)), line);
   assertEquals(lines.slice(0, 3), [
     "1 clk cpu0 IT (1) 40000000 14000200 O EL1h_n : b 0x40000800",
-    "2 clk cpu0 IT (2) 40000800 aa0003f3 O EL1h_n : orr x19, xzr, x0",
+    "2 clk cpu0 IT (2) 40000800 aa0003f3 O EL1h_n : mov x19, x0",
     "2 clk cpu0 R X19 0000000042000000",
   ]);
   const at = lines.findIndex((line) => line.includes(" str xzr, [x0], #8"));

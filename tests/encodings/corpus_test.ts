@@ -6,12 +6,9 @@ import { assertEquals } from "@std/assert";
 import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
 import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
 import { modelByName } from "../../plugins/cpu_a64/sysregs/models.ts";
-import { textWords } from "../support/elf_text.ts";
 import { assemble, assembler, disassemble, disassembler, missing } from "../support/toolchain.ts";
 import { assemblerSkip } from "./assembler_skips.ts";
-
-const FOLDER = "/usr/aarch64-linux-gnu/lib";
-const FILES = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libgomp.so.1"];
+import { corpus, missingCorpus } from "./corpus.ts";
 
 /** What the libraries hold for CPUs that we don't model, chosen at run time: objdump's text, and why it is no finding. */
 const elsewhere: readonly [pattern: RegExp, reason: string][] = [
@@ -22,26 +19,6 @@ const elsewhere: readonly [pattern: RegExp, reason: string][] = [
   [/^(cpy|set)[pmefgn]+/, "FEAT_MOPS"],
   [/^(retaa|retab|braa|blraa|ldraa)/, "pointer authentication beyond hints"],
 ];
-
-function corpus(): Map<number, number> {
-  const all = new Map<number, number>();
-  for (const name of FILES) {
-    for (const [word, count] of textWords(Deno.readFileSync(`${FOLDER}/${name}`))) all.set(word, (all.get(word) ?? 0) + count);
-  }
-  return all;
-}
-
-function missingCorpus(): boolean {
-  try {
-    Deno.statSync(`${FOLDER}/${FILES[3]}`);
-    return false;
-  } catch {
-    const advice = `skipped: ${FOLDER} isn't there (Debian: apt-get install g++-aarch64-linux-gnu)`;
-    if (Deno.env.get("CI") === "true") throw new Error(advice);
-    console.log(advice);
-    return true;
-  }
-}
 
 const decoder = new Decoder(declarations, modelByName("max").features);
 const hex = (word: number) => word.toString(16).padStart(8, "0");

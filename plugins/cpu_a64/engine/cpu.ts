@@ -16,6 +16,7 @@ import { TranslationContext } from "./context.ts";
 import { CounterAndTimers } from "./counter.ts";
 import type { CpuOptions, Occupant } from "./cpu_options.ts";
 import { DebugUnit } from "./debug.ts";
+import { disassembly } from "./disassembly.ts";
 import { ExceptionUnit } from "./exceptions.ts";
 import { GicCpuInterface } from "./gic_cpu_interface.ts";
 import { GicLegacyInterface } from "./gic_legacy_interface.ts";
@@ -146,7 +147,7 @@ export class Cpu {
       takeEvent: () => neighbours?.takeEvent(this.vcpu) ?? false,
       barrier: neighbours ? () => neighbours.barrier() : (crm) => accesses.checker?.dsb(crm),
     });
-    this.profile = options.profiles ? new Profile(block, (word) => this.decoder.disassemble(word)) : undefined;
+    this.profile = options.profiles ? new Profile(block, (word, at) => disassembly(this.decoder, word, at)) : undefined;
     const tiers = makeTiers({
       mode,
       sideTable,

@@ -3,7 +3,7 @@
  * code, which the guest can't see.
  */
 import * as at from "../state.ts";
-import { encodingName } from "../sysregs/mod.ts";
+import { encodingName, systemInstructionByEncoding } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { Tier1 } from "./tier1/tier1.ts";
 import { systemOps } from "./tier0.ts";
@@ -28,7 +28,7 @@ export class Profile {
   #due = PERIOD;
   #total = 0;
 
-  constructor(readonly block: Block, readonly disassemble: (word: number) => string | undefined) {}
+  constructor(readonly block: Block, readonly disassemble: (word: number, at: bigint) => string) {}
 
   /** How many of the `left` instructions to execute before the next look. */
   slice(left: number): number {
@@ -90,7 +90,7 @@ export class Profile {
     for (const [name, { count, instructions }] of most(granules, ([, { count }]) => count, MOST_GRANULES)) {
       lines.push(`${share(count)}  ${name}`);
       for (const { key, sample } of most(instructions, ({ sample }) => sample.count, MOST_INSTRUCTIONS)) {
-        const text = sample.word === undefined ? "" : this.disassemble(sample.word) ?? "";
+        const text = sample.word === undefined ? "" : this.disassemble(sample.word, BigInt(key.slice(4)));
         lines.push(`        ${share(sample.count)}  ${key.slice(4)}  ${text}`);
       }
     }
@@ -106,5 +106,7 @@ export class Profile {
 function systemCause(op: number, word: number): string {
   const name = systemOps[op];
   if (name !== "mrs" && name !== "msr" && name !== "sys") return name;
-  return `${name} ${encodingName(word >>> 19 & 3, word >>> 16 & 7, word >>> 12 & 15, word >>> 8 & 15, word >>> 5 & 7, name === "msr")}`;
+  const [op0, ...rest] = [word >>> 19 & 3, word >>> 16 & 7, word >>> 12 & 15, word >>> 8 & 15, word >>> 5 & 7] as const;
+  return (name === "sys" ? systemInstructionByEncoding(...rest)?.name : undefined) ??
+    `${name} ${encodingName(op0, ...rest, name === "msr")}`;
 }

@@ -1,8 +1,9 @@
 /** The architectural state of a vCPU, as the hypervisor sees it. */
 import type { Va, VcpuConfig, VcpuState } from "../../../core/mod.ts";
 import * as at from "../state.ts";
-import { encodingName, registerByName, registerOffset } from "../sysregs/mod.ts";
+import { registerByName, registerOffset } from "../sysregs/mod.ts";
 import type { Cpu } from "./cpu.ts";
+import { disassembly } from "./disassembly.ts";
 import { READ } from "./mmu/mod.ts";
 import { restoreVcpu, saveVcpu } from "./snapshot.ts";
 import { bankSp, unbankSp, unpackPstate } from "./pstate.ts";
@@ -180,17 +181,6 @@ export class A64Vcpu implements VcpuState {
 
   disassemble(va: Va): string | undefined {
     const word = this.instruction(va);
-    return word === undefined ? undefined : withRegisterNames(this.cpu.decoder.disassemble(word));
+    return word === undefined ? undefined : disassembly(this.cpu.decoder, word, va);
   }
-}
-
-/** Generic names of system registers (`s3_0_c4_c1_0`) become those that the manuals print. */
-function withRegisterNames(text: string): string {
-  return text.replace(
-    /\bs(\d)_(\d)_c(\d+)_c(\d+)_(\d)\b/,
-    (_, ...fields: string[]) => {
-      const [op0, op1, crn, crm, op2] = fields.slice(0, 5).map(Number);
-      return encodingName(op0, op1, crn, crm, op2, text.startsWith("msr"));
-    },
-  );
 }

@@ -6,7 +6,7 @@ import { reg, regSp } from "./names.ts";
 const sizes = ["b", "h", "", ""];
 const order = (acquire: number, release: number) => `${acquire ? "a" : ""}${release ? "l" : ""}`;
 const operations = ["add", "clr", "xor", "or", "smax", "smin", "umax", "umin"] as const;
-const names = ["ldadd", "ldclr", "ldeor", "ldset", "ldsmax", "ldsmin", "ldumax", "ldumin"] as const;
+const names = ["add", "clr", "eor", "set", "smax", "smin", "umax", "umin"] as const;
 
 const atomicOperation = a64({
   bits: "size:2 111000 A R 1 Rs:5 o3 opc:3 00 Rn:5 Rt:5",
@@ -16,7 +16,10 @@ const atomicOperation = a64({
   when: (f) => f.o3 === 0 || f.opc === 0,
   asm: (f) => {
     const x = +(f.size === 3);
-    return `${f.o3 ? "swp" : names[f.opc]}${order(f.A, f.R)}${sizes[f.size]} ${reg(x, f.Rs)}, ${reg(x, f.Rt)}, [${regSp(1, f.Rn)}]`;
+    // STADD and its kin: nobody wants what was there.
+    const isStore = !f.o3 && !f.A && f.Rt === 31;
+    const name = `${f.o3 ? "swp" : `${isStore ? "st" : "ld"}${names[f.opc]}`}${order(f.A, f.R)}${sizes[f.size]}`;
+    return `${name} ${reg(x, f.Rs)}, ${isStore ? "" : `${reg(x, f.Rt)}, `}[${regSp(1, f.Rn)}]`;
   },
   emit(m, { size, o3, opc, sp, Rs, Rn, Rt }) {
     const old = m.atomic(o3 ? "xchg" : operations[opc], baseAddress(m, Rn, sp), size, m.x.read(Rs));

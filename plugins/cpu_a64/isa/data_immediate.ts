@@ -1,6 +1,7 @@
 /** Arm ARM DDI 0487, "Data Processing -- Immediate". */
 import { a64, type Declaration, i64, type IntegerOps, type Raw, type Value } from "./dsl.ts";
-import { reg, regSp, relative } from "./names.ts";
+import { field, fieldOfTwo, logicalWithImmediate, sumWithImmediate, wide } from "./aliases.ts";
+import { reg, relative } from "./names.ts";
 
 type Width = "i32" | "i64";
 
@@ -11,8 +12,11 @@ const signedHiLo = (f: { immhi: number; immlo: number }) => ((f.immhi << 13) >> 
 const pcRelative = a64({
   bits: "op immlo:2 10000 immhi:19 Rd:5",
   known: ["op"],
-  asm: (f) => `${f.op ? "adrp" : "adr"} ${reg(1, f.Rd)}, ${f.op ? `.+${0}` : relative(signedHiLo(f))}`,
-  // ADRP's text needs the page of the PC, which a word alone doesn't have.
+  // Without an address ADRP's text is the distance between pages.
+  asm: (f, at) => {
+    if (!f.op) return `adr ${reg(1, f.Rd)}, ${relative(signedHiLo(f), at)}`;
+    return `adrp ${reg(1, f.Rd)}, ${relative(signedHiLo(f) * 4096, at === undefined ? undefined : at & ~0xfffn)}`;
+  },
   emit(m, { op, Rd }) {
     if (op) m.x.write(Rd, i64.add(i64.and(m.pc(), i64.const(-4096n)), m.i64((f) => BigInt(signedHiLo(f)) << 12n)));
     else m.x.write(Rd, i64.add(m.pc(), m.i64((f) => BigInt(signedHiLo(f)))));
@@ -22,10 +26,7 @@ const pcRelative = a64({
 const addSubImmediate = a64({
   bits: "sf op S 100010 sh imm12:12 Rn:5 Rd:5",
   known: ["sf", "op", "S"],
-  asm: (f) => {
-    const name = (f.op ? "sub" : "add") + (f.S ? "s" : "");
-    return `${name} ${f.S ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${regSp(f.sf, f.Rn)}, #${f.imm12}${f.sh ? ", lsl #12" : ""}`;
-  },
+  asm: sumWithImmediate,
   emit(m, { sf, op, S, Rn, Rd }) {
     const x = m.width(bits(sf));
     const imm = x.immediate((f) => f.imm12 << (f.sh ? 12 : 0));
@@ -55,10 +56,7 @@ const logicalImmediate = a64({
   bits: "sf opc:2 100100 N immr:6 imms:6 Rn:5 Rd:5",
   known: ["sf", "opc"],
   when: (f) => bitMask(f.N, f.imms, f.immr, bits(f.sf)) !== undefined,
-  asm: (f) =>
-    `${["and", "orr", "eor", "ands"][f.opc]} ${f.opc === 3 ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, #0x${
-      bitMask(f.N, f.imms, f.immr, bits(f.sf))!.toString(16)
-    }`,
+  asm: (f) => logicalWithImmediate(f, bitMask(f.N, f.imms, f.immr, bits(f.sf))!),
   emit(m, { sf, opc, Rn, Rd }) {
     const x = m.width(bits(sf));
     const imm = x.immediate((f) => BigInt.asIntN(bits(sf), bitMask(f.N, f.imms, f.immr, bits(sf))!));
@@ -74,7 +72,7 @@ const moveWide = a64({
   bits: "sf opc:2 100101 hw:2 imm16:16 Rd:5",
   known: ["sf", "opc"],
   when: (f) => f.opc !== 1 && (f.sf === 1 || f.hw < 2),
-  asm: (f) => `${["movn", "", "movz", "movk"][f.opc]} ${reg(f.sf, f.Rd)}, #${f.imm16}${f.hw ? `, lsl #${f.hw * 16}` : ""}`,
+  asm: wide,
   emit(m, { sf, opc, Rd }) {
     const x = m.width(bits(sf));
     if (opc === 3) {
@@ -98,7 +96,7 @@ const bitfield = a64({
   known: ["sf", "opc"],
   split: { left: (f) => +(f.imms < f.immr) },
   when: (f) => f.opc !== 3 && f.N === f.sf && (f.sf === 1 || (f.immr < 32 && f.imms < 32)),
-  asm: (f) => `${["sbfm", "bfm", "ubfm"][f.opc]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, #${f.immr}, #${f.imms}`,
+  asm: field,
   emit(m, { sf, opc, left, Rn, Rd }) {
     const x = m.width(bits(sf));
     const top = bits(sf) - 1;
@@ -136,7 +134,7 @@ const extractRegister = a64({
   known: ["sf"],
   split: { none: (f) => +(f.imms === 0) },
   when: (f) => f.N === f.sf && (f.sf === 1 || f.imms < 32),
-  asm: (f) => `extr ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, #${f.imms}`,
+  asm: fieldOfTwo,
   emit(m, { sf, none, Rm, Rn, Rd }) {
     const x = m.width(bits(sf));
     if (none) return x.write(Rd, x.read(Rm));

@@ -12,7 +12,8 @@ import {
   type Semantics,
   type Value,
 } from "./dsl.ts";
-import { conditions, reg, regSp } from "./names.ts";
+import { logicalWithShifted, product, selected, sumWithCarry, sumWithExtended, sumWithShifted } from "./aliases.ts";
+import { conditions, reg } from "./names.ts";
 
 type Width = "i32" | "i64";
 
@@ -26,18 +27,14 @@ function shifted(m: Semantics, x: IntegerOps<Width>, value: Value<Width>, shift:
   return [x.shl, x.shr_u, x.shr_s, x.rotr][shift](value, amount);
 }
 
-const shiftText = (f: Raw<"imm6" | "shift">) => f.imm6 ? `, ${shifts[f.shift]} #${f.imm6}` : "";
+const shiftText = (f: Raw<"imm6" | "shift">) => f.imm6 || f.shift ? `, ${shifts[f.shift]} #${f.imm6}` : "";
 
 const logicalShifted = a64({
   bits: "sf opc:2 01010 shift:2 N Rm:5 imm6:6 Rn:5 Rd:5",
   known: ["sf", "opc", "N", "shift"],
   split: { plain: (f) => +(f.imm6 === 0) },
   when: (f) => f.sf === 1 || f.imm6 < 32,
-  asm: (f) => {
-    const name = [["and", "bic"], ["orr", "orn"], ["eor", "eon"], ["ands", "bics"]][f.opc][f.N];
-    const zero = f.imm6 === 0 && f.shift ? `, ${shifts[f.shift]} #0` : shiftText(f);
-    return `${name} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}${zero}`;
-  },
+  asm: (f) => logicalWithShifted(f, shiftText(f)),
   emit(m, { sf, opc, N, shift, plain, Rm, Rn, Rd }) {
     const x = m.width(bits(sf));
     const operand = shifted(m, x, x.read(Rm), shift, plain);
@@ -52,10 +49,7 @@ const addSubShifted = a64({
   known: ["sf", "op", "S", "shift"],
   split: { plain: (f) => +(f.imm6 === 0) },
   when: (f) => f.shift !== 3 && (f.sf === 1 || f.imm6 < 32),
-  asm: (f) => {
-    const zero = f.imm6 === 0 && f.shift ? `, ${shifts[f.shift]} #0` : shiftText(f);
-    return `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}${zero}`;
-  },
+  asm: (f) => sumWithShifted(f, shiftText(f)),
   emit(m, { sf, op, S, shift, plain, Rm, Rn, Rd }) {
     const x = m.width(bits(sf));
     const a = x.read(Rn);
@@ -92,12 +86,7 @@ const addSubExtended = a64({
   bits: "sf op S 01011001 Rm:5 option:3 imm3:3 Rn:5 Rd:5",
   known: ["sf", "op", "S", "option"],
   when: (f) => f.imm3 <= 4,
-  asm: (f) => {
-    const rm = reg(+(f.sf === 1 && (f.option & 3) === 3), f.Rm);
-    return `${f.op ? "sub" : "add"}${f.S ? "s" : ""} ${f.S ? reg(f.sf, f.Rd) : regSp(f.sf, f.Rd)}, ${regSp(f.sf, f.Rn)}, ${rm}, ${
-      extends_[f.option]
-    } #${f.imm3}`;
-  },
+  asm: (f) => sumWithExtended(f, extends_[f.option]),
   emit(m, { sf, op, S, option, Rm, Rn, Rd }) {
     const x = m.width(bits(sf));
     const a = x.readSp(Rn);
@@ -110,7 +99,7 @@ const addSubExtended = a64({
 const addSubCarry = a64({
   bits: "sf op S 11010000 Rm:5 000000 Rn:5 Rd:5",
   known: ["sf", "op", "S"],
-  asm: (f) => `${f.op ? "sbc" : "adc"}${f.S ? "s" : ""} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}`,
+  asm: sumWithCarry,
   emit(m, { sf, op, S, Rm, Rn, Rd }) {
     const x = m.width(bits(sf));
     const carry = i32.and(i32.shr_u(m.nzcv(), i32.const(1)), i32.const(1));
@@ -139,10 +128,7 @@ const conditionalCompare = a64({
 const conditionalSelect = a64({
   bits: "sf op 0 11010100 Rm:5 cond:4 0 o2 Rn:5 Rd:5",
   known: ["sf", "op", "o2"],
-  asm: (f) =>
-    `${[["csel", "csinc"], ["csinv", "csneg"]][f.op][f.o2]} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, ${
-      conditions[f.cond]
-    }`,
+  asm: selected,
   emit(m, { sf, op, o2, Rm, cond, Rn, Rd }) {
     const x = m.width(bits(sf));
     let other = x.read(Rm);
@@ -155,7 +141,7 @@ const conditionalSelect = a64({
 const multiplyAdd = a64({
   bits: "sf 0011011000 Rm:5 o0 Ra:5 Rn:5 Rd:5",
   known: ["sf", "o0"],
-  asm: (f) => `${f.o0 ? "msub" : "madd"} ${reg(f.sf, f.Rd)}, ${reg(f.sf, f.Rn)}, ${reg(f.sf, f.Rm)}, ${reg(f.sf, f.Ra)}`,
+  asm: (f) => product(f, { to: f.sf, from: f.sf }),
   emit(m, { sf, o0, Rm, Ra, Rn, Rd }) {
     const x = m.width(bits(sf));
     const product = x.mul(x.read(Rn), x.read(Rm));
@@ -166,7 +152,7 @@ const multiplyAdd = a64({
 const multiplyAddLong = a64({
   bits: "10011011 U 01 Rm:5 o0 Ra:5 Rn:5 Rd:5",
   known: ["U", "o0"],
-  asm: (f) => `${f.U ? "u" : "s"}${f.o0 ? "msubl" : "maddl"} ${reg(1, f.Rd)}, ${reg(0, f.Rn)}, ${reg(0, f.Rm)}, ${reg(1, f.Ra)}`,
+  asm: (f) => product(f, { to: 1, from: 0, prefix: f.U ? "u" : "s", suffix: "l" }),
   emit(m, { U, o0, Rm, Ra, Rn, Rd }) {
     const extend = U ? i64.extend_u : i64.extend_s;
     const product = i64.mul(extend(m.w.read(Rn)), extend(m.w.read(Rm)));

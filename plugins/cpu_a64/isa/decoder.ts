@@ -46,9 +46,9 @@ export class Decoder {
     return undefined;
   }
 
-  /** Assembler text of a word; `.inst` for what isn't declared. */
-  disassemble(word: number): string {
+  /** Assembler text of a word; `.inst` for what isn't declared. With the address that it is at, what is relative to it is an address too. */
+  disassemble(word: number, at?: bigint): string {
     const found = this.decode(word);
-    return found ? found.declaration.asm(found.fields) : `.inst 0x${(word >>> 0).toString(16).padStart(8, "0")}`;
+    return found ? found.declaration.asm(found.fields, at) : `.inst 0x${(word >>> 0).toString(16).padStart(8, "0")}`;
   }
 }

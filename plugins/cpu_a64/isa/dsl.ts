@@ -251,8 +251,8 @@ export interface Declared<Bits extends string, Known extends FieldName<Bits>, Sp
   readonly feature?: Feature | ((fields: Raw<FieldName<Bits>>) => Feature | undefined);
   /** Uses FP and SIMD registers: traps when CPACR_EL1.FPEN says so. */
   readonly fp?: boolean;
-  /** Assembler text, by the preferred disassembly or a plain form that the assembler takes. */
-  readonly asm: (fields: Raw<FieldName<Bits>>) => string;
+  /** Assembler text, the preferred disassembly where there is an alias. What is relative to the instruction is an address when `at` says its own. */
+  readonly asm: (fields: Raw<FieldName<Bits>>, at?: bigint) => string;
   /** Why random tests leave (some of) these encodings out: CONSTRAINED UNPREDICTABLE cases, system state. */
   readonly unpredictable?: (fields: Raw<FieldName<Bits>>) => boolean;
   readonly emit: (
@@ -275,7 +275,7 @@ export interface Declaration {
   readonly when: ((fields: Raw<string>) => boolean) | undefined;
   readonly feature: Feature | ((fields: Raw<string>) => Feature | undefined) | undefined;
   readonly fp: boolean;
-  readonly asm: (fields: Raw<string>) => string;
+  readonly asm: (fields: Raw<string>, at?: bigint) => string;
   readonly unpredictable: ((fields: Raw<string>) => boolean) | undefined;
   readonly emit: (m: Semantics, f: Readonly<Record<string, number & Field>>) => void;
 }

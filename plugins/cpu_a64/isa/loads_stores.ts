@@ -1,6 +1,6 @@
 /** Arm ARM DDI 0487, "Loads and stores": general registers, and the exclusives. */
 import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed } from "./dsl.ts";
-import { offset, reg, regSp, relative } from "./names.ts";
+import { addressText, reg, regSp, relative } from "./names.ts";
 import { extended } from "./data_register.ts";
 
 /** Base address; SP must be 16-byte aligned when SCTLR says so. `sp`: the base is SP, known when decoded. */
@@ -60,7 +60,7 @@ const loadStoreUnsigned = a64({
   known: ["size", "opc"],
   split: spBase,
   when: (f) => kind(f.size, f.opc) !== undefined,
-  asm: (f) => `${mnemonic(f.size, f.opc, "r")} ${reg(is64(f.size, f.opc), f.Rt)}, [${regSp(1, f.Rn)}${offset(f.imm12 << f.size)}]`,
+  asm: (f) => `${mnemonic(f.size, f.opc, "r")} ${reg(is64(f.size, f.opc), f.Rt)}, ${addressText(f.Rn, f.imm12 << f.size)}`,
   emit(m, { size, opc, sp, Rn, Rt }) {
     transfer(m, kind(size, opc)!, Rt, i64.add(baseAddress(m, Rn, sp), i64.extend_u(m.i32((f) => f.imm12 << f.size))));
   },
@@ -73,13 +73,8 @@ const loadStoreImmediate9 = a64({
   split: spBase,
   when: (f) => kind(f.size, f.opc) !== undefined,
   asm: (f) => {
-    const imm = signed(f.imm9, 9);
-    const address = f.mode === 1
-      ? `[${regSp(1, f.Rn)}], #${imm}`
-      : f.mode === 3
-      ? `[${regSp(1, f.Rn)}, #${imm}]!`
-      : `[${regSp(1, f.Rn)}, #${imm}]`;
-    return `${mnemonic(f.size, f.opc, f.mode === 0 ? "ur" : f.mode === 2 ? "tr" : "r")} ${reg(is64(f.size, f.opc), f.Rt)}, ${address}`;
+    const name = mnemonic(f.size, f.opc, f.mode === 0 ? "ur" : f.mode === 2 ? "tr" : "r");
+    return `${name} ${reg(is64(f.size, f.opc), f.Rt)}, ${addressText(f.Rn, signed(f.imm9, 9), f.mode)}`;
   },
   unpredictable: (f) => (f.mode & 1) === 1 && f.Rn === f.Rt && f.Rn !== 31,
   emit(m, { size, opc, mode, sp, Rn, Rt }) {
@@ -99,7 +94,7 @@ const orderedUnscaled = a64({
   when: (f) => kind(f.size, f.opc) !== undefined,
   asm: (f) => {
     const name = mnemonic(f.size, f.opc, f.opc === 0 ? "lur" : "apur");
-    return `${name} ${reg(is64(f.size, f.opc), f.Rt)}, [${regSp(1, f.Rn)}, #${signed(f.imm9, 9)}]`;
+    return `${name} ${reg(is64(f.size, f.opc), f.Rt)}, ${addressText(f.Rn, signed(f.imm9, 9))}`;
   },
   emit(m, { size, opc, sp, Rn, Rt }) {
     const offset = i64.extend_s(m.i32((f) => signed(f.imm9, 9)));
@@ -133,17 +128,19 @@ const loadStoreRegister = a64({
   },
 });
 
-const prefetchText = (n: number) => `#${n}`;
+/** Arm ARM, "PRFM": what for, which cache, how long. */
+const prefetchText = (n: number) =>
+  n < 24 && (n & 7) < 6 ? `${["pld", "pli", "pst"][n >> 3]}l${(n >> 1 & 3) + 1}${n & 1 ? "strm" : "keep"}` : `#${n}`;
 
 const prefetch = [
   a64({
     bits: "1111100110 imm12:12 Rn:5 Rt:5",
-    asm: (f) => `prfm ${prefetchText(f.Rt)}, [${regSp(1, f.Rn)}${offset(f.imm12 * 8)}]`,
+    asm: (f) => `prfm ${prefetchText(f.Rt)}, ${addressText(f.Rn, f.imm12 * 8)}`,
     emit() {},
   }),
   a64({
     bits: "11111000100 imm9:9 00 Rn:5 Rt:5",
-    asm: (f) => `prfum ${prefetchText(f.Rt)}, [${regSp(1, f.Rn)}, #${signed(f.imm9, 9)}]`,
+    asm: (f) => `prfum ${prefetchText(f.Rt)}, ${addressText(f.Rn, signed(f.imm9, 9))}`,
     emit() {},
   }),
   a64({
@@ -152,14 +149,18 @@ const prefetch = [
     asm: (f) => `prfm ${prefetchText(f.Rt)}, ${registerOffsetText(f, 3)}`,
     emit() {},
   }),
-  a64({ bits: "11011000 imm19:19 Rt:5", asm: (f) => `prfm ${prefetchText(f.Rt)}, ${relative(signed(f.imm19, 19) * 4)}`, emit() {} }),
+  a64({
+    bits: "11011000 imm19:19 Rt:5",
+    asm: (f, at) => `prfm ${prefetchText(f.Rt)}, ${relative(signed(f.imm19, 19) * 4, at)}`,
+    emit() {},
+  }),
 ];
 
 const loadLiteral = a64({
   bits: "opc:2 011000 imm19:19 Rt:5",
   known: ["opc"],
   when: (f) => f.opc < 3,
-  asm: (f) => `${f.opc === 2 ? "ldrsw" : "ldr"} ${reg(+(f.opc > 0), f.Rt)}, ${relative(signed(f.imm19, 19) * 4)}`,
+  asm: (f, at) => `${f.opc === 2 ? "ldrsw" : "ldr"} ${reg(+(f.opc > 0), f.Rt)}, ${relative(signed(f.imm19, 19) * 4, at)}`,
   emit(m, { opc, Rt }) {
     const address = i64.add(m.pc(), i64.extend_s(m.i32((f) => signed(f.imm19, 19) * 4)));
     transfer(m, opc === 0 ? { load: true, log2: 2 } : opc === 1 ? { load: true, log2: 3 } : { load: true, log2: 2, sign: 64 }, Rt, address);
@@ -175,8 +176,7 @@ const loadStorePair = a64({
   asm: (f) => {
     const imm = signed(f.imm7, 7) << (f.opc === 2 ? 3 : 2);
     const name = f.mode === 0 ? (f.L ? "ldnp" : "stnp") : f.opc === 1 ? "ldpsw" : f.L ? "ldp" : "stp";
-    const address = f.mode === 1 ? `[${regSp(1, f.Rn)}], #${imm}` : `[${regSp(1, f.Rn)}, #${imm}]${f.mode === 3 ? "!" : ""}`;
-    return `${name} ${reg(+(f.opc > 0), f.Rt)}, ${reg(+(f.opc > 0), f.Rt2)}, ${address}`;
+    return `${name} ${reg(+(f.opc > 0), f.Rt)}, ${reg(+(f.opc > 0), f.Rt2)}, ${addressText(f.Rn, imm, f.mode)}`;
   },
   unpredictable: (f) => (f.L === 1 && f.Rt === f.Rt2) || ((f.mode & 1) === 1 && f.Rn !== 31 && (f.Rn === f.Rt || f.Rn === f.Rt2)),
   emit(m, { opc, mode, L, sp, Rt2, Rn, Rt }) {

@@ -12,5 +12,10 @@ export const offset = (n: number): string => n === 0 ? "" : `, #${n}`;
 /** Condition names by number. */
 export const conditions = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al", "nv"] as const;
 
-/** A signed branch offset as `.+n` or `.-n`. */
-export const relative = (bytes: number): string => bytes < 0 ? `.-${-bytes}` : `.+${bytes}`;
+/** An address by its mode: 1: post-indexed, 3: pre-indexed, others: with an offset. */
+export const addressText = (Rn: number, imm: number, mode = 0): string =>
+  mode === 1 ? `[${regSp(1, Rn)}], #${imm}` : mode === 3 ? `[${regSp(1, Rn)}, #${imm}]!` : `[${regSp(1, Rn)}${offset(imm)}]`;
+
+/** A signed distance as `.+n` or `.-n`, or where that is from `at`. */
+export const relative = (bytes: number, at?: bigint): string =>
+  at === undefined ? bytes < 0 ? `.-${-bytes}` : `.+${bytes}` : `0x${BigInt.asUintN(64, at + BigInt(bytes)).toString(16)}`;

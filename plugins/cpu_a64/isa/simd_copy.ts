@@ -27,7 +27,7 @@ const duplicateElementScalar = a64({
   split: bySize,
   fp: true,
   when: (f) => sizeOf(f) < 4,
-  asm: (f) => `dup ${scalar(f.Rd, sizeOf(f))}, ${element(f.Rn, sizeOf(f), indexOf(f))}`,
+  asm: (f) => `mov ${scalar(f.Rd, sizeOf(f))}, ${element(f.Rn, sizeOf(f), indexOf(f))}`,
   emit(m, { size, Rn, Rd }) {
     m.setVLow64(Rd, m.let(m.vLaneAt(Rn, size, indexOf)));
   },
@@ -48,14 +48,14 @@ const duplicateGeneral = a64({
   },
 });
 
-/** To a general register: SMOV, UMOV. The plain form of UMOV for 32 and 64 bits is MOV's. */
+/** To a general register: SMOV, UMOV; MOV where it fills it. */
 const moveToGeneral = a64({
   bits: "0 Q 001110000 imm5:5 001 U 11 Rn:5 Rd:5",
   known: ["Q", "U"],
   split: bySize,
   fp: true,
   when: (f) => f.U ? (f.Q ? sizeOf(f) === 3 : sizeOf(f) < 3) : sizeOf(f) < 2 + f.Q,
-  asm: (f) => `${f.U ? "umov" : "smov"} ${reg(f.Q, f.Rd)}, ${element(f.Rn, sizeOf(f), indexOf(f))}`,
+  asm: (f) => `${f.U ? sizeOf(f) < 2 ? "umov" : "mov" : "smov"} ${reg(f.Q, f.Rd)}, ${element(f.Rn, sizeOf(f), indexOf(f))}`,
   emit(m, { Q, U, size, Rn, Rd }) {
     const value = m.vLaneAt(Rn, size, indexOf);
     if (U) return m.x.write(Rd, value);
@@ -69,7 +69,7 @@ const insertGeneral = a64({
   split: bySize,
   fp: true,
   when: (f) => sizeOf(f) < 4,
-  asm: (f) => `ins ${element(f.Rd, sizeOf(f), indexOf(f))}, ${reg(+(sizeOf(f) === 3), f.Rn)}`,
+  asm: (f) => `mov ${element(f.Rd, sizeOf(f), indexOf(f))}, ${reg(+(sizeOf(f) === 3), f.Rn)}`,
   emit(m, { size, Rn, Rd }) {
     m.setVLaneAt(Rd, size, indexOf, m.x.read(Rn));
   },
@@ -82,7 +82,7 @@ const insertElement = a64({
   split: bySize,
   fp: true,
   when: (f) => sizeOf(f) < 4,
-  asm: (f) => `ins ${element(f.Rd, sizeOf(f), indexOf(f))}, ${element(f.Rn, sizeOf(f), sourceIndex(f))}`,
+  asm: (f) => `mov ${element(f.Rd, sizeOf(f), indexOf(f))}, ${element(f.Rn, sizeOf(f), sourceIndex(f))}`,
   // Bits of imm4 below the index are ignored; assemblers write zeros.
   unpredictable: (f) => sourceIndex(f) << sizeOf(f) !== f.imm4,
   emit(m, { size, Rn, Rd }) {

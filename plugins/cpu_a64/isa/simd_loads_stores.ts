@@ -1,6 +1,6 @@
 /** Arm ARM DDI 0487, "Loads and stores": single SIMD&FP registers and pairs. */
 import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed } from "./dsl.ts";
-import { offset, regSp, relative } from "./names.ts";
+import { addressText, relative } from "./names.ts";
 import { baseAddress, registerOffset, registerOffsetText, spBase } from "./loads_stores.ts";
 import { scalar } from "./simd_names.ts";
 
@@ -26,7 +26,7 @@ const loadStoreUnsigned = a64({
   split: spBase,
   fp: true,
   when: allocated,
-  asm: (f) => `${name(f, "r")} ${scalar(f.Rt, log2Of(f))}, [${regSp(1, f.Rn)}${offset(f.imm12 << log2Of(f))}]`,
+  asm: (f) => `${name(f, "r")} ${scalar(f.Rt, log2Of(f))}, ${addressText(f.Rn, f.imm12 << log2Of(f))}`,
   emit(m, { size, opc, sp, Rn, Rt }) {
     const address = i64.add(baseAddress(m, Rn, sp), i64.extend_u(m.i32((f) => f.imm12 << log2Of(f))));
     transfer(m, opc & 1, log2Of({ size, opc }), Rt, address);
@@ -40,11 +40,7 @@ const loadStoreImmediate9 = a64({
   split: spBase,
   fp: true,
   when: (f) => allocated(f) && f.mode !== 2,
-  asm: (f) => {
-    const imm = signed(f.imm9, 9);
-    const address = f.mode === 1 ? `[${regSp(1, f.Rn)}], #${imm}` : `[${regSp(1, f.Rn)}, #${imm}]${f.mode === 3 ? "!" : ""}`;
-    return `${name(f, f.mode === 0 ? "ur" : "r")} ${scalar(f.Rt, log2Of(f))}, ${address}`;
-  },
+  asm: (f) => `${name(f, f.mode === 0 ? "ur" : "r")} ${scalar(f.Rt, log2Of(f))}, ${addressText(f.Rn, signed(f.imm9, 9), f.mode)}`,
   emit(m, { size, opc, mode, sp, Rn, Rt }) {
     const base = baseAddress(m, Rn, sp);
     const moved = m.let(i64.add(base, i64.extend_s(m.i32((f) => signed(f.imm9, 9)))));
@@ -71,7 +67,7 @@ const loadLiteral = a64({
   known: ["opc"],
   fp: true,
   when: (f) => f.opc < 3,
-  asm: (f) => `ldr ${scalar(f.Rt, f.opc + 2)}, ${relative(signed(f.imm19, 19) * 4)}`,
+  asm: (f, at) => `ldr ${scalar(f.Rt, f.opc + 2)}, ${relative(signed(f.imm19, 19) * 4, at)}`,
   emit(m, { opc, Rt }) {
     transfer(m, 1, opc + 2, Rt, i64.add(m.pc(), i64.extend_s(m.i32((f) => signed(f.imm19, 19) * 4))));
   },
@@ -88,10 +84,7 @@ const loadStorePair = a64({
   when: (f) => f.opc < 3,
   asm: (f) => {
     const name = `${f.L ? "ld" : "st"}${f.mode === 0 ? "np" : "p"}`;
-    const address = f.mode === 1
-      ? `[${regSp(1, f.Rn)}], #${pairOffset(f)}`
-      : `[${regSp(1, f.Rn)}, #${pairOffset(f)}]${f.mode === 3 ? "!" : ""}`;
-    return `${name} ${scalar(f.Rt, f.opc + 2)}, ${scalar(f.Rt2, f.opc + 2)}, ${address}`;
+    return `${name} ${scalar(f.Rt, f.opc + 2)}, ${scalar(f.Rt2, f.opc + 2)}, ${addressText(f.Rn, pairOffset(f), f.mode)}`;
   },
   unpredictable: (f) => f.L === 1 && f.Rt === f.Rt2,
   emit(m, { opc, mode, L, sp, Rt2, Rn, Rt }) {

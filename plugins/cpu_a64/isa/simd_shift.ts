@@ -111,6 +111,8 @@ function text(f: Fields): string {
   const register = (n: number, wider: number) => f.scalar ? scalar(n, size + wider) : vector(n, size + wider, wider ? 1 : f.Q);
   const second = f.Q && !f.scalar && (to || from) ? "2" : "";
   const distance = direction === "left" || direction === "long" ? left(f) : right(f);
+  // SSHLL and USHLL by nothing.
+  if (direction === "long" && distance === 0) return `${f.U ? "u" : "s"}xtl${second} ${register(f.Rd, to)}, ${register(f.Rn, from)}`;
   return `${name}${second} ${register(f.Rd, to)}, ${register(f.Rn, from)}, #${distance}`;
 }
 

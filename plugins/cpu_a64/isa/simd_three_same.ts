@@ -114,7 +114,10 @@ const threeSameLogical = a64({
   bits: "0 Q U 01110 size:2 1 Rm:5 000111 Rn:5 Rd:5",
   known: ["Q", "U", "size"],
   fp: true,
-  asm: (f) => text(logical[f.U][f.size].name, { ...f, scalar: 0, size: 0 }),
+  asm: (f) =>
+    f.U === 0 && f.size === 2 && f.Rn === f.Rm
+      ? `mov ${vector(f.Rd, 0, f.Q)}, ${vector(f.Rn, 0, f.Q)}`
+      : text(logical[f.U][f.size].name, { ...f, scalar: 0, size: 0 }),
   emit(m, { Q, U, size, Rm, Rn, Rd }) {
     lanesOf(m, 0, Q).write(Rd, logical[U][size].compute(m.v(Rn), m.v(Rm), m.v(Rd)));
   },

@@ -67,7 +67,7 @@ for (const U of [0, 1]) {
 define(0, 0b00100, "cls", "bhs", (l, a) => l.sub(countZeros(l, v128.xor(a, l.negative(a))), l.splat(1)));
 define(1, 0b00100, "clz", "bhs", countZeros);
 define(0, 0b00101, "cnt", "b", (_, a) => i8x16.popcnt(a));
-define(1, 0b00101, "not", "b", (_, a) => v128.not(a));
+define(1, 0b00101, "mvn", "b", (_, a) => v128.not(a));
 define(1, 0b00101, "rbit", "h", (l, a) => reverseBits(new Lanes(l.m, 0), a));
 define(0, 0b00111, "sqabs", "bhsd", saturating((l, a) => l.abs(a)), { scalar: "bhsd" });
 define(1, 0b00111, "sqneg", "bhsd", saturating((l, a) => l.neg(a)), { scalar: "bhsd" });

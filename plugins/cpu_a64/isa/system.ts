@@ -2,7 +2,15 @@
 import { a64, type Declaration } from "./dsl.ts";
 import { reg } from "./names.ts";
 
-const hints = ["nop", "yield", "wfe", "wfi", "sev", "sevl", "dgh"] as const;
+/** By CRm and op2. Arm ARM, "Hints". */
+const hints: Readonly<Record<number, string>> = {
+  ...["nop", "yield", "wfe", "wfi", "sev", "sevl", "dgh", "xpaclri", "pacia1716", , "pacib1716", , "autia1716", , "autib1716"],
+  ...{ 16: "esb", 17: "psb csync", 18: "tsb csync", 20: "csdb", 24: "paciaz", 25: "paciasp", 26: "pacibz", 27: "pacibsp" },
+  ...{ 28: "autiaz", 29: "autiasp", 30: "autibz", 31: "autibsp", 32: "bti", 34: "bti c", 36: "bti j", 38: "bti jc" },
+};
+
+/** What DMB and DSB order, by CRm. */
+const barrierOptions = [, "oshld", "oshst", "osh", , "nshld", "nshst", "nsh", , "ishld", "ishst", "ish", , "ld", "st", "sy"];
 
 /** Which hint acts: the others are NOPs, now and for what is yet to be defined. */
 const hintKind = (f: { CRm: number; op2: number }) => f.CRm === 0 && f.op2 >= 2 && f.op2 <= 5 ? f.op2 : 0;
@@ -10,7 +18,7 @@ const hintKind = (f: { CRm: number; op2: number }) => f.CRm === 0 && f.op2 >= 2 
 const hint = a64({
   bits: "11010101000000110010 CRm:4 op2:3 11111",
   split: { kind: hintKind },
-  asm: (f) => f.CRm === 0 && f.op2 < 7 ? hints[f.op2] : `hint #${f.CRm * 8 + f.op2}`,
+  asm: (f) => hints[f.CRm * 8 + f.op2] ?? `hint #${f.CRm * 8 + f.op2}`,
   unpredictable: (f) => hintKind(f) !== 0,
   emit(m, { kind }) {
     if (kind) m.system((["wfe", "wfi", "sev", "sevl"] as const)[kind - 2]);
@@ -29,7 +37,12 @@ const barrier = a64({
     isFence: (f, { sharesMemory }) => +((f.op2 === 4 || f.op2 === 5) && sharesMemory !== undefined),
   },
   when: (f) => f.op2 === 2 || (f.op2 >= 4 && f.op2 <= 6),
-  asm: (f) => `${({ 2: "clrex", 4: "dsb", 5: "dmb", 6: "isb" } as Record<number, string>)[f.op2]} #${f.CRm}`,
+  asm: (f) => {
+    const name = ["clrex", , "dsb", "dmb", "isb"][f.op2 - 2];
+    if (f.op2 === 2 || f.op2 === 6) return f.CRm === 15 ? `${name}` : `${name} #${f.CRm}`;
+    if (f.op2 === 4 && (f.CRm & 11) === 0) return f.CRm === 0 ? "ssbb" : "pssbb";
+    return `${name} ${barrierOptions[f.CRm] ?? `#${f.CRm}`}`;
+  },
   unpredictable: (f) => f.Rt !== 31 || f.op2 === 2 || (f.op2 === 4 && (f.CRm & 11) === 0),
   emit(m, { op2, isWatched, isFence }) {
     if (isFence) m.fence();
@@ -45,7 +58,7 @@ const msrImmediate = a64({
   bits: "1101010100000 op1:3 0100 CRm:4 op2:3 11111",
   asm: (f) => {
     const name =
-      ({ "0,5": "spsel", "3,6": "daifset", "3,7": "daifclr", "0,4": "pan", "0,3": "uao" } as Record<string, string>)[`${f.op1},${f.op2}`];
+      ({ "0,5": "SPSel", "3,6": "DAIFSet", "3,7": "DAIFClr", "0,4": "PAN", "0,3": "UAO" } as Record<string, string>)[`${f.op1},${f.op2}`];
     return name ? `msr ${name}, #${f.CRm}` : `.inst 0x${f.word.toString(16)}`;
   },
   unpredictable: () => true,

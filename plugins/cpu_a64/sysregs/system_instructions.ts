@@ -222,9 +222,9 @@ export function systemInstruction(packed: number, features: ReadonlySet<Feature>
   return found && (!found.feature || features.has(found.feature)) ? found : undefined;
 }
 
-/** Its name for disassembly, with the generic `SYS #3, C7, C4, #1` for others. */
-export function systemInstructionName(op1: number, crn: number, crm: number, op2: number): string {
-  return byPacked.get(packEncoding(1, op1, crn, crm, op2))?.name ?? `SYS #${op1}, C${crn}, C${crm}, #${op2}`;
+/** The one that SYS with these fields is, on whatever CPU. */
+export function systemInstructionByEncoding(op1: number, crn: number, crm: number, op2: number): SystemInstruction | undefined {
+  return byPacked.get(packEncoding(1, op1, crn, crm, op2));
 }
 
 /** Checks its execution at `el` (0 to 2). */
