@@ -120,7 +120,7 @@ Deno.test("hostile/idle: the machine says that nothing can happen, and what wait
   assertEquals(
     report,
     "every vCPU waits, no timer is armed, and no input can come:\n" +
-      "  vCPU 0 of guest: waits for an interrupt, PC 0x4008_0038 (b .-4), EL1h, nzcv DAIF\n" +
+      "  vCPU 0 of guest: waits for an interrupt, PC 0x4008_0038 (b 0x40080034), EL1h, nzcv DAIF\n" +
       "      timers      virtual off; physical off\n" +
       "      interrupts  none pending or active",
   );
@@ -128,7 +128,7 @@ Deno.test("hostile/idle: the machine says that nothing can happen, and what wait
 
 const endings: [guest: string, args: string[], code: number, says: string[]][] = [
   ["endless", ["--smp", "2"], 4, [
-    "vCPU 0 of guest: runnable, PC 0x4008_0030 (b .+0), EL1h",
+    "vCPU 0 of guest: runnable, PC 0x4008_0030 (b 0x40080030), EL1h",
     "vCPU 1 of guest: never started",
     "error: no progress: every vCPU that runs is in an empty loop with interrupts masked",
   ]],
