@@ -30,7 +30,8 @@ Deno.test("so does tier 1 with what it kept of a run before", () => {
   const kept = new Map<string, Uint8Array>();
   const store = { read: (key: string) => kept.get(key), write: (key: string, bytes: Uint8Array) => void kept.set(key, bytes), say: fail };
   compare("on", "kernel", INSTRUCTIONS / 4, { translations: store }).save();
-  assertEquals(kept.size, 3);
+  // Translations, decoded words, and the rare handlers while there aren't too many to be worth it, as in very long runs.
+  assert(kept.size === 3 || kept.size === 2 && INSTRUCTIONS > 1e6, `${kept.size} files`);
   const { stats } = compare("on", "kernel", INSTRUCTIONS / 4, { translations: store });
   assert(stats.bound > 20, `the programs compare nothing: ${stats.bound}`);
 });
