@@ -37,27 +37,6 @@ Deno.test("input that comes late finds a guest that waits", () =>
     assertEquals([code, text, stderr], [0, "*abcdq", ""]);
   }));
 
-Deno.test("a guest that never waits hears of a key at once: the host looks for input between all slices", () =>
-  withProgram(PROMPT_AND_ECHO, async (board) => {
-    const [command, ...args] = plugboard(board, "--quiet", "--wall-timeout", "100s");
-    const child = new Deno.Command(command, { args, stdin: "piped", stdout: "piped" }).spawn();
-    const keyboard = child.stdin.getWriter(), screen = child.stdout.getReader();
-    await screen.read();
-    const times: number[] = [];
-    for (let key = 0; key < 15; key++) {
-      const began = performance.now();
-      await keyboard.write(new TextEncoder().encode("a"));
-      await screen.read();
-      times.push(performance.now() - began);
-    }
-    await keyboard.write(new TextEncoder().encode("q"));
-    await keyboard.close();
-    while (!(await screen.read()).done);
-    assertEquals((await child.status).code, 0);
-    const [median] = times.sort((a, b) => a - b).slice(7);
-    assert(median < 250, `an echo takes ${median} ms`);
-  }));
-
 Deno.test("input that ends before the guest did: it goes on, and a limit ends it", () =>
   withProgram(ECHO, async (board) => {
     const { code, text } = await converse(plugboard(board, "--timeout", "2ms"), [{ after: "", text: "abc" }]);
