@@ -249,7 +249,7 @@ Deno.test("a thousand broken blobs: a platform or a PlatformError, nothing else,
     try {
       const began = performance.now();
       const platform = readPlatform(bytes);
-      assert(performance.now() - began < 20_000, `round ${round} takes too long`);
+      assert(performance.now() - began < 2000, `round ${round} takes too long`);
       checkPlatform(`round ${round}`, platform);
       read++;
     } catch (error) {

@@ -160,7 +160,7 @@ Deno.test("anchors that multiply end at a limit, quickly", async () => {
   assertMatch((await codes("[".repeat(50_000)))[0], /^M000[25]/);
   assertMatch((await codes(`board: ${"x".repeat(2 << 20)}`))[0], /^M0004/);
   assertMatch((await codes("a: &a [*a]"))[0], /^M000[25]/);
-  assert(performance.now() - start < 20_000);
+  assert(performance.now() - start < 2000);
 });
 
 Deno.test("whatever the text is, the check answers with findings and doesn't throw", async () => {

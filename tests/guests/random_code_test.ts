@@ -12,8 +12,6 @@ const RAM = 0x4000_0000;
 const SETTINGS = RAM + 0x10_0000;
 /** Virtual time that each page gets in each mode: about as many instructions. */
 const SLICE_NS = 20_000;
-/** Milliseconds that a machine may take for it, however busy its host. */
-const PATIENCE_MS = 30_000;
 const modes = ["EL1", "EL0", "EL1, MMU on", "EL0, MMU on"];
 
 const manifest = `board: random
@@ -94,8 +92,8 @@ Deno.test("200 pages of random code, in four modes each: nothing throws, hangs, 
         domain.writeMemory(RAM, new Uint8Array(Uint32Array.from({ length: 1024 }, () => word(random)).buffer));
         domain.writeMemory(SETTINGS, settings(random, mode));
         const began = performance.now();
-        const reason = machine.runFor(SLICE_NS, PATIENCE_MS);
-        assert(performance.now() - began < PATIENCE_MS, `${where}: it hangs the host`);
+        const reason = machine.runFor(SLICE_NS, 5000);
+        assert(performance.now() - began < 5000, `${where}: it hangs the host`);
         assertEquals(machine.stats.traced.get("plugin failure"), undefined, `${where}\n${reason?.report}`);
         instructions += domain.vcpus.reduce((sum, { state }) => sum + state.retired, 0);
         const ending = reason?.kind ?? "goes on";

@@ -44,7 +44,7 @@ export const hostilePrograms: readonly HostileProgram[] = [
     code: 3,
     says: ["IPA 0x2000_0000", "nothing is there"],
   },
-  { name: "spins for ever", program: [0x1400_0000], code: 4, says: ["no progress", "(b 0x4"] },
+  { name: "spins for ever", program: [0x1400_0000], code: 4, says: ["no progress", "PC 0x4008_0000 (b 0x40080000)"] },
   {
     // msr daifclr, #3; b .: an interrupt might come
     name: "spins for ever, and takes interrupts",

@@ -179,7 +179,7 @@ export class A64Engine implements CpuEngine {
   /** Name of the register that an ISS of EC 0x18 speaks of. */
   registerName(iss: number): string | undefined {
     const { packed, isRead } = decodeSystemIss(iss);
-    return encodingName(packed >>> 14, (packed >>> 11) & 7, (packed >>> 7) & 15, (packed >>> 3) & 15, packed & 7, !isRead);
+    return encodingName(packed, !isRead);
   }
 
   #sendEvent(): void {

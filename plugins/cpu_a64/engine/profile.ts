@@ -3,7 +3,7 @@
  * code, which the guest can't see.
  */
 import * as at from "../state.ts";
-import { encodingName, systemInstructionByEncoding } from "../sysregs/mod.ts";
+import { encodingName, packedOfInstruction, systemInstruction } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { Tier1 } from "./tier1/tier1.ts";
 import { systemOps } from "./tier0.ts";
@@ -106,7 +106,6 @@ export class Profile {
 function systemCause(op: number, word: number): string {
   const name = systemOps[op];
   if (name !== "mrs" && name !== "msr" && name !== "sys") return name;
-  const [op0, ...rest] = [word >>> 19 & 3, word >>> 16 & 7, word >>> 12 & 15, word >>> 8 & 15, word >>> 5 & 7] as const;
-  return (name === "sys" ? systemInstructionByEncoding(...rest)?.name : undefined) ??
-    `${name} ${encodingName(op0, ...rest, name === "msr")}`;
+  const packed = packedOfInstruction(word);
+  return systemInstruction(packed)?.name ?? `${name} ${encodingName(packed, name === "msr")}`;
 }

@@ -4,9 +4,34 @@ import { reg } from "./names.ts";
 
 /** By CRm and op2. Arm ARM, "Hints". */
 const hints: Readonly<Record<number, string>> = {
-  ...["nop", "yield", "wfe", "wfi", "sev", "sevl", "dgh", "xpaclri", "pacia1716", , "pacib1716", , "autia1716", , "autib1716"],
-  ...{ 16: "esb", 17: "psb csync", 18: "tsb csync", 20: "csdb", 24: "paciaz", 25: "paciasp", 26: "pacibz", 27: "pacibsp" },
-  ...{ 28: "autiaz", 29: "autiasp", 30: "autibz", 31: "autibsp", 32: "bti", 34: "bti c", 36: "bti j", 38: "bti jc" },
+  0: "nop",
+  1: "yield",
+  2: "wfe",
+  3: "wfi",
+  4: "sev",
+  5: "sevl",
+  6: "dgh",
+  7: "xpaclri",
+  8: "pacia1716",
+  10: "pacib1716",
+  12: "autia1716",
+  14: "autib1716",
+  16: "esb",
+  17: "psb csync",
+  18: "tsb csync",
+  20: "csdb",
+  24: "paciaz",
+  25: "paciasp",
+  26: "pacibz",
+  27: "pacibsp",
+  28: "autiaz",
+  29: "autiasp",
+  30: "autibz",
+  31: "autibsp",
+  32: "bti",
+  34: "bti c",
+  36: "bti j",
+  38: "bti jc",
 };
 
 /** What DMB and DSB order, by CRm. */
@@ -38,8 +63,8 @@ const barrier = a64({
   },
   when: (f) => f.op2 === 2 || (f.op2 >= 4 && f.op2 <= 6),
   asm: (f) => {
-    const name = ["clrex", , "dsb", "dmb", "isb"][f.op2 - 2];
-    if (f.op2 === 2 || f.op2 === 6) return f.CRm === 15 ? `${name}` : `${name} #${f.CRm}`;
+    const name = ({ 2: "clrex", 4: "dsb", 5: "dmb", 6: "isb" } as Record<number, string>)[f.op2];
+    if (f.op2 === 2 || f.op2 === 6) return f.CRm === 15 ? name : `${name} #${f.CRm}`;
     if (f.op2 === 4 && (f.CRm & 11) === 0) return f.CRm === 0 ? "ssbb" : "pssbb";
     return `${name} ${barrierOptions[f.CRm] ?? `#${f.CRm}`}`;
   },

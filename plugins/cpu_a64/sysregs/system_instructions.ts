@@ -216,15 +216,10 @@ for (const instruction of systemInstructions) {
   byPacked.set(instruction.packed, instruction);
 }
 
-/** The system instruction with this packed encoding, if these features have it. */
-export function systemInstruction(packed: number, features: ReadonlySet<Feature>): SystemInstruction | undefined {
+/** The system instruction with this packed encoding, if these features have it; without features whichever CPU it is of. */
+export function systemInstruction(packed: number, features?: ReadonlySet<Feature>): SystemInstruction | undefined {
   const found = byPacked.get(packed);
-  return found && (!found.feature || features.has(found.feature)) ? found : undefined;
-}
-
-/** The one that SYS with these fields is, on whatever CPU. */
-export function systemInstructionByEncoding(op1: number, crn: number, crm: number, op2: number): SystemInstruction | undefined {
-  return byPacked.get(packEncoding(1, op1, crn, crm, op2));
+  return found && (!found.feature || !features || features.has(found.feature)) ? found : undefined;
 }
 
 /** Checks its execution at `el` (0 to 2). */

@@ -90,8 +90,8 @@ export function registerOffset(name: string): number {
 }
 
 /** The name for disassembly: the register's, or the generic `S3_0_C4_C1_0`. */
-export function encodingName(op0: number, op1: number, crn: number, crm: number, op2: number, isWrite = false): string {
-  const register = registerByEncoding(op0, op1, crn, crm, op2);
+export function encodingName(packed: number, isWrite = false): string {
+  const register = registerByPacked(packed);
   if (register) return isWrite ? register.writeName ?? register.name : register.name;
-  return `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
+  return `S${packed >>> 14}_${packed >>> 11 & 7}_C${packed >>> 7 & 15}_C${packed >>> 3 & 15}_${packed & 7}`;
 }

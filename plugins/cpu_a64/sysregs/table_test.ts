@@ -4,6 +4,7 @@ import {
   CAPACITY,
   encodingName,
   packedOfInstruction,
+  packEncoding,
   registerByEncoding,
   registerByName,
   registerByPacked,
@@ -34,7 +35,7 @@ Deno.test("lookups by name, encoding and instruction agree", () => {
     assertEquals(registerByPacked(register.packed, new Set(register.feature ? [register.feature] : [])), register);
     if (register.name !== "VSCTLR_EL2") {
       assertEquals(registerByEncoding(...register.encoding), register);
-      assertEquals(encodingName(...register.encoding), register.name);
+      assertEquals(encodingName(register.packed), register.name);
     }
     assertEquals(registerOffset(register.name), register.offset);
   }
@@ -43,9 +44,9 @@ Deno.test("lookups by name, encoding and instruction agree", () => {
   // One encoding, two registers: which one it is depends on the profile.
   assertEquals(registerByName("VSCTLR_EL2").packed, registerByName("TTBR0_EL2").packed);
   assertEquals(registerByPacked(registerByName("TTBR0_EL2").packed)?.name, "TTBR0_EL2");
-  assertEquals(encodingName(2, 3, 0, 5, 0), "DBGDTRRX_EL0");
-  assertEquals(encodingName(2, 3, 0, 5, 0, true), "DBGDTRTX_EL0");
-  assertEquals(encodingName(3, 1, 15, 2, 0), "S3_1_C15_C2_0");
+  assertEquals(encodingName(packEncoding(2, 3, 0, 5, 0)), "DBGDTRRX_EL0");
+  assertEquals(encodingName(packEncoding(2, 3, 0, 5, 0), true), "DBGDTRTX_EL0");
+  assertEquals(encodingName(packEncoding(3, 1, 15, 2, 0)), "S3_1_C15_C2_0");
   assertThrows(() => registerByName("SCTLR_EL9"), Error, "SCTLR_EL9");
 });
 
