@@ -35,14 +35,16 @@ export interface Graph {
   readonly instructions: number;
   /** Where it leaves to, and where calls that leave it return to: other regions should begin there. */
   readonly beyond: readonly number[];
+  /** Where it ends for want of room: others should go on there. */
+  readonly cut: readonly number[];
 }
 
 /** What is known of the code around. */
 export interface Surroundings {
   /** The instruction of a number, or `undefined` for code that is cold. */
   wordAt(index: number): number | undefined;
-  /** A region that begins there contains the head of the one to be: it is gone on in, not copied. */
-  isElsewhere(index: number): boolean;
+  /** A region that begins there is gone on in, not copied: it contains the head of the one to be, say. `size`: instructions so far. */
+  isElsewhere(index: number, size: number): boolean;
 }
 
 /** Most instructions of a region. */
@@ -57,11 +59,11 @@ export function discover(head: number, { wordAt, isElsewhere }: Surroundings): G
   const seen = new Map<number, Ending | undefined>();
   const leaders = new Set([head]);
   const returnSites: number[] = [];
-  const beyond = new Set<number>();
+  const beyond = new Set<number>(), cut = new Set<number>();
   const queue = [head];
   const lead = (index: number) => {
     if (leaders.has(index)) return;
-    if (isElsewhere(index)) return;
+    if (isElsewhere(index, seen.size)) return;
     leaders.add(index);
     queue.push(index);
   };
@@ -71,9 +73,9 @@ export function discover(head: number, { wordAt, isElsewhere }: Surroundings): G
         if (index !== start) leaders.add(index);
         break;
       }
-      const word = index !== start && isElsewhere(index) ? undefined : wordAt(index);
+      const word = index !== start && isElsewhere(index, seen.size) ? undefined : wordAt(index);
       if (word === undefined || seen.size >= MAX_INSTRUCTIONS) {
-        if (word !== undefined) beyond.add(index);
+        if (word !== undefined) cut.add(index);
         break;
       }
       if (index !== start && index % RECORDS_PER_PAGE === 0) leaders.add(index);
@@ -81,7 +83,7 @@ export function discover(head: number, { wordAt, isElsewhere }: Surroundings): G
       seen.set(index, ending);
       if (ending === undefined) continue;
       if (ending.kind === "branch" && isCall(word)) {
-        const isSmall = ending.target === head || (!isElsewhere(ending.target) && isShort(ending.target, wordAt));
+        const isSmall = ending.target === head || (!isElsewhere(ending.target, seen.size) && isShort(ending.target, wordAt));
         const isTaken = isSmall && returnSites.length < MAX_RETURN_SITES;
         if (isTaken) {
           lead(ending.target);
@@ -104,6 +106,7 @@ export function discover(head: number, { wordAt, isElsewhere }: Surroundings): G
     returnSites: returnSites.filter((site) => seen.has(site)),
     instructions: seen.size,
     beyond: [...beyond].filter((index) => !seen.has(index)),
+    cut: [...cut].filter((index) => !seen.has(index)),
   };
 }
 

@@ -66,13 +66,15 @@ export abstract class RegionMemory extends RegionVectors {
   /** Of a general register. */
   protected abstract localOf(n: number): Local<"i64">;
 
-  /** Before a loop; at a place for what is known later. */
-  protected emptyWindows({ windows }: Loop): void {
+  /** Before a loop, with the pages that are known there; at a place for what is known later. */
+  protected setWindows({ windows, before }: Loop): void {
     const { f, windows: first } = this.place;
-    const addend = i32.const(nothingAt(first) - Number(BigInt.asUintN(32, NO_PAGE)));
+    const nowhere = i32.const(nothingAt(first) - Number(BigInt.asUintN(32, NO_PAGE)));
     for (const window of windows) {
-      f.store("i64", i32.const(0), i64.const(NO_PAGE), window);
-      f.store("i32", i32.const(0), addend, window + WINDOW_ADDEND);
+      const known = this.#windows.get((window - first) / WINDOW_SIZE);
+      const isHeld = known !== undefined && (before.windows & known.bit) !== 0;
+      f.store("i64", i32.const(0), isHeld ? known.tag.value : i64.const(NO_PAGE), window);
+      f.store("i32", i32.const(0), isHeld ? known.addend.value : nowhere, window + WINDOW_ADDEND);
     }
   }
 

@@ -21,6 +21,8 @@ export const MAX_PAGES = 32;
 const PAGE_SHIFT = 10;
 /** Fewest accesses that are checked together in each iteration of a loop that has fast copies. */
 const LEAST_GAIN = 2;
+/** What the check of accesses by one register takes, in checks of single accesses. */
+const JOINT_CHECK = 2;
 
 /** Nothing is known where edges of any kind lead to. */
 const UNKNOWN: Facts = { flags: undefined, origins: UNMOVED };
@@ -79,8 +81,8 @@ class RegionWriter {
   readonly #before = new Map<number, Facts>();
   /** At the end of each block. */
   readonly #heldAfter = new Map<number, Held>();
-  /** Of the present block: what is left of its instructions, the present one included. */
-  #left = 0;
+  /** Instructions before the present one that BUDGET still has: it is asked for only where ways meet, and where the region leaves. */
+  #done = 0;
   #index = 0;
   #usesFp = false;
   /** Pages of the region, as its code numbers them: the head's is first. For each but it a local that says whether it was found where it should be. */
@@ -118,7 +120,7 @@ class RegionWriter {
       bail: () => this.#bailHere(),
     };
     this.#semantics = this.#semanticsAt(this.#place);
-    this.#graph = unroll(source.graph, (blocks) => this.#gains(blocks));
+    this.#graph = unroll(source.graph, (blocks, copies) => this.#gains(blocks, copies));
   }
 
   #semanticsAt(place: RegionPlace): RegionSemantics {
@@ -126,7 +128,7 @@ class RegionWriter {
   }
 
   /** Whether a loop, its head first, gains by fast copies: it is written once for nothing. */
-  #gains(blocks: readonly number[]): boolean {
+  #gains(blocks: readonly number[], copies: number): boolean {
     const { source } = this;
     const semantics = this.#semanticsAt({ ...this.#place, f: new FunctionBuilder(["i32"], "i32"), bail() {} });
     const joint = new JointChecks(), loop = new Loop(NOTHING), before = new Map<number, Facts>();
@@ -140,7 +142,8 @@ class RegionWriter {
       }
       for (const to of successors) before.set(to, bothOf(semantics.facts, before.get(to)));
     }
-    return joint.steady(before.get(blocks[0])!.origins) >= LEAST_GAIN;
+    const steady = joint.steady(before.get(blocks[0])!.origins);
+    return steady >= LEAST_GAIN && copies * steady >= JOINT_CHECK * joint.groups.length;
   }
 
   write(): void {
@@ -157,7 +160,8 @@ class RegionWriter {
       f.block((bail) => {
         const outside = this.#exits = { bail, leave };
         writeStructure(f, this.#graph, {
-          begin: (block, dominator, isLoop, loop) => {
+          begin: (block, dominator, isLoop, isJoined, loop) => {
+            if (isJoined) this.#done = 0;
             const inside = loop === undefined ? undefined : this.#loops.get(loop)!;
             this.#exits = inside?.exits ?? outside;
             const before = dominator === undefined ? { ...UNKNOWN, flags: Kind.block } : this.#before.get(block);
@@ -173,11 +177,12 @@ class RegionWriter {
           check: (block, path) => this.#check(block, path),
           body: (block, edge) => this.#body(block, edge),
           cross: (from, to) => this.#cross(firstOf(from), firstOf(to)),
+          join: () => this.#pay(),
           leave: (_from, target) => this.#leaveTo(firstOf(target)),
         });
       });
-      // By how much the budget is to be corrected.
-      f.set(budget, i32.add(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
+      // What was executed since the budget was paid from.
+      f.set(budget, i32.sub(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
       f.returnCall(source.module.bail, this.#budget.value, this.#storePage(), ...semantics.flags.operands);
     });
     f.returnCall(source.module.goOn, this.#budget.value, this.#target.value, ...semantics.flags.operands);
@@ -202,6 +207,13 @@ class RegionWriter {
     f.br(outside.leave);
   }
 
+  /** Takes what was executed from the budget. */
+  #pay(): void {
+    const { f } = this;
+    const budget = f.params[0] as Local<"i32">;
+    if (this.#done > 0) f.set(budget, i32.sub(budget.value as I32, i32.const(this.#done)));
+  }
+
   /** Enough instructions for all that comes before the next check, or the interpreter goes on. */
   #check(block: number, path: number): void {
     const { f } = this;
@@ -220,26 +232,24 @@ class RegionWriter {
     const { f, source } = this;
     const block = this.#graph.blocks.get(number)!;
     const semantics = this.#semantics;
-    const budget = f.params[0] as Local<"i32">;
     const exits = this.#exits, { loop } = semantics, joint = this.#jointOf(number);
     // What comes behind an edge may be written within it.
     const edgeTo = (to: number) => {
-      const { held, facts } = semantics;
+      const { held, facts } = semantics, done = this.#done;
       this.#before.set(to, bothOf(facts, this.#before.get(to)));
       take(to);
       this.#exits = exits;
+      this.#done = done;
       semantics.enter({ held, loop, joint, facts });
     };
     const choice = this.#graph.choice(number);
     if (choice) return this.#choose(number, choice, edgeTo);
     const edge = (target: number) => edgeTo(this.#graph.target(number, target));
-    f.set(budget, i32.sub(budget.value as I32, i32.const(block.count)));
     // Should it leave in its middle: what it dominates is written all the same, though nothing leads there.
     this.#heldAfter.set(number, NOTHING);
     let fpChecked = false;
     for (let i = 0; i < block.count; i++) {
       this.#index = block.first + i;
-      this.#left = block.count - i;
       const decoded = source.decoder.decode(source.wordAt(this.#index));
       if (decoded === undefined) return this.#bailHere();
       if (decoded.declaration.fp && !fpChecked) {
@@ -248,6 +258,7 @@ class RegionWriter {
       }
       semantics.instruction(decoded, this.#index * 4);
       if (semantics.ending?.kind === "left") return;
+      this.#done++;
     }
     this.#heldAfter.set(number, semantics.held);
     const { ending } = semantics;
@@ -287,7 +298,7 @@ class RegionWriter {
   }
 
   #bailHere(): void {
-    this.f.set(this.#code, i32.const(this.#codeOf(this.#index) | (this.#left << 16)));
+    this.f.set(this.#code, i32.const(this.#codeOf(this.#index) | (this.#done << 16)));
     this.f.br(this.#exits.bail);
   }
 
@@ -367,6 +378,7 @@ class RegionWriter {
   #leaveToVa(target: I64): void {
     const { f } = this;
     f.set(this.#target, target);
+    this.#pay();
     f.br(this.#exits.leave);
   }
 }

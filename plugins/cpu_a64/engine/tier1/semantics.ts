@@ -99,7 +99,7 @@ export class RegionSemantics extends RegionMemory {
     f.later(() => {
       for (const n of members(loop.used & ~loop.before.registers)) f.set(this.localOf(n), this.load64(offsetOf(n)));
       this.loadVectors(loop);
-      this.emptyWindows(loop);
+      this.setWindows(loop);
     });
   }
 

@@ -12,9 +12,10 @@ export interface BlockWriter {
   /**
    * What comes next is a block's. Its dominator's code is complete; the head has none. So is that of all that leads here, unless it heads a
    * loop.
+   * @param isJoined edges that lead to it were told to {@linkcode join}
    * @param loop head of the outermost loop that it is in
    */
-  begin(block: number, dominator: number | undefined, isLoop: boolean, loop: number | undefined): void;
+  begin(block: number, dominator: number | undefined, isLoop: boolean, isJoined: boolean, loop: number | undefined): void;
   /** A loop in no other loop: `body` writes it, and what it dominates. */
   loop(header: number, dominator: number | undefined, body: () => void): void;
   /** Before an edge that leaves the outermost loop that `from` is in, after {@linkcode cross}. */
@@ -25,6 +26,8 @@ export interface BlockWriter {
   body(block: number, edge: (target: number) => void): void;
   /** Before an edge between blocks is taken; may leave. */
   cross(from: number, to: number): void;
+  /** Before an edge from a block to one that others may lead to as well, after {@linkcode cross}. */
+  join(from: number): void;
   /** An edge that leaves the region. */
   leave(from: number, target: number): void;
 }
@@ -54,6 +57,7 @@ export function writeStructure(f: FunctionBuilder, graph: FlowGraph, writer: Blo
     if (list) list.push(block);
     else lists.set(left ?? dominator, [block]);
   }
+  const isJoined = (block: number) => loops.has(block) || hasLabel.has(block);
   const outermostOf = (block: number) => nests.get(block)?.[0];
   const dominatorOf = (block: number) => block === graph.head ? undefined : parent.get(block);
   const labels = new Map<number, Label>();
@@ -65,6 +69,7 @@ export function writeStructure(f: FunctionBuilder, graph: FlowGraph, writer: Blo
     if (isBackward && !dominates(to, from)) return writer.leave(from, to);
     writer.cross(from, to);
     if (outermostOf(from) !== undefined && outermostOf(from) !== outermostOf(to)) writer.leaveLoop(from);
+    if (isJoined(to)) writer.join(from);
     if (isBackward) return f.br(loopLabels.get(to)!);
     if (hasLabel.has(to)) return f.br(labels.get(to)!);
     tree(to);
@@ -81,7 +86,7 @@ export function writeStructure(f: FunctionBuilder, graph: FlowGraph, writer: Blo
   };
   const within = (block: number): void =>
     before(children.get(block) ?? [], () => {
-      writer.begin(block, dominatorOf(block), loops.has(block), outermostOf(block));
+      writer.begin(block, dominatorOf(block), loops.has(block), isJoined(block), outermostOf(block));
       if (block === graph.head || loops.has(block)) writer.check(block, paths.get(block)!);
       writer.body(block, edge(block));
     });

@@ -30,6 +30,8 @@ const MAX_ATTEMPTS = 16;
 const MAX_EXTENSIONS = 3;
 /** Regions of a module. */
 const MAX_BATCH = 64;
+/** Instructions of a region before it ends wherever another begins, and doesn't copy what that has. */
+const LARGE = 60;
 
 /** A region to be. */
 interface Plan {
@@ -164,17 +166,23 @@ export class Tier1 {
     for (const record of heads) wanted.add(this.#index(record));
     if (detour !== undefined) wanted.add(detour);
     const plans = new Map<number, Plan>();
+    // These end where others begin, and copy nothing of them.
+    const rests = new Set(detour === undefined ? [] : [detour]);
     for (const index of wanted) {
       const slot = Math.floor(index / RECORDS_PER_PAGE);
       const attempts = this.#attempts.get(index) ?? 0;
       if (plans.size >= MAX_BATCH || code.frameOf(slot) < 0 || attempts >= MAX_ATTEMPTS) continue;
-      const plan = this.#plan(slot, index % RECORDS_PER_PAGE, plans, index === detour);
+      const plan = this.#plan(slot, index % RECORDS_PER_PAGE, plans, rests.has(index));
       if (plan === undefined) continue;
       plans.set(index, plan);
       this.#attempts.set(index, attempts + 1);
       // The loop goes on with what lies beyond; beyond a detour it is as rare.
       if (index === detour) continue;
       for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next);
+      for (const next of numbersOf(plan.graph.cut, plan.slotOf)) {
+        if (!wanted.has(next)) rests.add(next);
+        wanted.add(next);
+      }
     }
     this.#compile([...plans.values()]);
   }
@@ -204,7 +212,7 @@ export class Tier1 {
   }
 
   /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
-  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>, isDetour = false): Plan | undefined {
+  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>, copiesNothing = false): Plan | undefined {
     const { code, block } = this.parts;
     if (!this.#regions.isFree(slot, head)) return undefined;
     const slotOf = this.#slotsAround(slot);
@@ -221,10 +229,10 @@ export class Tier1 {
       return this.hotness === undefined || this.#visited.get(number) > 0;
     };
     const own = slot * RECORDS_PER_PAGE + head;
-    const isElsewhere = (index: number): boolean => {
+    const isElsewhere = (index: number, size: number): boolean => {
       const other = numberOf(index, slotOf);
       if (this.hotness === undefined || other < 0 || other === own) return false;
-      if (isDetour && (planned.has(other) || this.#regions.at(other) !== undefined)) return true;
+      if ((copiesNothing || size > LARGE) && (planned.has(other) || this.#regions.at(other) !== undefined)) return true;
       const plan = planned.get(other);
       if (plan) return contains(plan.graph.blocks.values(), plan.slotOf, own);
       const region = this.#regions.at(other);

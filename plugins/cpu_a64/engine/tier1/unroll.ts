@@ -31,14 +31,14 @@ function copyOf(block: number): number {
   return Math.round(block / APART);
 }
 
-/** Copies innermost loops that gain by it. @param gains for the blocks of a loop, its head first, each behind those that lead to it */
-export function unroll(graph: Graph, gains: (blocks: readonly number[]) => boolean): UnrolledGraph {
+/** Copies innermost loops that gain by it. @param gains for the blocks of a loop, its head first, each behind those that lead to it, and so many fast copies */
+export function unroll(graph: Graph, gains: (blocks: readonly number[], copies: number) => boolean): UnrolledGraph {
   const copied = new Map<number, { readonly head: number; readonly copies: number }>();
   const flow = controlFlow(graph);
   for (const members of innermostLoops(graph, flow)) {
     const count = members.reduce((sum, block) => sum + graph.blocks.get(block)!.count, 0);
-    if (count > MAX_LOOP || !gains(members)) continue;
     const copies = Math.max(1, Math.min(MAX_COPIES, Math.floor(MAX_COPIED / count)));
+    if (count > MAX_LOOP || !gains(members, copies)) continue;
     for (const block of members) copied.set(block, { head: members[0], copies });
   }
   const choiceAt = (head: number) => head + (copied.get(head)!.copies + 1) * APART;

@@ -13,12 +13,19 @@ function graphOf(count: number): Graph {
     { first: last, count: 1, ending: { kind: "conditional", target: 2 }, successors: [2, end] },
     { first: end, count: 1, ending: { kind: "return" }, successors: [] },
   ];
-  return { head: 0, blocks: new Map(blocks.map((block) => [block.first, block])), returnSites: [], instructions: count + 3, beyond: [] };
+  return {
+    head: 0,
+    blocks: new Map(blocks.map((block) => [block.first, block])),
+    returnSites: [],
+    instructions: count + 3,
+    beyond: [],
+    cut: [],
+  };
 }
 
 Deno.test("a short loop has four fast copies, one after the other, and a choice before them", () => {
-  const graph = unroll(graphOf(5), (blocks) => {
-    assertEquals(blocks, [2, 6]);
+  const graph = unroll(graphOf(5), (blocks, copies) => {
+    assertEquals([blocks, copies], [[2, 6], 4]);
     return true;
   });
   const choice = 2 + 5 * APART;
@@ -46,6 +53,7 @@ Deno.test("where a region begins with such a loop, it begins with the choice; in
     returnSites: [],
     instructions: 3,
     beyond: [],
+    cut: [],
   };
   const { head, blocks } = unroll(graph, () => true);
   assertEquals(head, -3 + 5 * APART);

@@ -1,0 +1,39 @@
+import { assert, assertEquals } from "@std/assert";
+import { BASE, programMachine } from "../tests/program_machine.ts";
+import type { Tier1Mode } from "./tier1.ts";
+
+/** A loop of blocks of eight instructions, the last two of which are skipped or not, by one of the lowest bits of X0. */
+const BLOCKS = 150;
+const block = (n: number) => [
+  ...Array<number>(4).fill(0x91000442), // add x2, x2, #1
+  0xf2400000 | (64 - n % 6) % 64 << 16 | 0x1f, // tst x0, #(1 << n % 6)
+  0x54000000 | 3 << 5, // b.eq: to the next block
+  0x91000442,
+  0x91000442,
+];
+const body = Array.from({ length: BLOCKS }, (_, n) => block(n)).flat();
+const program = [
+  0xd2a00080, // mov x0, #(4 << 16)
+  ...body,
+  0xf1000400, // subs x0, x0, #1
+  0x54000001 | (-(body.length + 1) & 0x7_ffff) << 5, // b.ne
+  0xd4000002, // hvc #0
+].map((word) => word >>> 0);
+
+function run(tier1: Tier1Mode) {
+  const { engine } = programMachine({ [BASE]: program }, tier1);
+  const { hotness, stats } = engine.cpu.tier1 ?? {};
+  // Samples as a guest's.
+  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32 });
+  const vcpu = engine.createVcpu({ mpidr: 0n });
+  vcpu.write("HCR_EL2", 1n << 31n);
+  vcpu.pc = BigInt(BASE);
+  engine.run(vcpu, { budget: 40_000_000, startNs: 0, nsPerInstruction: 1 });
+  return { state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(2)].join(), compiled: stats?.instructions ?? 0 };
+}
+
+Deno.test("what is much larger than a region isn't copied again and again by those that it is made of", () => {
+  const { state, compiled } = run("on");
+  assertEquals(state, run("off").state);
+  assert(compiled > body.length && compiled < 8 * body.length, `${compiled} instructions of ${body.length}`);
+});
