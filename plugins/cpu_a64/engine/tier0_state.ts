@@ -262,7 +262,8 @@ export const atomicLaneStores = ["i64.8 atomic", "i64.16 atomic", "i64.32 atomic
 
 /** A zero-extended lane. */
 export function loadLane(log2: number, address: I32, offset: number): I64 {
-  return [i64.load8_u, i64.load16_u, i64.load32_u, i64.load][log2](address, offset);
+  // As 32 bits, so that whoever takes the lower half gets them as they are.
+  return log2 === 3 ? i64.load(address, offset) : i64.extend_u([i32.load8_u, i32.load16_u, i32.load][log2](address, offset));
 }
 
 function sign<T extends "i32" | "i64">(ops: IntegerOps<T>, value: Value<T>): I32 {

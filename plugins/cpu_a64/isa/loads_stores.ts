@@ -1,5 +1,5 @@
 /** Arm ARM DDI 0487, "Loads and stores": general registers, and the exclusives. */
-import { a64, type Declaration, type Field, type I64, i64, type Raw, type Semantics, signed } from "./dsl.ts";
+import { a64, type Declaration, type Field, i32, type I64, i64, type Raw, type Semantics, signed } from "./dsl.ts";
 import { addressText, reg, regSp, relative } from "./names.ts";
 import { extended } from "./data_register.ts";
 
@@ -33,8 +33,8 @@ function kind(size: number, opc: number): Kind | undefined {
 
 function extend(value: I64, { log2, sign }: Kind): I64 {
   if (!sign) return value;
-  const wide = [i64.extend8_s, i64.extend16_s, i64.extend32_s][log2](value);
-  return sign === 64 ? wide : i64.and(wide, i64.const(0xffff_ffffn));
+  if (sign === 32) return i64.extend_u([i32.extend8_s, i32.extend16_s][log2](i32.wrap(value)));
+  return [i64.extend8_s, i64.extend16_s, i64.extend32_s][log2](value);
 }
 
 /** Moves between a register and memory. The address is used once. */

@@ -81,7 +81,10 @@ class RegionWriter {
   readonly #before = new Map<number, Facts>();
   /** At the end of each block. */
   readonly #heldAfter = new Map<number, Held>();
-  /** Instructions before the present one that BUDGET still has: it is asked for only where ways meet, and where the region leaves. */
+  /**
+   * Instructions before the present one that the budget hasn't paid for: it does where ways meet, and where the region leaves. Blocks that
+   * head loops it pays for in advance, which the host's compiler makes the better code of.
+   */
   #done = 0;
   #index = 0;
   #usesFp = false;
@@ -182,7 +185,7 @@ class RegionWriter {
         });
       });
       // What was executed since the budget was paid from.
-      f.set(budget, i32.sub(this.#budget.value, i32.shr_u(this.#code.value, i32.const(16))));
+      f.set(budget, i32.sub(this.#budget.value, i32.shr_s(this.#code.value, i32.const(16))));
       f.returnCall(source.module.bail, this.#budget.value, this.#storePage(), ...semantics.flags.operands);
     });
     f.returnCall(source.module.goOn, this.#budget.value, this.#target.value, ...semantics.flags.operands);
@@ -245,6 +248,11 @@ class RegionWriter {
     const choice = this.#graph.choice(number);
     if (choice) return this.#choose(number, choice, edgeTo);
     const edge = (target: number) => edgeTo(this.#graph.target(number, target));
+    if (this.#graph.flow.loops.has(number)) {
+      this.#done = block.count;
+      this.#pay();
+      this.#done = -block.count;
+    }
     // Should it leave in its middle: what it dominates is written all the same, though nothing leads there.
     this.#heldAfter.set(number, NOTHING);
     let fpChecked = false;
