@@ -1,6 +1,6 @@
 /** Commands of busybox under Debian's kernel, typed at its shell: on ours and on QEMU, each boot serves all of them. */
 import { join } from "@std/path";
-import { GETPID_CALLS, writeGetpid } from "./getpid.ts";
+import { type CallProgram, faults, getpid, pingPong, writeProgram } from "./call_programs.ts";
 import { COLD } from "./child.ts";
 import { type BoardImages, ROOT } from "./images.ts";
 import { cpuSeconds } from "./process.ts";
@@ -27,13 +27,15 @@ export interface UserCommand {
 /** Shell, 200 times. */
 const often = (body: string) => `i=0; while [ $i -lt 200 ]; do ${body}; i=$((i+1)); done`;
 
-const GETPID = "/getpid";
+const calling = (name: string, program: CallProgram): UserCommand => {
+  return { name, doc: program.doc, command: program.path, before: writeProgram(program) };
+};
 
 /** All of them. */
 export const userCommands: readonly UserCommand[] = [
   { name: "sha256sum", doc: "of 16 MiB", command: "dd if=/dev/zero bs=1M count=16 2>/dev/null | sha256sum" },
   { name: "gzip", doc: "of busybox, 4 times", command: "b=/bin/busybox; cat $b $b $b $b | gzip | wc -c" },
-  { name: "getpid", doc: `${GETPID_CALLS} calls`, command: GETPID, before: writeGetpid(GETPID) },
+  calling("getpid", getpid),
   { name: "syscalls", doc: "100,000 reads and writes of a byte", command: "dd if=/dev/zero of=/dev/null bs=1 count=100000 2>/dev/null" },
   {
     name: "pipe",
@@ -48,6 +50,8 @@ export const userCommands: readonly UserCommand[] = [
   },
   { name: "sort", doc: "20,000 lines", command: "seq 1 20000 | sort -r | md5sum" },
   { name: "awk", doc: "300,000 times s += i * i", command: "awk 'BEGIN { for (i = 0; i < 300000; i++) s += i * i; print s }'" },
+  calling("ping-pong", pingPong),
+  calling("faults", faults),
 ];
 
 /**
@@ -55,7 +59,7 @@ export const userCommands: readonly UserCommand[] = [
  * change the ASID. Linux does so when it has a kaslr-seed, which QEMU gives it unless told otherwise.
  */
 export const isolatedCommands: readonly UserCommand[] = userCommands
-  .filter(({ name }) => ["getpid", "syscalls", "pipe", "fork+exec", "page faults"].includes(name))
+  .filter(({ name }) => ["getpid", "ping-pong", "faults", "syscalls", "pipe", "fork+exec", "page faults"].includes(name))
   .map((command) => ({ ...command, name: `${command.name}, i.` }));
 
 /** A command on both; times are medians. */
