@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { BASE, programMachine } from "../tests/program_machine.ts";
+import { BASE, patientVcpu, programMachine } from "../tests/program_machine.ts";
 import { PATIENCE } from "./detours.ts";
 import type { Tier1Mode } from "./tier1.ts";
 
@@ -20,11 +20,8 @@ const program = [
 function run(tier1: Tier1Mode, budgets: readonly number[]) {
   const { engine } = programMachine({ [BASE]: program }, tier1);
   const { hotness, stats } = engine.cpu.tier1 ?? {};
-  // Samples as a guest's: too few fall on the other way.
-  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32 });
-  const vcpu = engine.createVcpu({ mpidr: 0n });
-  vcpu.write("HCR_EL2", 1n << 31n);
-  vcpu.pc = BigInt(BASE);
+  // Too few samples fall on the other way.
+  const vcpu = patientVcpu(engine);
   return budgets.map((budget) => {
     engine.run(vcpu, { budget, startNs: 0, nsPerInstruction: 1 });
     return {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { BASE, programMachine } from "../tests/program_machine.ts";
+import { BASE, patientVcpu, programMachine } from "../tests/program_machine.ts";
 import type { Tier1Mode } from "./tier1.ts";
 
 /** A loop of blocks of eight instructions, the last two of which are skipped or not, by one of the lowest bits of X0. */
@@ -22,14 +22,9 @@ const program = [
 
 function run(tier1: Tier1Mode) {
   const { engine } = programMachine({ [BASE]: program }, tier1);
-  const { hotness, stats } = engine.cpu.tier1 ?? {};
-  // Samples as a guest's.
-  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32 });
-  const vcpu = engine.createVcpu({ mpidr: 0n });
-  vcpu.write("HCR_EL2", 1n << 31n);
-  vcpu.pc = BigInt(BASE);
+  const vcpu = patientVcpu(engine);
   engine.run(vcpu, { budget: 40_000_000, startNs: 0, nsPerInstruction: 1 });
-  return { state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(2)].join(), compiled: stats?.instructions ?? 0 };
+  return { state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(2)].join(), compiled: engine.cpu.tier1?.stats.instructions ?? 0 };
 }
 
 Deno.test("what is much larger than a region isn't copied again and again by those that it is made of", () => {
