@@ -10,6 +10,25 @@ export interface CallProgram {
   readonly code: readonly number[];
 }
 
+/** Numbers of system calls, <asm-generic/unistd.h>. */
+const Call = { read: 63, write: 64 } as const;
+
+/** One byte at SP by the file whose number a register has. */
+const transfer = (call: number, register: number): number[] => [
+  0xaa00_03e0 + register * 2 ** 16, // mov x0, register
+  0x9100_03e1, // mov x1, sp
+  0xd280_0022, // mov x2, #1
+  0xd280_0008 + call * 2 ** 5, // mov x8, #call
+  0xd400_0001, // svc #0
+];
+
+const exit: readonly number[] = [
+  0xd280_0ba8, // mov x8, #93: exit
+  0xd280_0000, // mov x0, #0
+  0xd400_0001, // svc #0
+];
+
+/** Asks for its own number. */
 export const getpid: CallProgram = {
   path: "/getpid",
   doc: "524,288 calls",
@@ -19,9 +38,7 @@ export const getpid: CallProgram = {
     0xd400_0001, // 1: svc #0
     0xf100_0529, // subs x9, x9, #1
     0x54ff_ffc1, // b.ne 1b
-    0xd280_0ba8, // mov x8, #93: exit
-    0xd280_0000, // mov x0, #0
-    0xd400_0001, // svc #0
+    ...exit,
   ],
 };
 
@@ -45,34 +62,16 @@ export const pingPong: CallProgram = {
     0xd400_0001, // svc #0
     0xd289_c413, // mov x19, #20000
     0xb400_01c0, // cbz x0, 2f
-    0xaa15_03e0, // 1: mov x0, x21
-    0x9100_03e1, // mov x1, sp
-    0xd280_0022, // mov x2, #1
-    0xd280_0808, // mov x8, #64: write
-    0xd400_0001, // svc #0
-    0xaa16_03e0, // mov x0, x22
-    0x9100_03e1, // mov x1, sp
-    0xd280_0022, // mov x2, #1
-    0xd280_07e8, // mov x8, #63: read
-    0xd400_0001, // svc #0
+    ...transfer(Call.write, 21), // 1:
+    ...transfer(Call.read, 22),
     0xf100_0673, // subs x19, x19, #1
     0x54ff_fea1, // b.ne 1b
     0x1400_000d, // b 3f
-    0xaa14_03e0, // 2: mov x0, x20
-    0x9100_03e1, // mov x1, sp
-    0xd280_0022, // mov x2, #1
-    0xd280_07e8, // mov x8, #63: read
-    0xd400_0001, // svc #0
-    0xaa17_03e0, // mov x0, x23
-    0x9100_03e1, // mov x1, sp
-    0xd280_0022, // mov x2, #1
-    0xd280_0808, // mov x8, #64: write
-    0xd400_0001, // svc #0
+    ...transfer(Call.read, 20), // 2:
+    ...transfer(Call.write, 23),
     0xf100_0673, // subs x19, x19, #1
     0x54ff_fea1, // b.ne 2b
-    0xd280_0ba8, // 3: mov x8, #93: exit
-    0xd280_0000, // mov x0, #0
-    0xd400_0001, // svc #0
+    ...exit, // 3:
   ],
 };
 
@@ -101,9 +100,7 @@ export const faults: CallProgram = {
     0xd400_0001, // svc #0
     0xf100_0673, // subs x19, x19, #1
     0x54ff_fdc1, // b.ne 1b
-    0xd280_0ba8, // mov x8, #93: exit
-    0xd280_0000, // mov x0, #0
-    0xd400_0001, // svc #0
+    ...exit,
   ],
 };
 

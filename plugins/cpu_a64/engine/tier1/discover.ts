@@ -100,13 +100,14 @@ export function discover(head: number, { wordAt, isElsewhere }: Surroundings): G
       break;
     }
   }
+  const outside = (indices: ReadonlySet<number>) => [...indices].filter((index) => !seen.has(index));
   return {
     head,
     blocks: divide(seen, leaders, returnSites),
     returnSites: returnSites.filter((site) => seen.has(site)),
     instructions: seen.size,
-    beyond: [...beyond].filter((index) => !seen.has(index)),
-    cut: [...cut].filter((index) => !seen.has(index)),
+    beyond: outside(beyond),
+    cut: outside(cut),
   };
 }
 

@@ -64,7 +64,7 @@ interface Exits {
 }
 
 class RegionWriter {
-  readonly #budget: { value: I32 };
+  readonly #budget: Local<"i32">;
   readonly #code;
   readonly #pageVa;
   readonly #target;
@@ -93,7 +93,7 @@ class RegionWriter {
   readonly exits = new Set<number>();
 
   constructor(readonly f: FunctionBuilder, readonly source: RegionSource) {
-    this.#budget = f.params[0] as { value: I32 };
+    this.#budget = f.params[0] as Local<"i32">;
     this.#code = f.local("i32");
     this.#pageVa = f.local("i64");
     this.#target = f.local("i64");
@@ -153,7 +153,6 @@ class RegionWriter {
     const { f, source } = this;
     const { base } = source.module.addresses;
     const semantics = this.#semantics;
-    const budget = f.params[0] as Local<"i32">;
     this.#pageNumber(0);
     f.set(this.#pageVa, i64.load(i32.const(0), base + at.PAGE_VA));
     f.later(() => {
@@ -185,7 +184,7 @@ class RegionWriter {
         });
       });
       // What was executed since the budget was paid from.
-      f.set(budget, i32.sub(this.#budget.value, i32.shr_s(this.#code.value, i32.const(16))));
+      f.set(this.#budget, i32.sub(this.#budget.value, i32.shr_s(this.#code.value, i32.const(16))));
       f.returnCall(source.module.bail, this.#budget.value, this.#storePage(), ...semantics.flags.operands);
     });
     f.returnCall(source.module.goOn, this.#budget.value, this.#target.value, ...semantics.flags.operands);
@@ -212,9 +211,7 @@ class RegionWriter {
 
   /** Takes what was executed from the budget. */
   #pay(): void {
-    const { f } = this;
-    const budget = f.params[0] as Local<"i32">;
-    if (this.#done > 0) f.set(budget, i32.sub(budget.value as I32, i32.const(this.#done)));
+    if (this.#done > 0) this.f.set(this.#budget, i32.sub(this.#budget.value, i32.const(this.#done)));
   }
 
   /** Enough instructions for all that comes before the next check, or the interpreter goes on. */

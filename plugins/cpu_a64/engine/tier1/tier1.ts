@@ -232,10 +232,9 @@ export class Tier1 {
     const isElsewhere = (index: number, size: number): boolean => {
       const other = numberOf(index, slotOf);
       if (this.hotness === undefined || other < 0 || other === own) return false;
-      if ((copiesNothing || size > LARGE) && (planned.has(other) || this.#regions.at(other) !== undefined)) return true;
-      const plan = planned.get(other);
+      const plan = planned.get(other), region = this.#regions.at(other);
+      if (copiesNothing || size > LARGE) return plan !== undefined || region !== undefined;
       if (plan) return contains(plan.graph.blocks.values(), plan.slotOf, own);
-      const region = this.#regions.at(other);
       return region !== undefined && contains(region.entry.translation.spans, region.slotOf, own);
     };
     const graph = discover(head, { wordAt: (index) => isKnown(index) ? wordAt(index) : undefined, isElsewhere });
