@@ -53,10 +53,7 @@ export class Tier0 extends Tier0Atomics implements Semantics {
           place.leave();
         });
       }
-      const fields: Record<string, number | Field> = {};
-      for (const { name } of declaration.fields) fields[name] = { field: name };
-      Object.assign(fields, this.known);
-      declaration.emit(this, fields as Readonly<Record<string, number & Field>>);
+      declaration.emit(this, { ...declaration.operands, ...this.known } as Readonly<Record<string, number & Field>>);
       if (!this.#left) place.jump(i32.add(place.ip, i32.const(RECORD_SIZE)));
     });
   }

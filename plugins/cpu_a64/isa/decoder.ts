@@ -12,9 +12,14 @@ export interface Decoded {
 /** Bits 31:21 choose a bucket: they tell most encodings apart. */
 const SHIFT = 21;
 
+/** A power of two. */
+const RECENT = 4096;
+
 /** A decoder for a list of declarations and a set of features. */
 export class Decoder {
   readonly #buckets: (readonly number[] | undefined)[];
+  /** Words that were decoded last, by some of their bits. */
+  readonly #recent: (Decoded | undefined)[] = new Array(RECENT).fill(undefined);
 
   constructor(readonly declarations: readonly Declaration[], readonly features: ReadonlySet<Feature>) {
     const buckets: number[][] = [];
@@ -33,6 +38,13 @@ export class Decoder {
 
   /** The declaration that covers a word, or `undefined`: UNDEFINED on this CPU. */
   decode(word: number): Decoded | undefined {
+    const place = (word ^ word >>> 12) & (RECENT - 1);
+    const recent = this.#recent[place];
+    if (recent?.fields.word === word >>> 0) return recent;
+    return this.#recent[place] = this.#find(word);
+  }
+
+  #find(word: number): Decoded | undefined {
     for (const index of this.#buckets[word >>> SHIFT] ?? []) {
       const declaration = this.declarations[index];
       if (((word & declaration.mask) >>> 0) !== declaration.value) continue;

@@ -268,6 +268,8 @@ export interface Declaration {
   readonly mask: number;
   readonly value: number;
   readonly fields: readonly { readonly name: string; readonly low: number; readonly width: number }[];
+  /** All of them as operands. */
+  readonly operands: Readonly<Record<string, Field>>;
   readonly known: readonly string[];
   /** The same with their widths in bits. */
   readonly knownFields: readonly { readonly name: string; readonly width: number }[];
@@ -306,6 +308,7 @@ export function a64<const Bits extends string, const Known extends FieldName<Bit
     value: value >>> 0,
     fields,
     known: declared.known ?? [],
+    operands: Object.fromEntries(fields.map(({ name }) => [name, { field: name }])),
     knownFields: fields.filter(({ name }) => (declared.known as readonly string[] | undefined)?.includes(name)),
     split: (declared.split ?? {}) as Declaration["split"],
     when: declared.when as Declaration["when"],

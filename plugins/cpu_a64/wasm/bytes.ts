@@ -1,7 +1,11 @@
 /** A growing byte buffer with LEB128. */
 export class Bytes {
-  #data = new Uint8Array(256);
+  #data;
   #length = 0;
+
+  constructor(capacity = 256) {
+    this.#data = new Uint8Array(capacity);
+  }
 
   get length(): number {
     return this.#length;

@@ -3,12 +3,14 @@ import { Bytes } from "./bytes.ts";
 import { type Store, stores } from "./ops.ts";
 import { emit, type I32, opcode, type Type, typeCode, Value } from "./value.ts";
 
+const NOTHING: readonly Value[] = [];
+
 /** A local variable or parameter. */
 export class Local<T extends Type = Type> {
   constructor(readonly type: T, readonly index: number) {}
   /** Its present value. */
   get value(): Value<T> {
-    return new Value(this.type, 0x20, [], (out) => out.u32(this.index));
+    return new Value(this.type, 0x20, NOTHING, this.index);
   }
 }
 
@@ -26,7 +28,7 @@ export interface Callable {
 
 /** A function body under construction. */
 export class FunctionBuilder {
-  code: Bytes = new Bytes();
+  code: Bytes = new Bytes(4096);
   readonly params: readonly Local[];
   #locals: Type[] = [];
   #free = new Map<Type, Local[]>();
@@ -192,7 +194,7 @@ export class FunctionBuilder {
   /** The body with its locals, as the code section wants it. */
   finish(): Uint8Array {
     const early = this.code.view();
-    const code = new Bytes();
+    const code = new Bytes(early.length + 4096);
     const hints: number[] = [];
     const copy = (from: number, to: number) => {
       for (let at = this.#unlikely[hints.length]; at < to; at = this.#unlikely[hints.length]) hints.push(at - from + code.length);
@@ -216,7 +218,7 @@ export class FunctionBuilder {
     for (const [type, count] of runs) head.u32(count).u8(typeCode[type]);
     this.#hints = hints.map((at) => at + head.length);
     const body = code.view();
-    return new Bytes().u32(head.length + body.length + 1).raw(head.view()).raw(body).u8(0x0b).view();
+    return new Bytes(head.length + body.length + 8).u32(head.length + body.length + 1).raw(head.view()).raw(body).u8(0x0b).view();
   }
 
   /** Where unlikely branches are in the finished body. */
@@ -235,5 +237,5 @@ export class FunctionBuilder {
 
 /** A call as an expression. */
 export function call<T extends Type>(type: T, callee: Callable, ...args: Value[]): Value<T> {
-  return new Value(type, 0x10, args, (out) => out.u32(callee.index));
+  return new Value(type, 0x10, args, callee.index);
 }

@@ -16,8 +16,8 @@ export class Value<T extends Type = Type> {
     readonly type: T,
     readonly opcode: number,
     readonly args: readonly Value[],
-    /** Writes the immediates behind the opcode. */
-    readonly immediate?: (out: Bytes) => void,
+    /** Behind the opcode: an unsigned number, or what writes the immediates. */
+    readonly immediate?: number | ((out: Bytes) => void),
     /** The number, when it is a constant. */
     readonly constant?: number | bigint,
   ) {}
@@ -31,9 +31,11 @@ export type V128 = Value<"v128">;
 
 /** Writes a tree. */
 export function emit(out: Bytes, value: Value): void {
-  for (const arg of value.args) emit(out, arg);
+  const { args, immediate } = value;
+  for (let i = 0; i < args.length; i++) emit(out, args[i]);
   opcode(out, value.opcode);
-  value.immediate?.(out);
+  if (typeof immediate === "number") out.u32(immediate);
+  else immediate?.(out);
 }
 
 /** Writes an opcode with its prefix. */

@@ -24,7 +24,8 @@ export interface FlowGraph extends Graph {
 /** Of a whole graph. */
 export function controlFlow(graph: Graph): ControlFlow {
   const { order, number } = reversePostorder(graph);
-  const parent = dominators(graph, order, number);
+  const predecessors = predecessorsOf(graph, order);
+  const parent = dominators(graph, order, number, predecessors);
   const dominates = (a: number, b: number): boolean => {
     while (number.get(b)! > number.get(a)!) b = parent.get(b)!;
     return a === b;
@@ -35,7 +36,7 @@ export function controlFlow(graph: Graph): ControlFlow {
       if (number.get(to)! <= number.get(from)! && dominates(to, from)) loops.add(to);
     }
   }
-  return { order, number, parent, loops, nests: loopNests(graph, order, loops, dominates), dominates };
+  return { order, number, parent, loops, nests: loopNests(order, predecessors, loops, dominates), dominates };
 }
 
 function reversePostorder(graph: Graph): { order: number[]; number: Map<number, number> } {
@@ -72,8 +73,12 @@ function predecessorsOf(graph: Graph, order: readonly number[]): Map<number, num
 }
 
 /** The immediate dominator of each block (K. Cooper, T. Harvey, K. Kennedy, "A Simple, Fast Dominance Algorithm"). */
-function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<number, number>): Map<number, number> {
-  const predecessors = predecessorsOf(graph, order);
+function dominators(
+  graph: Graph,
+  order: readonly number[],
+  number: ReadonlyMap<number, number>,
+  predecessors: ReadonlyMap<number, readonly number[]>,
+): Map<number, number> {
   const parent = new Map([[graph.head, graph.head]]);
   for (let changed = true; changed;) {
     changed = false;
@@ -101,12 +106,11 @@ function dominators(graph: Graph, order: readonly number[], number: ReadonlyMap<
 
 /** For each block in a loop the heads of the loops that it is in, the outermost first. */
 function loopNests(
-  graph: Graph,
   order: readonly number[],
+  predecessors: ReadonlyMap<number, readonly number[]>,
   loops: ReadonlySet<number>,
   dominates: (a: number, b: number) => boolean,
 ): ReadonlyMap<number, readonly number[]> {
-  const predecessors = predecessorsOf(graph, order);
   const nests = new Map<number, number[]>();
   // In reverse postorder a loop's head comes before those of the loops in it.
   for (const header of order) {

@@ -3,7 +3,7 @@
  * and not at each access and in each region.
  */
 import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder } from "../../wasm/mod.ts";
-import type { Signature } from "../../wasm/mod.ts";
+import type { Signature, Type } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
 import {
@@ -36,16 +36,21 @@ export interface RegionAddresses extends SidePlaces {
   readonly windows: number;
 }
 
-/** A region's function as bytes. It means the same in each module, since all declare the same before it. */
+/** A function as bytes. A region's means the same in each module, since all declare the same before it. */
 export interface RegionCode {
   readonly body: Uint8Array;
   /** Where its unlikely branches are. */
   readonly hints: readonly number[] | Int32Array;
 }
 
+/** What modules for the same addresses have in common. */
+const common = new WeakMap<RegionAddresses, RegionCode[]>();
+
 /** A module under construction. */
 export class RegionModule {
   readonly #module: ModuleBuilder;
+  /** How many of the functions that all have it has. */
+  #commons = 0;
   readonly imports: Imports;
   readonly #fill: Callable;
   readonly #signature: Signature;
@@ -73,20 +78,27 @@ export class RegionModule {
     module.importTable("env", "table");
     this.#signature = module.signature(["i32"], "i32");
     // All that regions may call, in each module: their code means the same in all.
-    this.#pack = module.function(["i32", "i64", "i64"], "i32", (f) => writePack(f, addresses.base));
-    this.#leave = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeLeave(f));
-    this.goOn = module.function(["i32", "i64", "i32", "i64", "i64"], "i32", (f) => this.#writeGoOn(f));
-    this.bail = module.function(["i32", "i32", "i32", "i64", "i64"], "i32", (f) => this.#writeBail(f));
+    this.#pack = this.#common(["i32", "i64", "i64"], (f) => writePack(f, addresses.base));
+    this.#leave = this.#common(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeLeave(f));
+    this.goOn = this.#common(["i32", "i64", "i32", "i64", "i64"], (f) => this.#writeGoOn(f));
+    this.bail = this.#common(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeBail(f));
     const kinds = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access): [number, boolean][] => [[access, false], [access, true]]);
-    this.#looks = kinds.map((kind) => module.function(["i64", "i32"], "i32", (f) => this.#writeLook(f, ...kind)));
-    this.#refills = kinds.map((kind) => module.function(["i64", "i32", "i32"], "i32", (f) => writeRefill(f, this.look(...kind))));
+    this.#looks = kinds.map((kind) => this.#common(["i64", "i32"], (f) => this.#writeLook(f, ...kind)));
+    this.#refills = kinds.map((kind) => this.#common(["i64", "i32", "i32"], (f) => writeRefill(f, this.look(...kind))));
+  }
+
+  /** A function that returns an i32, the next of those that all modules for the same addresses have: the first one writes it. */
+  #common(params: readonly Type[], build: (f: FunctionBuilder) => void): Callable {
+    let written = common.get(this.addresses);
+    if (written === undefined) common.set(this.addresses, written = []);
+    const { body, hints } = written[this.#commons] ??= write(params, build);
+    this.#commons++;
+    return this.#module.finished(params, "i32", body, hints);
   }
 
   /** Adds a region, whose function `build` writes: budget in, `Status` out. `number`: of the region. */
   region(number: number, build: (f: FunctionBuilder) => void): RegionCode {
-    const f = new FunctionBuilder(["i32"], "i32");
-    build(f);
-    const code = { body: f.finish(), hints: f.hints };
+    const code = write(["i32"], build);
     this.add(number, code);
     return code;
   }
@@ -208,6 +220,12 @@ export class RegionModule {
     f.store("i32", i32.const(0), record.value, base + at.IP);
     this.#return(f, Status.next);
   }
+}
+
+function write(params: readonly Type[], build: (f: FunctionBuilder) => void): RegionCode {
+  const f = new FunctionBuilder(params, "i32");
+  build(f);
+  return { body: f.finish(), hints: f.hints };
 }
 
 /** (VA, size - 1, address of a window): fills the window. */

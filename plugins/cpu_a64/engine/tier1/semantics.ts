@@ -61,8 +61,7 @@ export class RegionSemantics extends RegionMemory {
     this.#fields = fields;
     this.#pc = pc;
     this.ending = undefined;
-    const values: Record<string, number | Field> = {};
-    for (const { name } of declaration.fields) values[name] = { field: name };
+    const values: Record<string, number | Field> = { ...declaration.operands };
     for (const name of declaration.known) values[name] = fields[name];
     for (const name in declaration.split) values[name] = declaration.split[name](fields, this.environment);
     this.place.f.scope(() => declaration.emit(this, values as Readonly<Record<string, number & Field>>));
