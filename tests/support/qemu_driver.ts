@@ -36,13 +36,14 @@ export const OUTPUT = {
 export const INPUT_LIMIT = 0x0200_0000;
 export const OUTPUT_LIMIT = 0x0400_0000;
 
-// Where no interesting number points, but within reach of B from the tested code; the large ones above 4 GiB.
+// Where no interesting number points, but within reach of B from the tested code; the large ones far above 4 GiB: just above, random stores
+// have met them, which QEMU carries out.
 const TEXT = 0x0e35_0000;
 const DATA = 0x0e36_0000;
 const DATA_SIZE = 0x3_0000;
 const PRISTINE = 0x0e39_0000;
-const IN = 0x1_2a35_0000;
-const OUT = 0x1_2e35_0000;
+const IN = 0x7_2a35_0000;
+const OUT = 0x7_2e35_0000;
 
 // In DATA: two variables, the arguments of the system calls, the stacks.
 const NEXT_IN = 0, NEXT_OUT = 8, SIGACTION = 0x20, ALTERNATE_STACK = 0x40;
