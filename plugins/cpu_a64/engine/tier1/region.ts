@@ -79,7 +79,7 @@ class RegionWriter {
   readonly #loops = new Map<number, { readonly loop: Loop; readonly exits: Exits }>();
   /** What is known where a block begins: what all edges that lead there have in common. */
   readonly #before = new Map<number, Facts>();
-  /** At the end of each block. */
+  /** At the end of each block, if it gets there. */
   readonly #heldAfter = new Map<number, Held>();
   /**
    * Instructions before the present one that the budget hasn't paid for: it does where ways meet, and where the region leaves. Blocks that
@@ -168,7 +168,7 @@ class RegionWriter {
             this.#exits = inside?.exits ?? outside;
             const before = dominator === undefined ? { ...UNKNOWN, flags: Kind.block } : this.#before.get(block);
             semantics.enter({
-              held: dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!,
+              held: this.#heldBehind(dominator),
               loop: inside?.loop,
               joint: this.#jointOf(block),
               facts: isLoop || before === undefined ? UNKNOWN : before,
@@ -190,11 +190,16 @@ class RegionWriter {
     f.returnCall(source.module.goOn, this.#budget.value, this.#target.value, ...semantics.flags.operands);
   }
 
+  /** Of the head there is none. One that always leaves in its middle dominates what is written all the same, though nothing leads there. */
+  #heldBehind(dominator: number | undefined): Held {
+    return (dominator === undefined ? undefined : this.#heldAfter.get(dominator)) ?? NOTHING;
+  }
+
   /** An outermost loop, with exits that store what it wrote. */
   #loop(header: number, dominator: number | undefined, outside: Exits, body: () => void): void {
     const { f } = this;
     const semantics = this.#semantics;
-    const loop = new Loop(dominator === undefined ? NOTHING : this.#heldAfter.get(dominator)!);
+    const loop = new Loop(this.#heldBehind(dominator));
     semantics.loadFor(loop);
     f.block((leave) => {
       f.block((bail) => {
@@ -250,8 +255,6 @@ class RegionWriter {
       this.#pay();
       this.#done = -block.count;
     }
-    // Should it leave in its middle: what it dominates is written all the same, though nothing leads there.
-    this.#heldAfter.set(number, NOTHING);
     let fpChecked = false;
     for (let i = 0; i < block.count; i++) {
       this.#index = block.first + i;

@@ -32,3 +32,21 @@ Deno.test("what is much larger than a region isn't copied again and again by tho
   assertEquals(state, run("off").state);
   assert(compiled > body.length && compiled < 8 * body.length, `${compiled} instructions of ${body.length}`);
 });
+
+Deno.test("what only leads on from an instruction that is UNDEFINED is compiled, too, though nothing leads there", () => {
+  const words = [
+    0xd2800000, // mov x0, #0
+    0xb4000000 | 7 << 5, // cbz x0, to the last
+    0xd503201f, // 1: nop
+    0xffffffff, // UNDEFINED
+    0xb4000003 | 4 << 5, // cbz x3, to the last
+    0xb5000002 | (-3 & 0x7_ffff) << 5, // cbnz x2, 1b
+    0xd1000484, // 2: sub x4, x4, #1
+    0xb5000004 | (-1 & 0x7_ffff) << 5, // cbnz x4, 2b
+    0xd4000002, // hvc #0
+  ];
+  const { engine } = programMachine({ [BASE]: words.map((word) => word >>> 0) }, "force");
+  const vcpu = patientVcpu(engine);
+  engine.run(vcpu, { budget: 100, startNs: 0, nsPerInstruction: 1 });
+  assertEquals([vcpu.pc, engine.cpu.tier1!.stats.regions > 0], [BigInt(BASE + 4 * words.length), true]);
+});
