@@ -1,5 +1,6 @@
 """CPython's own tests of the modules that are named: how many ran, and which failed. Nothing that depends on time is printed."""
 import errno
+import importlib
 import os
 import sys
 import unittest
@@ -16,13 +17,24 @@ def unlink(path):
             raise
 
 
+def run(module, result):
+    """By the module's test_main, where it has one: it prepares, and some classes are only bases of what it runs."""
+    loader = unittest.defaultTestLoader
+    if not hasattr(module, "test_main") or hasattr(module, "load_tests"):
+        loader.loadTestsFromModule(module).run(result)
+        return
+    for owner in (support, module):
+        owner.run_unittest = lambda *classes: unittest.TestSuite(map(loader.loadTestsFromTestCase, classes)).run(result)
+        owner.run_doctest = lambda *_, **__: None
+    module.test_main()
+
+
 support.verbose = False
 import_helper.unlink = unlink
 # Some import what they have written to the present directory.
 sys.path[0] = ""
 for name in sys.argv[1:]:
-    suite = unittest.defaultTestLoader.loadTestsFromName("test." + name)
     result = unittest.TestResult()
-    suite.run(result)
+    run(importlib.import_module("test." + name), result)
     bad = sorted(str(case) for case, _ in result.failures + result.errors)
     print(f"{name}: {result.testsRun} run, {len(result.skipped)} skipped, {len(bad)} failed", *bad, sep="\n  ", flush=True)
