@@ -49,8 +49,6 @@ const common = new WeakMap<RegionAddresses, RegionCode[]>();
 /** A module under construction. */
 export class RegionModule {
   readonly #module: ModuleBuilder;
-  /** How many of the functions that all have it has. */
-  #commons = 0;
   readonly imports: Imports;
   readonly #fill: Callable;
   readonly #signature: Signature;
@@ -77,23 +75,21 @@ export class RegionModule {
     this.#fill = module.importFunction("env", "fill", ["i32", "i32"], "i32");
     module.importTable("env", "table");
     this.#signature = module.signature(["i32"], "i32");
-    // All that regions may call, in each module: their code means the same in all.
-    this.#pack = this.#common(["i32", "i64", "i64"], (f) => writePack(f, addresses.base));
-    this.#leave = this.#common(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeLeave(f));
-    this.goOn = this.#common(["i32", "i64", "i32", "i64", "i64"], (f) => this.#writeGoOn(f));
-    this.bail = this.#common(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeBail(f));
+    // All that regions may call, in each module: their code means the same in all, so the first one writes it.
+    const written = common.get(addresses) ?? [];
+    common.set(addresses, written);
+    let next = 0;
+    const shared = (params: readonly Type[], build: (f: FunctionBuilder) => void): Callable => {
+      const { body, hints } = written[next++] ??= write(params, build);
+      return module.finished(params, "i32", body, hints);
+    };
+    this.#pack = shared(["i32", "i64", "i64"], (f) => writePack(f, addresses.base));
+    this.#leave = shared(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeLeave(f));
+    this.goOn = shared(["i32", "i64", "i32", "i64", "i64"], (f) => this.#writeGoOn(f));
+    this.bail = shared(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeBail(f));
     const kinds = [READ_ACCESS, WRITE_ACCESS, UPDATE_ACCESS].flatMap((access): [number, boolean][] => [[access, false], [access, true]]);
-    this.#looks = kinds.map((kind) => this.#common(["i64", "i32"], (f) => this.#writeLook(f, ...kind)));
-    this.#refills = kinds.map((kind) => this.#common(["i64", "i32", "i32"], (f) => writeRefill(f, this.look(...kind))));
-  }
-
-  /** A function that returns an i32, the next of those that all modules for the same addresses have: the first one writes it. */
-  #common(params: readonly Type[], build: (f: FunctionBuilder) => void): Callable {
-    let written = common.get(this.addresses);
-    if (written === undefined) common.set(this.addresses, written = []);
-    const { body, hints } = written[this.#commons] ??= write(params, build);
-    this.#commons++;
-    return this.#module.finished(params, "i32", body, hints);
+    this.#looks = kinds.map((kind) => shared(["i64", "i32"], (f) => this.#writeLook(f, ...kind)));
+    this.#refills = kinds.map((kind) => shared(["i64", "i32", "i32"], (f) => writeRefill(f, this.look(...kind))));
   }
 
   /** Adds a region, whose function `build` writes: budget in, `Status` out. `number`: of the region. */
