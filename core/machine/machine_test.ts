@@ -456,8 +456,11 @@ Deno.test("paced against the wall clock, an idle machine waits as long as its ti
 });
 
 Deno.test("a turn is never longer than the quantum, a slice never longer than the policy says", async () => {
-  for (const [pcpus, nsPerInstruction, most] of [[1, 1, 10 * QUANTUM], [1, 10, QUANTUM], [2, 1, QUANTUM]]) {
-    const { machine, engine } = await machineOf({ pcpus, nsPerInstruction, policy: { ...roundRobin() } }, () => []);
+  for (const [pcpus, nsPerInstruction, most] of [[1, 1, 40 * QUANTUM], [1, 100, QUANTUM], [2, 1, QUANTUM]]) {
+    const patient = roundRobin();
+    const { decide } = patient;
+    patient.decide = (...args) => ({ ...decide(...args), sliceNs: 10_000_000 });
+    const { machine, engine } = await machineOf({ pcpus, nsPerInstruction, policy: patient }, () => []);
     machine.runFor(30_000_000, 1e9);
     assertEquals(Math.max(...engine.runs.map(({ window }) => window.budget)), most);
   }

@@ -13,7 +13,7 @@ import type { ParallelCpus } from "../arch/parallel_cpus.ts";
 import { ParallelRounds } from "./parallel/rounds.ts";
 import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
-import { type Pcpu, quantumOf, type SchedulerEnvironment, type SchedulerParts, type Scheduling, TRAP_COST } from "./scheduling.ts";
+import { MOST_TRAPS, type Pcpu, quantumOf, type SchedulerEnvironment, type SchedulerParts, type Scheduling } from "./scheduling.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate } from "./virtual_clock.ts";
 
@@ -164,7 +164,7 @@ export class Scheduler implements VcpuListener, Scheduling {
     const length = Math.min(most, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     const pace = rate(nsPerInstruction, busy.length);
     for (const pcpu of busy) {
-      yield* this.#turn(pcpu, length, pace, busy.length === 1);
+      yield* this.#turn(pcpu, length, pace, busy.length === 1 ? Math.ceil(most / MOST_TRAPS) : undefined);
       this.#settle();
     }
     return "ran";
@@ -251,21 +251,21 @@ export class Scheduler implements VcpuListener, Scheduling {
   /**
    * A physical CPU's part of a round: so many instructions, by whoever the policy gives it to. What nobody uses of it passes all the same, so
    * that at the end of a round every physical CPU has had as much time as virtual time went on: slices end to the instruction on all of them.
+   * Where nobody else waits for the end of this turn, each trap takes `trapCost` more of it.
    */
-  *#turn(pcpu: Pcpu, length: number, pace: Rate, alone: boolean): Generator<void, void> {
+  *#turn(pcpu: Pcpu, length: number, pace: Rate, trapCost: number | undefined): Generator<void, void> {
     let left = length;
     /** Who gave its turn away since time passed for the last time. */
     const yielded = new Set<GuestVcpu>();
     while (left > 0) {
       const { vcpu } = pcpu;
       if (vcpu === undefined) {
-        // Nobody else waits for the end of this turn.
-        if (alone) return;
+        if (trapCost !== undefined) return;
         left -= this.#passIdle(left, pace);
         if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
         continue;
       }
-      const { spent, what } = yield* this.#use(pcpu, vcpu, left, pace, alone ? TRAP_COST : 0);
+      const { spent, what } = yield* this.#use(pcpu, vcpu, left, pace, trapCost ?? 0);
       left -= spent;
       if (pcpu.vcpu !== vcpu) continue;
       if (vcpu.power !== "runnable") {

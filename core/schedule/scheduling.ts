@@ -11,8 +11,11 @@ import type { VirtualClock } from "./virtual_clock.ts";
 
 /** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
 export const QUANTUM = 50_000;
-/** Where there is no other CPU a turn may have more, as long as virtual time goes on by no more than this, in nanoseconds: input waits for its end. */
-const ALONE_NS = 500_000;
+/**
+ * Where there is no other CPU a turn may have more, as long as virtual time goes on by no more than this, in nanoseconds: input waits for its
+ * end, and compiled code loses its place there.
+ */
+const ALONE_NS = 2_000_000;
 
 /** Most instructions of a turn on so many physical CPUs. */
 export function quantumOf(cpus: number, nsPerInstruction: number): number {
@@ -20,12 +23,9 @@ export function quantumOf(cpus: number, nsPerInstruction: number): number {
 }
 
 /**
- * What a trap takes of a turn, in instructions, where no other CPU waits for its end: a trap takes this host some microseconds and virtual
- * time one instruction, so a guest that polls a device would keep input waiting for a second. In the whole a guest that only traps has
- * a few thousand of them in a turn.
+ * Most traps of a round where no other CPU waits for its end, or of one of CPUs in parallel: a trap takes this host some microseconds and
+ * virtual time one instruction, so a guest that polls a device would keep input waiting for seconds.
  */
-export const TRAP_COST = 100;
-/** Most traps of a round of CPUs in parallel, for the same reason. */
 export const MOST_TRAPS = 5_000;
 
 /** Hooks by scope: the board's, then the domain's. The lists are live. */

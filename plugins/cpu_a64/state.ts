@@ -46,7 +46,7 @@ export const LOOP_ORIGIN = 0x150;
 export const BANKS = 0x158;
 /** What FP_ENABLED is at EL0 and EL1, 32 bits each; true when one of the banks is known. */
 export const FP_ENABLED_AT = 0x164;
-/** Instructions that the interpreter executed before it last entered a region, since they were last looked at, 32 bits. */
+/** Instructions that the interpreter executed before it last entered a region, since the last sample (`engine/tier1/hotness.ts`), 32 bits. */
 export const INTERPRETED = 0x17c;
 /** Record of the present instruction (address in the shared memory), 32 bits. Private to `engine/` from 0x17c to 0x1ff. */
 export const IP = 0x180;
@@ -100,5 +100,11 @@ export const DETOUR = 0x23f8;
 export const FLAGS_KIND = 0x23fc;
 export const FLAGS_A = 0x2400;
 export const FLAGS_B = 0x2408;
+/**
+ * What is left of the run beyond the slice that BUDGET has, 32 bits, and how much of it compiled code may have at a time where its budget
+ * ends, 32 bits; 0: it leaves. The engine's.
+ */
+export const BEYOND = 0x2410;
+export const PERIOD = 0x2414;
 /** Size of a block. */
 export const STATE_SIZE = 0x2440;

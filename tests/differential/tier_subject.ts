@@ -42,7 +42,7 @@ const RW = 1n << 31n, VM = 1n, VI = 1n << 7n, IMO = 1n << 4n;
 const EC = { abortLower: [0x20, 0x24] };
 
 /** Parts of the state block that the guest can see. */
-const visible = [[at.X, at.TRASH], [at.PC, at.IP], [at.EXCLUSIVE_SIZE, at.EXCLUSIVE_SIZE], [at.V, at.FAST_ACCESS]] as const;
+const visible = [[at.X, at.TRASH], [at.PC, at.INTERPRETED], [at.EXCLUSIVE_SIZE, at.EXCLUSIVE_SIZE], [at.V, at.FAST_ACCESS]] as const;
 
 /** One engine with a program. */
 export class Subject {

@@ -14,9 +14,9 @@ export interface SliceParts {
   isUndisturbed(): boolean;
 }
 
-/** BUDGET has what is left of a slice; this knows the rest of the run. */
+/** BUDGET has what is left of a slice, BEYOND what compiled code may take from in the same run; this knows the rest. */
 export class Slices {
-  /** Not in BUDGET: beyond the slice's end, or taken out of it since the run is to end. */
+  /** Not in BUDGET: nobody's in the present slice, or taken out of it since the run is to end. */
   #held = 0;
 
   constructor(readonly parts: SliceParts) {}
@@ -25,22 +25,26 @@ export class Slices {
   begin(budget: number): void {
     this.#held = 0;
     this.parts.block.set(at.BUDGET, budget);
+    this.parts.block.set(at.BEYOND, 0);
   }
 
   /** Instructions of the run that were not executed. */
   get left(): number {
-    return this.#held + Math.max(0, this.parts.block.get(at.BUDGET) | 0);
+    const { block } = this.parts;
+    return this.#held + block.get(at.BEYOND) + Math.max(0, block.get(at.BUDGET) | 0);
   }
 
   /** The run ends after the present instruction. */
   cut(): void {
-    this.#held = this.left;
-    this.parts.block.set(at.BUDGET, 0);
+    const { block } = this.parts;
+    this.#held = this.left - block.get(at.BEYOND);
+    block.set(at.BUDGET, 0);
+    block.set(at.PERIOD, 0);
   }
 
   /** One instruction, by itself: tier 1 isn't told. Returns a `Status`. */
   step(): number {
-    return this.#slice(1, undefined);
+    return this.#slice(1, 1, undefined);
   }
 
   /** At most so many instructions, of which this record's is the first. Returns the last `Status`. */
@@ -48,23 +52,26 @@ export class Slices {
     const { block, tier1, isUndisturbed } = this.parts;
     for (;;) {
       const before = this.left;
-      const status = this.#slice(tier1?.slice(record, most) ?? most, tier1);
+      const status = this.#slice(tier1?.slice(record, most, isUndisturbed()) ?? most, most, tier1);
       most -= before - this.left;
       if (status !== Status.budget || most <= 0 || !isUndisturbed()) return status;
       record = block.get(at.IP);
     }
   }
 
-  /** BUDGET is so much, and afterwards what it would be without a slice. */
-  #slice(slice: number, tier1: Tier1 | undefined): number {
+  /** BUDGET is so much, BEYOND what is missing to `most`, and afterwards BUDGET what it would be without a slice. */
+  #slice(slice: number, most: number, tier1: Tier1 | undefined): number {
     const { block, run } = this.parts;
-    const beyond = block.get(at.BUDGET) - slice;
-    this.#held += beyond;
+    const beyond = most - slice, held = block.get(at.BUDGET) - most;
+    this.#held += held;
     block.set(at.BUDGET, slice);
+    block.set(at.BEYOND, beyond);
     const status = run();
-    tier1?.executed(slice);
-    this.#held -= beyond;
-    block.set(at.BUDGET, block.get(at.BUDGET) + beyond);
+    const left = block.get(at.BEYOND);
+    tier1?.executed(slice, beyond - left);
+    this.#held -= held;
+    block.set(at.BUDGET, block.get(at.BUDGET) + left + held);
+    block.set(at.BEYOND, 0);
     return status;
   }
 }

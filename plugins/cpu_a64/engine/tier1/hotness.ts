@@ -13,7 +13,12 @@ const GRANULE_BITS = 10;
 /** Arrivals at a place before a region begins there. */
 const ARRIVALS = 2;
 
-/** A sample in code that a region has weighs so many times the interpreter's share, at most 1. */
+/**
+ * A sample in code that a region has counts when the interpreter executed one of so many instructions before it, as a power of two: it is ten
+ * times as slow, or more.
+ */
+export const INTERPRETED_SHARE_BITS = 5;
+/** It weighs so many times the interpreter's share, at most 1. */
 const SHARE_WEIGHT = 4;
 
 /** What is told of the code. Records are addresses. */
@@ -28,6 +33,21 @@ export interface HotnessListener {
   isHead(record: number): boolean;
   /** Regions should begin there; with `detour`, one that ends where another begins. */
   compile(heads: readonly number[], detour?: number): void;
+}
+
+/** What was executed between two looks. */
+export interface Executed {
+  /** How much was to be. */
+  readonly slice: number;
+  /** What regions took beyond it, a sample at the end of each period, none of which counts. */
+  readonly more: number;
+  /** Of both, what is left over. */
+  readonly remaining: number;
+  /** Instructions of the interpreter since a region was left last, and since the last sample. */
+  readonly since: number;
+  readonly interpreted: number;
+  /** The next. */
+  readonly record: number;
 }
 
 interface Granule {
@@ -56,15 +76,12 @@ export class Hotness {
     halfLife: 1000,
     /** A sample in code of no region counts after so many instructions in the interpreter: near the end of a budget regions leave. */
     leastInterpreted: 32,
-    /** Any sample counts when the interpreter executed so much of what came before: it is ten times as slow, or more. */
-    interpretedShare: 0.03,
   };
   #due = 0;
   /** A detour is traced: where a region may begin, known when the first instruction is one that regions leave to the interpreter. */
   #detour: { head: number | undefined } | undefined;
-  /** Since a region was left, and since the last sample. */
+  /** Since a region was left. */
   #since = 0;
-  #interpreted = 0;
   #tracing = 0;
   #last = 0;
 
@@ -73,7 +90,8 @@ export class Hotness {
   /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
   slice(record: number, left: number): number {
     if (this.#detour && this.#endsDetour(this.#detour, record)) this.#finish();
-    if (this.#tracing === 0) return Math.min(left, this.#due || this.tuning.period);
+    this.#due ||= this.tuning.period;
+    if (this.#tracing === 0) return Math.min(left, this.#due);
     this.#visit(record);
     if (--this.#tracing === 0) this.#finish();
     return 1;
@@ -88,27 +106,34 @@ export class Hotness {
     this.#detour = { head: isBailed ? undefined : record };
   }
 
-  /**
-   * So many were to be executed, `remaining` are left over, and `record` is the next. The interpreter executed `since` of them since a region
-   * was left last, and `interpreted` of all.
-   */
-  executed(slice: number, since: number, interpreted: number, remaining: number, record: number): void {
-    if (this.#tracing > 0) return;
-    const done = slice - remaining;
+  /** Returns how many instructions of the interpreter the next sample counts already. */
+  executed({ slice, more, remaining, since, interpreted, record }: Executed): number {
+    if (this.#tracing > 0) return 0;
+    const done = slice + more - remaining;
     this.#since = since === done ? this.#since + since : since;
-    this.#interpreted += interpreted;
     this.#due -= done;
-    if (this.#due > 0) return;
-    this.#sample(record, this.#interpreted / (this.tuning.period - this.#due));
-    this.#interpreted = 0;
+    if (more > 0) {
+      const samples = Math.ceil(more / this.tuning.period);
+      this.stats.samples += samples;
+      this.stats.covered += samples;
+      this.#due += samples * this.tuning.period;
+    }
+    if (this.#due > 0) return interpreted;
+    this.#sample(record, interpreted / (this.tuning.period - this.#due));
     this.#due = this.tuning.period;
+    return 0;
+  }
+
+  /** Instructions between two samples that regions may take by themselves; 0: none. */
+  get period(): number {
+    return this.#tracing > 0 ? 0 : this.tuning.period;
   }
 
   /** @param share of the interpreter in what was executed since the last sample */
   #sample(record: number, share: number): void {
     this.stats.samples++;
     const isNew = this.#since >= this.tuning.leastInterpreted && !this.listener.isCovered(record);
-    if (!isNew && share < this.tuning.interpretedShare) {
+    if (!isNew && share < 2 ** -INTERPRETED_SHARE_BITS) {
       this.stats.covered++;
       return;
     }

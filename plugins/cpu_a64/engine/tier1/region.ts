@@ -1,7 +1,7 @@
 /** Compiles a region: basic blocks become a function that runs until it must leave. */
 import type { Decoder } from "../../isa/decoder.ts";
 import type { DecodeEnvironment } from "../../isa/dsl.ts";
-import { FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
+import { call, FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { DTLB_SIZE, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Graph } from "./discover.ts";
@@ -222,9 +222,13 @@ class RegionWriter {
   /** Enough instructions for all that comes before the next check, or the interpreter goes on. */
   #check(block: number, path: number): void {
     const { f } = this;
-    f.ifUnlikely(i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET))), () => {
-      f.set(this.#code, i32.const(this.#codeOf(firstOf(block))));
-      f.br(this.#exits.bail);
+    const isShort = () => i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET)));
+    f.ifUnlikely(isShort(), () => {
+      f.set(this.#budget, call("i32", this.source.module.extend, this.#budget.value));
+      f.if(isShort(), () => {
+        f.set(this.#code, i32.const(this.#codeOf(firstOf(block))));
+        f.br(this.#exits.bail);
+      });
     });
   }
 
@@ -312,8 +316,7 @@ class RegionWriter {
 
   /** Makes the page where the region bails out the present one. Returns the record there. */
   #storePage(): I32 {
-    const { f } = this;
-    const { base } = this.source.module.addresses;
+    const { f, source: { module: { addresses: { base } } } } = this;
     for (const [number, { page }] of this.#pages.entries()) {
       if (number === 0) continue;
       f.if(i32.eq(i32.and(i32.shr_u(this.#code.value, i32.const(PAGE_SHIFT)), i32.const(MAX_PAGES - 1)), i32.const(number)), () => {
@@ -384,10 +387,9 @@ class RegionWriter {
   }
 
   #leaveToVa(target: I64): void {
-    const { f } = this;
-    f.set(this.#target, target);
+    this.f.set(this.#target, target);
     this.#pay();
-    f.br(this.#exits.leave);
+    this.f.br(this.#exits.leave);
   }
 }
 

@@ -2,7 +2,7 @@
  * A module of regions, and what they share: the look-up of an address in the TLB, and the ways out, which are in a module once
  * and not at each access and in each region.
  */
-import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder } from "../../wasm/mod.ts";
+import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder, select } from "../../wasm/mod.ts";
 import type { Signature, Type } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
@@ -21,6 +21,7 @@ import {
   Status,
 } from "../layout.ts";
 import type { Imports } from "../place.ts";
+import { INTERPRETED_SHARE_BITS } from "./hotness.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { writePack } from "./flags.ts";
 import { besideOf, PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
@@ -56,6 +57,8 @@ export class RegionModule {
   readonly #refills: readonly Callable[];
   readonly #pack: Callable;
   readonly #leave: Callable;
+  /** (budget) → budget: where the slice's ends, what regions may take beyond it is added. */
+  readonly extend: Callable;
   /** (budget, target, kind, a, b): goes on at a target, in the region that begins there or in the interpreter. */
   readonly goOn: Callable;
   /** (budget, record, kind, a, b): the interpreter goes on at a record of the page that the state block has. */
@@ -84,6 +87,7 @@ export class RegionModule {
       return module.finished(params, "i32", body, hints);
     };
     this.#pack = shared(["i32", "i64", "i64"], (f) => writePack(f, addresses.base));
+    this.extend = shared(["i32"], (f) => this.#writeExtend(f));
     this.#leave = shared(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeLeave(f));
     this.goOn = shared(["i32", "i64", "i32", "i64", "i64"], (f) => this.#writeGoOn(f));
     this.bail = shared(["i32", "i32", "i32", "i64", "i64"], (f) => this.#writeBail(f));
@@ -162,6 +166,20 @@ export class RegionModule {
       f.if(i32.eqz(call("i32", this.#fill, size, i32.const(+unprivileged | (access << 1)))), () => f.return(i32.const(1)));
     });
     f.return(i32.load(entry, DTLB_ADDEND));
+  }
+
+  /** A sample is due. It is in a region, so it counts only if the interpreter executed much of what came before: then the slice ends. */
+  #writeExtend(f: FunctionBuilder): void {
+    const { base } = this.addresses;
+    const store = (offset: number, value: I32) => f.store("i32", i32.const(0), value, base + offset);
+    const budget = f.params[0].value as I32;
+    const period = f.let(this.#word(at.PERIOD)), beyond = f.let(this.#word(at.BEYOND));
+    const counts = i32.gt_u(i32.shl(this.#word(at.INTERPRETED), i32.const(INTERPRETED_SHARE_BITS)), period);
+    f.if(i32.or(counts, i32.eqz(beyond)), () => f.return(budget));
+    const more = f.let(select(i32.lt_u(period, beyond), period, beyond));
+    store(at.BEYOND, i32.sub(beyond, more));
+    store(at.INTERPRETED, i32.const(0));
+    f.return(i32.add(budget, more));
   }
 
   /** (budget, status, kind, a, b): back to the interpreter. */

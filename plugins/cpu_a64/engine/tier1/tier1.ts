@@ -120,23 +120,23 @@ export class Tier1 {
     };
   }
 
-  /** How many of the `left` instructions to execute before the next look, of which this record's is the first. */
-  slice(record: number, left: number): number {
-    if (this.hotness === undefined) return left;
-    const slice = this.hotness.slice(record, left);
-    this.parts.block.set(at.REGION_BUDGET, slice);
+  /** How many of the `left` instructions to execute before the next look, of which this record's is the first; `goesOn`: regions may take more. */
+  slice(record: number, left: number, goesOn: boolean): number {
+    const { hotness, parts: { block } } = this;
+    const slice = hotness?.slice(record, left) ?? left;
+    block.set(at.REGION_BUDGET, slice);
+    block.set(at.PERIOD, goesOn && hotness ? hotness.period : 0);
     return slice;
   }
 
-  /** They were executed, but those that BUDGET still has. */
-  executed(slice: number): void {
-    const { block } = this.parts;
-    const remaining = block.get(at.BUDGET);
-    const since = block.get(at.REGION_BUDGET) - remaining;
-    this.hotness?.executed(slice, since, block.get(at.INTERPRETED) + since, remaining, block.get(at.IP));
-    block.set(at.INTERPRETED, 0);
+  /** They were executed, but those that BUDGET still has, and so many more that regions took. */
+  executed(slice: number, more: number): void {
+    const { hotness, parts: { block } } = this;
+    const remaining = block.get(at.BUDGET), since = block.get(at.REGION_BUDGET) - remaining;
+    const interpreted = block.get(at.INTERPRETED) + since;
+    block.set(at.INTERPRETED, hotness?.executed({ slice, more, remaining, since, interpreted, record: block.get(at.IP) }) ?? 0);
     const detour = this.#detours.take();
-    if (detour) this.hotness?.traceDetour(detour.record, detour.isBailed);
+    if (detour) hotness?.traceDetour(detour.record, detour.isBailed);
   }
 
   /** Number of a record among all, its page's end not counted. */
