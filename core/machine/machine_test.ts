@@ -166,17 +166,20 @@ Deno.test("one vCPU starts another and stops itself", async () => {
       return 0n;
     });
   });
-  const order: string[] = [];
-  const { machine } = await machineOf(
-    { pcpus: 2, domains: [{ name: "guest", vcpus: 2 }], plugins: [startFirst, psci, powerOff] },
-    (index) =>
-      index === 0 ? [{ retire: 100 }, hvc(0x8400_0003), { retire: 100 }, hvc(0x8400_0002)] : [{
-        retire: 1,
-        effect: (state) => order.push(`${state.pc} ${state.x(0)} ${machine.domains[0].vcpus[0].power}`),
-      }, hvc(0x8400_0008)],
-  );
-  assertEquals(machine.runFor(1e9, 1e9)?.kind, "power-off");
-  assertEquals(order, [`${0x4000} ${0x55} off`]);
+  // Where there is a CPU for it, it begins at once: the turn of the one that was alone is over.
+  for (const [pcpus, power, begins] of [[1, "off", 203], [2, "runnable", 101]] as const) {
+    const order: string[] = [];
+    const { machine } = await machineOf(
+      { pcpus, domains: [{ name: "guest", vcpus: 2 }], plugins: [startFirst, psci, powerOff] },
+      (index) =>
+        index === 0 ? [{ retire: 100 }, hvc(0x8400_0003), { retire: 100 }, hvc(0x8400_0002)] : [{
+          retire: 1,
+          effect: (state) => order.push(`${state.pc} ${state.x(0)} ${machine.domains[0].vcpus[0].power} ${machine.nowNs}`),
+        }, hvc(0x8400_0008)],
+    );
+    assertEquals(machine.runFor(1e9, 1e9)?.kind, "power-off");
+    assertEquals(order, [`${0x4000} ${0x55} ${power} ${begins}`]);
+  }
 });
 
 Deno.test("a handler that throws: its domain crashes with a report, the others go on", async () => {
@@ -460,7 +463,10 @@ Deno.test("a turn is never longer than the quantum, a slice never longer than th
     const patient = roundRobin();
     const { decide } = patient;
     patient.decide = (...args) => ({ ...decide(...args), sliceNs: 10_000_000 });
-    const { machine, engine } = await machineOf({ pcpus, nsPerInstruction, policy: patient }, () => []);
+    const { machine, engine } = await machineOf(
+      { pcpus, nsPerInstruction, policy: patient, domains: [{ name: "guest", vcpus: pcpus }] },
+      () => [],
+    );
     machine.runFor(30_000_000, 1e9);
     assertEquals(Math.max(...engine.runs.map(({ window }) => window.budget)), most);
   }

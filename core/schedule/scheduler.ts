@@ -13,7 +13,16 @@ import type { ParallelCpus } from "../arch/parallel_cpus.ts";
 import { ParallelRounds } from "./parallel/rounds.ts";
 import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
-import { MOST_TRAPS, type Pcpu, quantumOf, type SchedulerEnvironment, type SchedulerParts, type Scheduling } from "./scheduling.ts";
+import {
+  type Alone,
+  MOST_TRAPS,
+  type Pcpu,
+  quantumOf,
+  type SchedulerEnvironment,
+  type SchedulerParts,
+  type Scheduling,
+} from "./scheduling.ts";
+import { settle } from "./settle.ts";
 import { rate, rateNs } from "./virtual_clock.ts";
 import type { Rate } from "./virtual_clock.ts";
 
@@ -160,11 +169,12 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (busy.length === 0) return "idle";
     const { clock, nsPerInstruction } = this.environment;
     const untilNs = Math.min(...this.#pcpus.map(({ sliceEndNs }) => sliceEndNs));
-    const most = quantumOf(this.#pcpus.length, nsPerInstruction);
+    const most = quantumOf(busy.length, nsPerInstruction);
     const length = Math.min(most, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     const pace = rate(nsPerInstruction, busy.length);
+    const alone = busy.length === 1 ? { trapCost: Math.ceil(most / MOST_TRAPS), wakes: this.#wakes } : undefined;
     for (const pcpu of busy) {
-      yield* this.#turn(pcpu, length, pace, busy.length === 1 ? Math.ceil(most / MOST_TRAPS) : undefined);
+      yield* this.#turn(pcpu, length, pace, alone);
       this.#settle();
     }
     return "ran";
@@ -180,24 +190,9 @@ export class Scheduler implements VcpuListener, Scheduling {
     return until === Infinity ? undefined : until;
   }
 
-  /** Fires what is due, and wakes who was kicked and has an interrupt pending. */
+  /** Before anybody runs on: see {@linkcode settle}. */
   #settle(): void {
-    const { clock } = this.environment;
-    // Bounded, so that a timer that arms itself for now can't stop the machine.
-    for (let fired = 0; fired < 10_000; fired++) {
-      const event = clock.events.takeDue(clock.nowNs);
-      if (event === undefined) break;
-      event.fire();
-    }
-    for (const vcpu of this.#kicked) {
-      this.#kicked.delete(vcpu);
-      if (vcpu.power !== "blocked" || vcpu.isHeld) continue;
-      // List registers are filled on entry: only after it does the CPU see what is pending.
-      enterGuest(this.environment, vcpu);
-      const pending = vcpu.state.wakeupPending();
-      leaveGuest(this.environment, vcpu);
-      if (pending) vcpu.unblock();
-    }
+    settle(this.environment, this.#kicked);
   }
 
   /** Decides for each physical CPU that needs it, and returns those that have work. */
@@ -251,21 +246,21 @@ export class Scheduler implements VcpuListener, Scheduling {
   /**
    * A physical CPU's part of a round: so many instructions, by whoever the policy gives it to. What nobody uses of it passes all the same, so
    * that at the end of a round every physical CPU has had as much time as virtual time went on: slices end to the instruction on all of them.
-   * Where nobody else waits for the end of this turn, each trap takes `trapCost` more of it.
+   * Where nobody else waits for the end of this turn, each trap takes `trapCost` more of it; it ends when that changes.
    */
-  *#turn(pcpu: Pcpu, length: number, pace: Rate, trapCost: number | undefined): Generator<void, void> {
+  *#turn(pcpu: Pcpu, length: number, pace: Rate, alone?: Alone): Generator<void, void> {
     let left = length;
     /** Who gave its turn away since time passed for the last time. */
     const yielded = new Set<GuestVcpu>();
-    while (left > 0) {
+    while (left > 0 && !this.#hasCompany(alone)) {
       const { vcpu } = pcpu;
       if (vcpu === undefined) {
-        if (trapCost !== undefined) return;
+        if (alone) return;
         left -= this.#passIdle(left, pace);
         if (pcpu.wakes !== this.#wakes) this.#decide(pcpu);
         continue;
       }
-      const { spent, what } = yield* this.#use(pcpu, vcpu, left, pace, trapCost ?? 0);
+      const { spent, what } = yield* this.#use(pcpu, vcpu, left, pace, alone);
       left -= spent;
       if (pcpu.vcpu !== vcpu) continue;
       if (vcpu.power !== "runnable") {
@@ -295,6 +290,11 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (pcpu.vcpu) this.#tell(pcpu, pcpu.vcpu);
   }
 
+  /** True when somebody woke since a turn began in which no other physical CPU had anything to do. */
+  #hasCompany(alone?: Alone): boolean {
+    return alone !== undefined && this.#pcpus.length > 1 && alone.wakes !== this.#wakes;
+  }
+
   /** Lets time pass on an idle physical CPU, to the next event at most. Returns the instructions that it could have executed. */
   #passIdle(limit: number, pace: Rate): number {
     const { clock } = this.environment;
@@ -306,12 +306,12 @@ export class Scheduler implements VcpuListener, Scheduling {
   }
 
   /** Runs a vCPU until its turn is over or it leaves. Returns what it spent of the turn: instructions, and so many more for each trap. */
-  *#use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate, trapCost: number): Generator<void, { spent: number; what: Next }> {
+  *#use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate, alone?: Alone): Generator<void, { spent: number; what: Next }> {
     const { clock, engine } = this.environment;
     let spent = 0;
     let stuck = 0;
     let next: Next = "run";
-    while (next === "run" && spent < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu) {
+    while (next === "run" && spent < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu && !this.#hasCompany(alone)) {
       if (this.control?.isHalted) {
         yield;
         continue;
@@ -339,7 +339,7 @@ export class Scheduler implements VcpuListener, Scheduling {
       }
       // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
       const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
-      spent += retired + trapped * (1 + trapCost);
+      spent += retired + trapped * (1 + (alone?.trapCost ?? 0));
       pcpu.used += retired + trapped;
       leaveGuest(this.environment, vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);

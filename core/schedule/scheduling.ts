@@ -9,15 +9,15 @@ import type { Hooked } from "../plugin/plugin_host.ts";
 import type { CpuPools } from "./cpu_pools.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
-/** Most instructions of a turn: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
+/** Most instructions of a turn beside others: small enough that a CPU sees soon what another one did, large enough that a turn's cost doesn't show. */
 export const QUANTUM = 50_000;
 /**
- * Where there is no other CPU a turn may have more, as long as virtual time goes on by no more than this, in nanoseconds: input waits for its
+ * Where no other CPU has work a turn may have more, as long as virtual time goes on by no more than this, in nanoseconds: input waits for its
  * end, and compiled code loses its place there.
  */
 const ALONE_NS = 2_000_000;
 
-/** Most instructions of a turn on so many physical CPUs. */
+/** Most instructions of a turn while so many physical CPUs have work. */
 export function quantumOf(cpus: number, nsPerInstruction: number): number {
   return cpus === 1 ? Math.max(QUANTUM, Math.floor(ALONE_NS / nsPerInstruction)) : QUANTUM;
 }
@@ -27,6 +27,14 @@ export function quantumOf(cpus: number, nsPerInstruction: number): number {
  * virtual time one instruction, so a guest that polls a device would keep input waiting for seconds.
  */
 export const MOST_TRAPS = 5_000;
+
+/** Of a turn in which no other physical CPU has anything to do. */
+export interface Alone {
+  /** What a trap takes of it besides its instruction. */
+  readonly trapCost: number;
+  /** The count of who woke, when it began. */
+  readonly wakes: number;
+}
 
 /** Hooks by scope: the board's, then the domain's. The lists are live. */
 export type RunHookLists = readonly (readonly Hooked<RunHooks>[])[];
