@@ -152,7 +152,7 @@ export class Interpreter {
     const known: Record<string, number> = {};
     let key = 0;
     // A split has at most 64 values; all together fit the 53 bits of a number, as a test makes sure.
-    for (const { name, width } of declaration.knownFields) key = key * 2 ** width + (known[name] = fields[name]);
+    for (const { name, mask } of declaration.knownFields) key = key * (mask + 1) + (known[name] = fields[name]);
     for (const name in declaration.split) key = key * 64 + (known[name] = declaration.split[name](fields, this.environment));
     return { key: key * this.decoder.declarations.length + index, known };
   }

@@ -261,18 +261,26 @@ export interface Declared<Bits extends string, Known extends FieldName<Bits>, Sp
   ) => void;
 }
 
+/** A field of an encoding: where it is, its width in bits, and as many ones. */
+export interface EncodedField {
+  readonly name: string;
+  readonly low: number;
+  readonly width: number;
+  readonly mask: number;
+}
+
 /** A declaration, ready for decoders and generators. */
 export interface Declaration {
   readonly bits: string;
   /** Bits that are fixed, and their values. */
   readonly mask: number;
   readonly value: number;
-  readonly fields: readonly { readonly name: string; readonly low: number; readonly width: number }[];
+  readonly fields: readonly EncodedField[];
   /** All of them as operands. */
   readonly operands: Readonly<Record<string, Field>>;
   readonly known: readonly string[];
   /** The same with their widths in bits. */
-  readonly knownFields: readonly { readonly name: string; readonly width: number }[];
+  readonly knownFields: readonly EncodedField[];
   readonly split: Readonly<Record<string, (fields: Raw<string>, environment: DecodeEnvironment) => number>>;
   readonly when: ((fields: Raw<string>) => boolean) | undefined;
   readonly feature: Feature | ((fields: Raw<string>) => Feature | undefined) | undefined;
@@ -286,7 +294,7 @@ export interface Declaration {
 export function a64<const Bits extends string, const Known extends FieldName<Bits> = never, Split extends string = never>(
   declared: Declared<Bits, Known, Split>,
 ): Declaration {
-  const fields: { name: string; low: number; width: number }[] = [];
+  const fields: EncodedField[] = [];
   let at = 32;
   let mask = 0;
   let value = 0;
@@ -296,9 +304,10 @@ export function a64<const Bits extends string, const Known extends FieldName<Bit
       mask |= (2 ** token.length - 1) << at;
       value |= parseInt(token, 2) << at;
     } else {
-      const [name, width = "1"] = token.split(":");
-      at -= Number(width);
-      fields.push({ name, low: at, width: Number(width) });
+      const [name, bits = "1"] = token.split(":");
+      const width = Number(bits);
+      at -= width;
+      fields.push({ name, low: at, width, mask: 2 ** width - 1 });
     }
   }
   if (at !== 0) throw new Error(`${declared.bits}: ${32 - at} bits`);
@@ -323,7 +332,7 @@ export function a64<const Bits extends string, const Known extends FieldName<Bit
 /** The fields of a word. */
 export function extract(declaration: Declaration, word: number): Raw<string> {
   const raw: Record<string, number> = { word: word >>> 0 };
-  for (const { name, low, width } of declaration.fields) raw[name] = (word >>> low) & (2 ** width - 1);
+  for (const { name, low, mask } of declaration.fields) raw[name] = (word >>> low) & mask;
   return raw;
 }
 
