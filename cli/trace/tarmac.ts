@@ -69,7 +69,8 @@ export class Tarmac implements Listener {
   }
 
   #executed(vcpu: Vcpu, atNs: number, before: Before, after: Before): void {
-    const who = `${atNs} clk cpu${vcpu.id}`;
+    // CPUs that take turns may begin in the middle of a nanosecond.
+    const who = `${Math.floor(atNs)} clk cpu${vcpu.id}`;
     const vector = vectorOf(vcpu, before, after);
     if (vector?.isFirst) {
       this.#exception(who, before, after, vector.at, vector.offset);

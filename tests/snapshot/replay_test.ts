@@ -42,9 +42,10 @@ Deno.test({
     until("Brought up 1 node");
     type(lines[0]);
     until("shell ready");
+    let from = console.indexOf("shell ready");
     for (const line of lines.slice(1)) {
-      const from = console.length;
-      until("# ", from - 2);
+      until("# ", from);
+      from = console.length;
       type(line);
     }
     until("UTC");
