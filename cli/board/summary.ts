@@ -35,17 +35,24 @@ export interface RunFigures {
   readonly traced?: ReadonlyMap<string, number>;
 }
 
-/** A run in two lines, and one more when the CPU's break-before-make checker has found something. */
+/** A run in two lines, and one more each when the CPU's break-before-make checker has found something, and when its compiler failed. */
 export function runSummary({ outcome, virtualNs, wallMs, instructions, before = 0, exits, reboots = 0, traced }: RunFigures): string {
   const mips = wallMs > 0 ? (instructions - before) / wallMs / 1000 : 0;
   const kinds = [...exits].filter(([, number]) => number > 0).sort((a, b) => b[1] - a[1]);
-  const broken = traced?.get("break before make") ?? 0;
+  const broken = traced?.get("break before make") ?? 0, refused = traced?.get("compiler") ?? 0;
   return [
     `end    ${outcome}${reboots > 0 ? ` after ${count(reboots, "reboot")}` : ""}; ${seconds(virtualNs / 1e6)} virtual, ${
       seconds(wallMs)
     } wall, ${group(instructions)} instructions, ${mips.toFixed(mips < 10 ? 1 : 0)} MIPS`,
     `exits  ${kinds.length ? kinds.map(([kind, number]) => `${kind} ${group(number)}`).join(", ") : "none"}`,
     ...broken ? [`tables ${count(broken, "change")} of live entries without break-before-make`] : [],
+    ...refused
+      ? [
+        `code   ${
+          count(refused, "piece")
+        } of it that only the interpreter could execute, which is a fault of Plugboard: see --trace compiler`,
+      ]
+      : [],
   ].join("\n");
 }
 

@@ -125,6 +125,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
           say: (text) => context.trace("translations", () => text),
         }
         : undefined,
+      uncompiled: (text) => context.trace("compiler", text),
       nowNs: () => clock.nowNs,
       profiles: options.profile === "report",
       breakBeforeMake: options.break_before_make === "report" ? (text) => context.trace("break before make", text) : undefined,

@@ -36,6 +36,8 @@ export class Session {
   readonly #began = performance.now();
   /** What the break-before-make checker reported. */
   readonly #brokenTables: string[] = [];
+  /** What the CPU's compiler had a fault with. */
+  readonly #uncompiled: string[] = [];
   #machine!: Machine;
   /** How much of the console {@linkcode until} has passed. */
   #read = 0;
@@ -51,6 +53,7 @@ export class Session {
       set,
       onTrace: (kind, detail) => {
         if (kind === "break before make") session.#brokenTables.push(detail);
+        if (kind === "compiler") session.#uncompiled.push(detail);
         options.onTrace?.(kind, detail);
       },
       onSerial(port, bytes) {
@@ -128,6 +131,7 @@ export class Session {
   [Symbol.dispose](): void {
     this.#machine.dispose();
     assertEquals(this.#brokenTables, [], "changes of live table entries without break-before-make");
+    assertEquals(this.#uncompiled, [], "code that couldn't be compiled");
   }
 
   #slice(endNs: number): void {

@@ -17,6 +17,8 @@ export interface CpuOptions {
   readonly tier1?: Tier1Mode;
   /** Where compiled code is kept from one run to the next; without it, it isn't. */
   readonly translations?: TranslationStore;
+  /** Told of code that the interpreter keeps since the compiler has a fault with it; without it the fault is thrown. */
+  readonly uncompiled?: (text: () => string) => void;
   /** Virtual time as the board has it, in nanoseconds, exact also between runs; without it the counter follows the windows of the runs. */
   readonly nowNs?: () => number;
   /** Turns the break-before-make checker on: told of each violation once. */

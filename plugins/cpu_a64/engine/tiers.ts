@@ -18,7 +18,7 @@ import { limitsOf } from "./routines/limits.ts";
 import { SoftFloat } from "./softfloat/mod.ts";
 import type { TranslationStore } from "./tier1/cache/keeper.ts";
 import { MAX_REGIONS } from "./tier1/side_table.ts";
-import { Tier1, type Tier1Mode } from "./tier1/tier1.ts";
+import { Tier1, type Tier1Mode, type Tier1Parts } from "./tier1/tier1.ts";
 
 /** What they are made of. */
 export interface TierParts {
@@ -34,6 +34,8 @@ export interface TierParts {
   readonly walks: Walks | undefined;
   readonly profile: Profile | undefined;
   readonly store: TranslationStore | undefined;
+  /** See {@linkcode Tier1Parts}. */
+  readonly refused: Tier1Parts["refused"];
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
   /** Other threads see this memory. */
@@ -91,8 +93,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions, generatedCode(kind));
   if (mode === "off") return { interpreter, tier1: undefined };
   const { fill, softFloat: exact } = functions;
-  return {
-    interpreter,
-    tier1: new Tier1(mode, { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact, store, kind }),
-  };
+  const { refused } = parts;
+  const compiler = { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact, store, kind, refused };
+  return { interpreter, tier1: new Tier1(mode, compiler) };
 }

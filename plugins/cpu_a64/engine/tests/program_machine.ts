@@ -13,6 +13,7 @@ export function programMachine(
   programs: Readonly<Record<number, readonly number[]>>,
   tier1?: Tier1Mode,
   translations?: TranslationStore,
+  uncompiled?: (text: () => string) => void,
 ): { engine: A64Engine; ram: Ram } {
   const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
   const engine = new A64Engine({
@@ -23,6 +24,7 @@ export function programMachine(
     smc: "trap",
     tier1,
     translations,
+    uncompiled,
   });
   if (engine.cpu.tier1?.hotness) Object.assign(engine.cpu.tier1.hotness.tuning, { period: 50, firstThreshold: 1, leastInterpreted: 0 });
   for (const [at, words] of Object.entries(programs)) {

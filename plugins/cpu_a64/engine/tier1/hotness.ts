@@ -76,6 +76,8 @@ export class Hotness {
     halfLife: 1000,
     /** A sample in code of no region counts after so many instructions in the interpreter: near the end of a budget regions leave. */
     leastInterpreted: 32,
+    /** The least share of the interpreter with which a sample in code that a region has counts. Where regions take more by themselves it is this. */
+    interpretedShare: 2 ** -INTERPRETED_SHARE_BITS,
   };
   #due = 0;
   /** A detour is traced: where a region may begin, known when the first instruction is one that regions leave to the interpreter. */
@@ -133,7 +135,7 @@ export class Hotness {
   #sample(record: number, share: number): void {
     this.stats.samples++;
     const isNew = this.#since >= this.tuning.leastInterpreted && !this.listener.isCovered(record);
-    if (!isNew && share < 2 ** -INTERPRETED_SHARE_BITS) {
+    if (!isNew && share < this.tuning.interpretedShare) {
       this.stats.covered++;
       return;
     }

@@ -8,18 +8,19 @@ import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { Detours } from "./detours.ts";
-import { discover, type Graph } from "./discover.ts";
+import { discover } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
 import { Keeper, type TranslationStore } from "./cache/keeper.ts";
 import type { Kept } from "./cache/format.ts";
 import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
 import { RecordCounts } from "./record_counts.ts";
-import { MAX_PAGES, writeRegion, type WrittenRegion } from "./region.ts";
+import { type Plan, translate } from "./plan.ts";
+import { MAX_PAGES } from "./region.ts";
 import { type RegionAddresses, RegionModule } from "./region_module.ts";
 import { type Region, Regions } from "./regions.ts";
 import { MAX_REGIONS, pageTableAt, windowsAt } from "./side_table.ts";
-import { contains, isThere, numberOf, numbersOf, type SlotOf, type Translation } from "./translation.ts";
+import { contains, isThere, moduleOf, numberOf, numbersOf, type SlotOf } from "./translation.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
@@ -32,15 +33,6 @@ const MAX_EXTENSIONS = 3;
 const MAX_BATCH = 64;
 /** Instructions of a region before it ends wherever another begins, and doesn't copy what that has. */
 const LARGE = 60;
-
-/** A region to be. */
-interface Plan {
-  readonly slot: number;
-  readonly head: number;
-  readonly graph: Graph;
-  readonly slotOf: SlotOf;
-  readonly wordAt: (index: number) => number;
-}
 
 /** What the engine gives. */
 export interface Tier1Parts {
@@ -58,6 +50,8 @@ export interface Tier1Parts {
   readonly store?: TranslationStore;
   /** What generated code depends on beside the guest's instructions. */
   readonly kind: string;
+  /** Told of code that can't be compiled because of a fault in here; without it, that is thrown. */
+  readonly refused?: (text: () => string) => void;
 }
 
 /** Regions of one physical CPU. */
@@ -79,7 +73,7 @@ export class Tier1 {
   readonly #attempts = new Map<number, number>();
   readonly #detours: Detours;
   readonly hotness: Hotness | undefined;
-  readonly stats = { regions: 0, unrolled: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0 };
+  readonly stats = { regions: 0, unrolled: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0, refused: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
@@ -244,28 +238,42 @@ export class Tier1 {
   /** Compiles regions, as one module. */
   #compile(plans: readonly Plan[]): void {
     if (plans.length === 0) return;
-    const { decoder, environment } = this.parts;
     const numbers = plans.map(() => this.#number());
     const module = new RegionModule(this.parts.limits, this.#addresses);
-    const translations = plans.map(({ graph, head, wordAt }, i): Translation => {
-      let written!: WrittenRegion;
-      const code = module.region(numbers[i], (f) => written = writeRegion(f, { graph, wordAt, decoder, environment, module }));
-      this.stats.unrolled += written.unrolled;
-      const spans = [...graph.blocks.values()].map(({ first, count }) => ({ first, count }));
-      // Blocks that nothing leads to have no code.
-      const pages = [...new Set([...written.pages, ...spans.map(({ first }) => Math.floor(first / RECORDS_PER_PAGE))])];
-      const words = Uint32Array.from(spans.flatMap(({ first, count }) => Array.from({ length: count }, (_, n) => wordAt(first + n))));
-      return { head, pages, spans, words, exits: [...written.exits], code };
+    const made = plans.flatMap((plan, i) => {
+      try {
+        return { ...plan, number: numbers[i], ...translate(plan, numbers[i], module, this.parts) };
+      } catch (error) {
+        this.#refuse(plan, numbers[i], error as Error);
+        return [];
+      }
     });
-    this.#instantiate(module.finish());
-    for (const [i, { slot, slotOf, graph }] of plans.entries()) {
-      const entry: Entry = { translation: translations[i], number: numbers[i], isBound: false, isUsed: false, age: 0 };
+    try {
+      if (made.length > 0) this.#instantiate(module.finish());
+    } catch (error) {
+      for (const plan of made) this.#refuse(plan, plan.number, error as Error);
+      return;
+    }
+    for (const { slot, slotOf, graph, translation, unrolled, number } of made) {
+      const entry: Entry = { translation, number, isBound: false, isUsed: false, age: 0 };
       if (this.mode === "on") this.#library.add(entry);
       this.#isNew = true;
       this.#regions.bind(entry, slot, slotOf);
       this.stats.regions++;
+      this.stats.unrolled += unrolled;
       this.stats.instructions += graph.instructions;
     }
+  }
+
+  /** This compiler has a fault: the interpreter keeps the code, and whoever runs the guest hears of it. */
+  #refuse({ slot, head, wordAt }: Plan, number: number, error: Error): void {
+    const { refused, code } = this.parts;
+    if (refused === undefined) throw error;
+    this.#free.push(number);
+    this.#attempts.set(slot * RECORDS_PER_PAGE + head, MAX_ATTEMPTS);
+    this.stats.refused++;
+    const place = (code.frameOf(slot) * RECORDS_PER_PAGE + head) * 4;
+    refused(() => `code at 0x${place.toString(16)} of the memory (0x${wordAt(head).toString(16)}, …) isn't compiled: ${error.message}`);
   }
 
   #instantiate(bytes: Uint8Array<ArrayBuffer>): void {
@@ -288,7 +296,7 @@ export class Tier1 {
     });
     try {
       const isAsWritten = entries.every(({ number }, i) => number === i);
-      this.#instantiate(isAsWritten ? found.module : this.#moduleOf(entries));
+      this.#instantiate(isAsWritten ? found.module : moduleOf(entries, this.parts.limits, this.#addresses));
     } catch (error) {
       this.parts.store?.say(`the kept translations are refused: ${(error as Error).message}`);
       for (const entry of entries) this.#forget(entry);
@@ -297,19 +305,12 @@ export class Tier1 {
     for (const entry of entries) this.#library.add(entry);
   }
 
-  /** A module of some translations, with their code at its end. */
-  #moduleOf(entries: readonly { readonly translation: Translation; readonly number: number }[]): Uint8Array<ArrayBuffer> {
-    const module = new RegionModule(this.parts.limits, this.#addresses);
-    for (const { number, translation: { code } } of entries) module.add(number, code);
-    return module.finish();
-  }
-
   /** Keeps translations for the next run. */
   save(): void {
     const keeper = this.#keeper;
     if (!keeper?.isOpen) return;
-    const moduleOf = (kept: readonly Kept[]) => this.#moduleOf(kept.map(({ translation }, number) => ({ translation, number })));
-    keeper.save([...this.#library.entries], this.#isNew, moduleOf);
+    const numbered = (kept: readonly Kept[]) => kept.map(({ translation }, number) => ({ translation, number }));
+    keeper.save([...this.#library.entries], this.#isNew, (kept) => moduleOf(numbered(kept), this.parts.limits, this.#addresses));
     keeper.saveDecoding(this.parts.code, this.parts.interpreter);
   }
 

@@ -50,3 +50,39 @@ Deno.test("what only leads on from an instruction that is UNDEFINED is compiled,
   engine.run(vcpu, { budget: 100, startNs: 0, nsPerInstruction: 1 });
   assertEquals([vcpu.pc, engine.cpu.tier1!.stats.regions > 0], [BigInt(BASE + 4 * words.length), true]);
 });
+
+Deno.test("what the compiler has a fault with stays with the interpreter, and that is said, once", () => {
+  const words = [
+    0xd2a00200, // mov x0, #(1 << 20)
+    0xd503201f, // 1: nop
+    0xf1000400, // subs x0, x0, #1
+    0x54000001 | (-2 & 0x7_ffff) << 5, // b.ne 1b
+    0xd2a00201, // mov x1, #(1 << 20)
+    0xf1000421, // 2: subs x1, x1, #1
+    0x54000001 | (-1 & 0x7_ffff) << 5, // b.ne 2b
+    0xd4000002, // hvc #0
+  ].map((word) => word >>> 0);
+  const said: string[] = [];
+  const run = (tier1: Tier1Mode) => {
+    const { engine } = programMachine({ [BASE]: words }, tier1, undefined, (text) => said.push(text()));
+    const vcpu = patientVcpu(engine);
+    // The interpreter has its records already when the decoder begins to fail.
+    engine.run(vcpu, { budget: 1000, startNs: 0, nsPerInstruction: 1 });
+    const decode = engine.cpu.decoder.decode.bind(engine.cpu.decoder);
+    Object.assign(engine.cpu.decoder, {
+      decode: (word: number) => {
+        if (word === words[1]) throw new Error("no way to do nothing");
+        return decode(word);
+      },
+    });
+    engine.run(vcpu, { budget: 40_000_000, startNs: 0, nsPerInstruction: 1 });
+    return { state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(1)].join(), stats: engine.cpu.tier1?.stats };
+  };
+  const on = run("on");
+  assertEquals(on.state, run("off").state);
+  const { refused = 0, regions = 0 } = on.stats ?? {};
+  // The other loop is compiled as ever.
+  assert(refused > 0 && refused < 5 && regions > 0, `${refused} refused, ${regions} regions`);
+  assertEquals(said.length, refused);
+  assert(said[0].endsWith("isn't compiled: no way to do nothing"), said[0]);
+});

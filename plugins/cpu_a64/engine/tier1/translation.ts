@@ -2,7 +2,7 @@
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
 import { RECORDS_PER_PAGE } from "../layout.ts";
-import type { RegionCode } from "./region_module.ts";
+import { type RegionAddresses, type RegionCode, RegionModule } from "./region_module.ts";
 
 /** Some instructions without a branch between them. `first`: its number as in `discover.ts`. */
 export interface Span {
@@ -25,6 +25,17 @@ export interface Translation {
   /** Where it leaves to by direct branches, as numbers of instructions. */
   readonly exits: Numbers;
   readonly code: RegionCode;
+}
+
+/** A module of some translations, with their code at its end. */
+export function moduleOf(
+  entries: readonly { readonly translation: Translation; readonly number: number }[],
+  limits: { readonly minimum: number; readonly maximum: number },
+  addresses: RegionAddresses,
+): Uint8Array<ArrayBuffer> {
+  const module = new RegionModule(limits, addresses);
+  for (const { number, translation: { code } } of entries) module.add(number, code);
+  return module.finish();
 }
 
 /** Slots of pages by their distance from the head's; -1: not known. */

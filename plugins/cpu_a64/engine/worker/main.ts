@@ -34,6 +34,7 @@ function serve(start: WorkerStart): void {
     counterFrequencyHz,
     smc,
     tier1,
+    uncompiled: (text) => reply({ kind: "uncompiled", text: text() }),
     codePages: codePagesFor(cpus),
     nowNs: () => server.nowNs(),
     sendEvent: () => control.sendEvent(cpu.vcpu),

@@ -47,7 +47,7 @@ export class Parallel implements ParallelCpus {
       const area = memory.reserve(areaSize);
       const worker = new Worker(new URL("./main.ts", import.meta.url), { type: "module", name: `cpu ${index}` });
       parallel.#lanes.push({ worker, block: area, vcpu: undefined, returned: undefined });
-      ready.push(isUp(worker, index));
+      ready.push(isUp(worker, index, options));
       const start: WorkerStart = {
         cpu: index,
         cpus,
@@ -241,10 +241,11 @@ export class Parallel implements ParallelCpus {
   }
 }
 
-function isUp(worker: Worker, index: number): Promise<void> {
+function isUp(worker: Worker, index: number, { uncompiled }: Pick<CpuOptions, "uncompiled">): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
       if (data.kind === "ready") resolve();
+      else if (data.kind === "uncompiled") uncompiled?.(() => `CPU ${index}: ${data.text}`);
       else reject(new Error(`the thread of CPU ${index} failed: ${data.text}`));
     };
     worker.onerror = (event) => {

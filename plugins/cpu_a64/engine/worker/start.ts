@@ -33,5 +33,5 @@ export function codePagesFor(cpus: number): number {
   return cpus <= 2 ? 2048 : 4096 / cpus >>> 0;
 }
 
-/** What a thread posts. */
-export type WorkerReply = { readonly kind: "ready" } | { readonly kind: "failed"; readonly text: string };
+/** What a thread posts; `uncompiled`: what its compiler has a fault with. */
+export type WorkerReply = { readonly kind: "ready" } | { readonly kind: "failed" | "uncompiled"; readonly text: string };
