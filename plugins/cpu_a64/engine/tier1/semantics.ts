@@ -14,7 +14,7 @@ import { registers } from "../../sysregs/mod.ts";
 import { InlineRegisters } from "./system_registers.ts";
 import { Flags, Kind } from "./flags.ts";
 import type { Ending, RegionPlace } from "./region_place.ts";
-import type { JointChecks, Origins } from "./joint_checks.ts";
+import { common, type JointChecks, type Origins } from "./joint_checks.ts";
 import { RegionMemory } from "./memory.ts";
 import { type Held, type Loop, members } from "./held.ts";
 
@@ -336,3 +336,9 @@ export class RegionSemantics extends RegionMemory {
 }
 
 const offsetOf = (n: number) => n === SP ? at.SP : at.X + 8 * n;
+
+/** What both know. */
+export function bothOf(one: Facts, other: Facts | undefined): Facts {
+  if (other === undefined) return one;
+  return { flags: one.flags === other.flags ? one.flags : undefined, origins: common(one.origins, other.origins) };
+}

@@ -77,3 +77,21 @@ function innermostLoops({ blocks }: Graph, { order, loops, nests }: ControlFlow)
     .filter(({ head, members }) => members.every((block) => isFit(block, head)))
     .map(({ members }) => members);
 }
+
+/**
+ * Whether a block heads a loop that has no other in it, and whose code calls nothing: it has neither loads and stores nor floating point (Arm
+ * ARM DDI 0487, "A64 instruction set encoding").
+ */
+export function callsNothing({ blocks, flow: { loops, nests } }: FlowGraph, header: number, wordAt: (index: number) => number): boolean {
+  if (!loops.has(header)) return false;
+  for (const [block, nest] of nests) {
+    if (!nest.includes(header)) continue;
+    if (nest.at(-1) !== header) return false;
+    const { first, count } = blocks.get(block)!;
+    for (let index = first; index < first + count; index++) {
+      const word = wordAt(index);
+      if ((word & 0x0a00_0000) === 0x0800_0000 || (word & 0x0e00_0000) === 0x0e00_0000) return false;
+    }
+  }
+  return true;
+}
