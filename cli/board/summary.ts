@@ -21,6 +21,8 @@ export function reports(board: Board): string[] {
   return [...board.platform?.report ?? [], ...planned];
 }
 
+const COMPILER_FAULT = "that only the interpreter could execute, which is a fault of Plugboard: see --trace compiler";
+
 /** What a run did. */
 export interface RunFigures {
   readonly outcome: string;
@@ -46,13 +48,7 @@ export function runSummary({ outcome, virtualNs, wallMs, instructions, before = 
     } wall, ${group(instructions)} instructions, ${mips.toFixed(mips < 10 ? 1 : 0)} MIPS`,
     `exits  ${kinds.length ? kinds.map(([kind, number]) => `${kind} ${group(number)}`).join(", ") : "none"}`,
     ...broken ? [`tables ${count(broken, "change")} of live entries without break-before-make`] : [],
-    ...refused
-      ? [
-        `code   ${
-          count(refused, "piece")
-        } of it that only the interpreter could execute, which is a fault of Plugboard: see --trace compiler`,
-      ]
-      : [],
+    ...refused ? [`code   ${count(refused, "piece")} of it ${COMPILER_FAULT}`] : [],
   ].join("\n");
 }
 

@@ -159,7 +159,7 @@ export class Cpu {
       walks: regions || report ? undefined : walks,
       profile: this.profile,
       store: neighbours ? undefined : options.translations,
-      refused: options.uncompiled,
+      uncompiled: options.uncompiled,
       watchesBarriers: report !== undefined || neighbours !== undefined,
       sharesMemory: neighbours && { lock: neighbours.lock },
       system: (op, word) => system.execute(op, word),

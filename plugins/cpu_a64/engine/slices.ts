@@ -30,14 +30,18 @@ export class Slices {
 
   /** Instructions of the run that were not executed. */
   get left(): number {
-    const { block } = this.parts;
-    return this.#held + block.get(at.BEYOND) + Math.max(0, block.get(at.BUDGET) | 0);
+    return this.#held + this.parts.block.get(at.BEYOND) + this.#budget;
+  }
+
+  /** What the slice has of them. */
+  get #budget(): number {
+    return Math.max(0, this.parts.block.get(at.BUDGET) | 0);
   }
 
   /** The run ends after the present instruction. */
   cut(): void {
     const { block } = this.parts;
-    this.#held = this.left - block.get(at.BEYOND);
+    this.#held += this.#budget;
     block.set(at.BUDGET, 0);
     block.set(at.PERIOD, 0);
   }
@@ -50,9 +54,9 @@ export class Slices {
   /** At most so many instructions, of which this record's is the first. Returns the last `Status`. */
   execute(record: number, most: number): number {
     const { block, tier1, isUndisturbed } = this.parts;
-    for (;;) {
+    for (let goesOn = isUndisturbed();; goesOn = true) {
       const before = this.left;
-      const status = this.#slice(tier1?.slice(record, most, isUndisturbed()) ?? most, most, tier1);
+      const status = this.#slice(tier1?.slice(record, most, goesOn) ?? most, most, tier1);
       most -= before - this.left;
       if (status !== Status.budget || most <= 0 || !isUndisturbed()) return status;
       record = block.get(at.IP);

@@ -35,7 +35,7 @@ export interface TierParts {
   readonly profile: Profile | undefined;
   readonly store: TranslationStore | undefined;
   /** See {@linkcode Tier1Parts}. */
-  readonly refused: Tier1Parts["refused"];
+  readonly uncompiled: Tier1Parts["uncompiled"];
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
   /** Other threads see this memory. */
@@ -51,7 +51,7 @@ export interface TierParts {
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
   const { mode, sideTable, file, block, code, decoder, accesses, system, decode } = parts;
-  const { watchesBarriers, sharesMemory, profile, spaces, store, walks } = parts;
+  const { watchesBarriers, sharesMemory, profile, spaces, store, uncompiled, walks } = parts;
   const { memory, address: base } = block;
   const { model } = file;
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
@@ -93,7 +93,6 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions, generatedCode(kind));
   if (mode === "off") return { interpreter, tier1: undefined };
   const { fill, softFloat: exact } = functions;
-  const { refused } = parts;
-  const compiler = { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact, store, kind, refused };
+  const compiler = { limits, sideTable, block, code, decoder, environment, interpreter, fill, softFloat: exact, store, kind, uncompiled };
   return { interpreter, tier1: new Tier1(mode, compiler) };
 }

@@ -37,12 +37,10 @@ export interface HotnessListener {
 
 /** What was executed between two looks. */
 export interface Executed {
-  /** How much was to be. */
-  readonly slice: number;
-  /** What regions took beyond it, a sample at the end of each period, none of which counts. */
+  /** Instructions. */
+  readonly done: number;
+  /** What regions took beyond the slice, a sample at the end of each period, none of which counts. Some of the last may be left over. */
   readonly more: number;
-  /** Of both, what is left over. */
-  readonly remaining: number;
   /** Instructions of the interpreter since a region was left last, and since the last sample. */
   readonly since: number;
   readonly interpreted: number;
@@ -109,9 +107,8 @@ export class Hotness {
   }
 
   /** Returns how many instructions of the interpreter the next sample counts already. */
-  executed({ slice, more, remaining, since, interpreted, record }: Executed): number {
+  executed({ done, more, since, interpreted, record }: Executed): number {
     if (this.#tracing > 0) return 0;
-    const done = slice + more - remaining;
     this.#since = since === done ? this.#since + since : since;
     this.#due -= done;
     if (more > 0) {

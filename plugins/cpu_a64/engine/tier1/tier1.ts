@@ -51,7 +51,7 @@ export interface Tier1Parts {
   /** What generated code depends on beside the guest's instructions. */
   readonly kind: string;
   /** Told of code that can't be compiled because of a fault in here; without it, that is thrown. */
-  readonly refused?: (text: () => string) => void;
+  readonly uncompiled?: (text: () => string) => void;
 }
 
 /** Regions of one physical CPU. */
@@ -127,8 +127,8 @@ export class Tier1 {
   executed(slice: number, more: number): void {
     const { hotness, parts: { block } } = this;
     const remaining = block.get(at.BUDGET), since = block.get(at.REGION_BUDGET) - remaining;
-    const interpreted = block.get(at.INTERPRETED) + since;
-    block.set(at.INTERPRETED, hotness?.executed({ slice, more, remaining, since, interpreted, record: block.get(at.IP) }) ?? 0);
+    const interpreted = block.get(at.INTERPRETED) + since, done = slice + more - remaining;
+    block.set(at.INTERPRETED, hotness?.executed({ done, more, since, interpreted, record: block.get(at.IP) }) ?? 0);
     const detour = this.#detours.take();
     if (detour) hotness?.traceDetour(detour.record, detour.isBailed);
   }
@@ -267,13 +267,13 @@ export class Tier1 {
 
   /** This compiler has a fault: the interpreter keeps the code, and whoever runs the guest hears of it. */
   #refuse({ slot, head, wordAt }: Plan, number: number, error: Error): void {
-    const { refused, code } = this.parts;
-    if (refused === undefined) throw error;
+    const { uncompiled, code } = this.parts;
+    if (uncompiled === undefined) throw error;
     this.#free.push(number);
     this.#attempts.set(slot * RECORDS_PER_PAGE + head, MAX_ATTEMPTS);
     this.stats.refused++;
     const place = (code.frameOf(slot) * RECORDS_PER_PAGE + head) * 4;
-    refused(() => `code at 0x${place.toString(16)} of the memory (0x${wordAt(head).toString(16)}, …) isn't compiled: ${error.message}`);
+    uncompiled(() => `code at 0x${place.toString(16)} of the memory (0x${wordAt(head).toString(16)}, …) isn't compiled: ${error.message}`);
   }
 
   #instantiate(bytes: Uint8Array<ArrayBuffer>): void {
