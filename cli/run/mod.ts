@@ -86,7 +86,7 @@ export function command(done: Done): Command {
         "--no-translations",
         "Neither use nor keep compiled code of other runs. It lies in the cache directory, which `doctor` shows; the environment variable PLUGBOARD_TRANSLATIONS=off does the same.",
       )
-      .option("--profile", "Print where the guest's instructions went, when the run ends.")
+      .option("--profile", "Print where the guest's instructions and the host's time went, when the run ends.")
       .option(
         "--symbols <file:string>",
         "Names of functions, for reports and profiles: an ELF file, or what nm and System.map say. A Linux kernel's are found in its memory. May be repeated.",

@@ -98,7 +98,7 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
     profile: {
       kind: "choice",
       doc:
-        "Whether a trace event tells at the end where instructions went: hot code, and why generated code was left. `run --profile` sets it.",
+        "Whether a trace event tells at the end where instructions went, and the host's time: hot code, why generated code was left, and what compiling took. `run --profile` sets it.",
       choices: ["off", "report"],
       default: "off",
     },
@@ -132,9 +132,11 @@ export const cpuA64: Plugin<Options> = definePlugin<Options, unknown>({
     });
     context.onStop(() => engine.stop());
     if (board.parallel) await engine.startCpus(board.pcpus);
-    const { profile, tier1 } = engine.cpu;
+    const { profile, tier1, code } = engine.cpu;
     context.onStop(() => tier1?.save());
-    if (profile) context.onStop(() => context.trace("profile", () => profile.report(tier1)));
+    if (profile) {
+      context.onStop(() => context.trace("profile", () => profile.report({ decoded: code.stats.instructions, regions: tier1?.stats })));
+    }
     context.provide(CpuEngine, engine);
     context.provide(VirtualCpuInterface, engine.cpu.gicv);
     context.provide(CpuTimers, {

@@ -78,12 +78,12 @@ Deno.test({
 const debian = await debianBoard("debian");
 
 Deno.test({
-  name: "traces: Debian's boot as a timeline and as a flame graph with names, while test types at its shell",
+  name: "traces: Debian's boot as a timeline, a flame graph and a profile with names, while test types at its shell",
   ignore: debian.images === undefined,
   fn: async () => {
     const folder = await Deno.makeTempDir();
     try {
-      const traces = ["--trace", `${folder}/t.json`, "--trace-window", "100ms..", "--flame", `${folder}/t.folded`];
+      const traces = ["--trace", `${folder}/t.json`, "--trace-window", "100ms..", "--flame", `${folder}/t.folded`, "--profile"];
       const script = ["--expect", "/^# $/", "--send", "uname -s; echo $((6 * 7))\\n", "--expect", "/^42$/"];
       const { code, stderr } = await plugboard("boards/debian.yaml", "-q", "--console", `console=${folder}/console`, ...script, ...traces);
       assertEquals(code, 0, stderr);
@@ -97,6 +97,13 @@ Deno.test({
       const total = samples.reduce((sum, [, count]) => sum + count, 0);
       const unnamed = samples.filter(([line]) => /;0x[0-9a-f]+ \d+$/.test(line)).reduce((sum, [, count]) => sum + count, 0);
       assert(unnamed < total / 50, `${unnamed} of ${total} samples have no name`);
+      // Where the guest's time went: by tier, by cause, by function.
+      const [, share] = stderr.match(/^generated code: .* s; tier 1 executed (\d+\.\d) % of [\d,]+ instructions$/m)!;
+      assert(Number(share) > 50 && Number(share) < 100, share);
+      assertMatch(stderr, /^ {2}tier 0: +\d+\.\d{3} s {2}decoding: [\d,]{7,} instructions$/m);
+      assertMatch(stderr, /^ +\d+\.\d{3} s {2}making modules of them: \d+, of [\d,]{7,} bytes$/m);
+      assertMatch(stderr, /^ +\d+ +\d+\.\d{3} s {2}mrs CNTVCT_EL0$/m);
+      assertMatch(stderr, /^ +\d+\.\d % {2}0xffff8\w+ \w+\+0x\w+ {2}ldr \w+, \[.*$/m);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -28,7 +28,7 @@ import { makeTiers } from "./tiers.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Mmu, mpuBytes } from "./mmu/mod.ts";
 import { Occupancy } from "./occupancy.ts";
-import { Profile } from "./profile.ts";
+import { Profile, timed } from "./profile.ts";
 import { PerformanceMonitors } from "./performance_monitors.ts";
 import { packPstate } from "./pstate.ts";
 import { RamMap } from "./ram_map.ts";
@@ -173,7 +173,7 @@ export class Cpu {
     this.#slices = new Slices({
       block,
       tier1: this.tier1,
-      run: () => this.interpreter.run(),
+      run: () => timed(this.profile, "generated code", () => this.interpreter.run()),
       isUndisturbed: () => this.#isUndisturbed,
     });
   }

@@ -1,8 +1,10 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ram } from "../../../core/memory/ram.ts";
 import * as at from "../state.ts";
 import { Block } from "./block.ts";
 import { Profile } from "./profile.ts";
+import { BASE, patientVcpu, programMachine } from "./tests/program_machine.ts";
+import type { Tier1Mode } from "./tier1/tier1.ts";
 
 function subject() {
   const ram = new Ram([{ at: 0, size: 0x1000 }]);
@@ -22,11 +24,14 @@ Deno.test("samples come at even distances, and the hottest code first", () => {
       left -= slice;
     }
   }
-  const lines = profile.report(undefined).split("\n");
+  const lines = profile.report({ decoded: 0, regions: undefined }).split("\n");
   assertEquals(lines[0], "one sample each 4999 instructions, 10 in all");
-  assertEquals(lines[2], " 70.0 %  EL1 0xffff800000001200");
-  assertEquals(lines[3], "         70.0 %  0xffff800000001234  word 5");
-  assertEquals(lines[4], " 30.0 %  EL1 0xffff800000008000");
+  const hot = lines.indexOf("hot code:");
+  assertEquals(lines.slice(hot + 1, hot + 4), [
+    " 70.0 %  EL1 0xffff800000001200",
+    "         70.0 %  0xffff800000001234  word 5",
+    " 30.0 %  EL1 0xffff800000008000",
+  ]);
 });
 
 Deno.test("calls of generated code are counted by what they are for, and made", () => {
@@ -41,8 +46,32 @@ Deno.test("calls of generated code are counted by what they are for, and made", 
   watched.system(0, 0xd400_0001);
   assertEquals(watched.slowLoad(0, 0), 7);
   assertEquals(calls.length, 2);
-  const text = profile.report(undefined);
-  assertStringIncludes(text, "           1  mrs MIDR_EL1");
-  assertStringIncludes(text, "           1  svc");
-  assertStringIncludes(text, "           1  slowLoad");
+  const text = profile.report({ decoded: 0, regions: undefined });
+  for (const cause of ["mrs MIDR_EL1", "svc", "slowLoad"]) assertMatch(text, new RegExp(`^ {11}1 {4}\\d\\.\\d{3} s {2}${cause}$`, "m"));
+});
+
+Deno.test("both tiers say what they executed, and what compiling took", () => {
+  const program = [
+    0xd2a0_0201, // mov x1, #(1 << 20)
+    0xf100_0421, // 1: subs x1, x1, #1
+    0x54ff_ffe1, // b.ne 1b
+    0xd400_0002, // hvc #0
+  ];
+  const profileOf = (tier1: Tier1Mode) => {
+    const { engine } = programMachine({ [BASE]: program }, tier1, { profiles: true });
+    engine.run(patientVcpu(engine), { budget: 4_000_000, startNs: 0, nsPerInstruction: 1 });
+    const { profile, tier1: compiler, code } = engine.cpu;
+    return profile!.report({ decoded: code.stats.instructions, regions: compiler?.stats });
+  };
+  const on = profileOf("on"), off = profileOf("off");
+  const [, share, executed] = /tier 1 executed (\d+\.\d) % of (\S+) instructions/.exec(on)!;
+  assertEquals(executed, (2 + 2 * 2 ** 20).toLocaleString("en-US"));
+  // Code is hot after eight samples of 20,000 instructions.
+  assert(Number(share) > 85 && Number(share) < 95, share);
+  assertMatch(on, /^ {2}tier 0: {4}\d\.\d{3} s {2}decoding: 32 instructions$/m);
+  assertMatch(on, /^ {2}tier 1: {4}\d\.\d{3} s {2}finding regions: 1, of which 0 dropped$/m);
+  assertMatch(on, /^ {13}(?!0\.000)\d\.\d{3} s {2}writing them: 2 instructions$/m);
+  assertMatch(on, /^ {13}\d\.\d{3} s {2}making modules of them: 1, of \S+ bytes$/m);
+  assertMatch(off, /^generated code: {3}\d\.\d{3} s$/m);
+  assert(!off.includes("tier 1"), off);
 });

@@ -1,8 +1,8 @@
 /** A CPU of every feature with 1 MiB of RAM and programs of a few words in it. */
 import { Ram } from "../../../../core/memory/ram.ts";
 import { modelByName } from "../../sysregs/mod.ts";
+import type { CpuOptions } from "../cpu_options.ts";
 import { A64Engine } from "../engine.ts";
-import type { TranslationStore } from "../tier1/cache/keeper.ts";
 import type { Tier1Mode } from "../tier1/tier1.ts";
 
 /** Where its RAM begins. */
@@ -12,8 +12,7 @@ export const BASE = 0x4000_0000;
 export function programMachine(
   programs: Readonly<Record<number, readonly number[]>>,
   tier1?: Tier1Mode,
-  translations?: TranslationStore,
-  uncompiled?: (text: () => string) => void,
+  options: Pick<CpuOptions, "translations" | "uncompiled" | "profiles"> = {},
 ): { engine: A64Engine; ram: Ram } {
   const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
   const engine = new A64Engine({
@@ -23,8 +22,7 @@ export function programMachine(
     counterFrequencyHz: 62_500_000,
     smc: "trap",
     tier1,
-    translations,
-    uncompiled,
+    ...options,
   });
   if (engine.cpu.tier1?.hotness) Object.assign(engine.cpu.tier1.hotness.tuning, { period: 50, firstThreshold: 1, leastInterpreted: 0 });
   for (const [at, words] of Object.entries(programs)) {

@@ -1,5 +1,8 @@
 /** Which decoded pages were seen where: a guess, that regions check when they run. */
 
+import { MAX_PAGES } from "./region.ts";
+import type { SlotOf } from "./translation.ts";
+
 /** Slots of decoded pages by the numbers of virtual pages (VA >> 12), and back. */
 export class PageMap {
   readonly #slotAt = new Map<number, number>();
@@ -29,6 +32,20 @@ export class PageMap {
     if (distance === 0) return slot;
     const page = this.#pageOf[slot];
     return page < 0 ? -1 : this.#slotAt.get(page + distance) ?? -1;
+  }
+
+  /** Slots of the pages around one, as many as a region may have. */
+  around(slot: number, isUsable: (slot: number) => boolean): SlotOf {
+    const slots = new Map<number, number>();
+    return (page) => {
+      let found = slots.get(page);
+      if (found === undefined) {
+        found = slots.size < MAX_PAGES ? this.neighbour(slot, page) : -1;
+        if (found >= 0 && !isUsable(found)) found = -1;
+        slots.set(page, found);
+      }
+      return found;
+    };
   }
 
   /** The decoded page is gone. */

@@ -7,6 +7,7 @@ import type { CodeCache } from "../code_cache.ts";
 import { ENTER_REGION, type Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
+import { type Profile, timed } from "../profile.ts";
 import { Detours } from "./detours.ts";
 import { discover } from "./discover.ts";
 import { Hotness } from "./hotness.ts";
@@ -16,7 +17,6 @@ import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
 import { RecordCounts } from "./record_counts.ts";
 import { type Plan, translate } from "./plan.ts";
-import { MAX_PAGES } from "./region.ts";
 import { type RegionAddresses, RegionModule } from "./region_module.ts";
 import { type Region, Regions } from "./regions.ts";
 import { MAX_REGIONS, pageTableAt, windowsAt } from "./side_table.ts";
@@ -50,6 +50,8 @@ export interface Tier1Parts {
   readonly store?: TranslationStore;
   /** What generated code depends on beside the guest's instructions. */
   readonly kind: string;
+  /** Counts what is executed, and the time that compiling takes. */
+  readonly profile: Profile | undefined;
   /** Told of code that can't be compiled because of a fault in here; without it, that is thrown. */
   readonly uncompiled?: (text: () => string) => void;
 }
@@ -72,6 +74,8 @@ export class Tier1 {
   /** How often regions were made for a head. */
   readonly #attempts = new Map<number, number>();
   readonly #detours: Detours;
+  /** What INTERPRETED has from before the present slice. */
+  #counted = 0;
   readonly hotness: Hotness | undefined;
   readonly stats = { regions: 0, unrolled: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0, refused: 0 };
 
@@ -97,14 +101,15 @@ export class Tier1 {
           this.#visited.mark(index);
         },
         isHead: (record) => block.halves[record >>> 1] === ENTER_REGION,
-        compile: (heads, detour) => this.#compileHot(heads, detour === undefined ? undefined : this.#index(detour)),
+        compile: (heads, detour) =>
+          timed(parts.profile, "finding regions", () => this.#compileHot(heads, detour === undefined ? undefined : this.#index(detour))),
       });
     }
     parts.code.listener = {
       decoded: (slot, first, end) => {
         this.#seen(slot);
-        if (mode === "force") this.#force(slot, first);
-        else this.#bindAny(slot, first, end);
+        if (mode === "force") timed(parts.profile, "finding regions", () => this.#force(slot, first));
+        else timed(parts.profile, "binding", () => this.#bindAny(slot, first, end));
       },
       changed: (slot, first, last) => this.#changed(slot, first, last),
       released: (slot) => {
@@ -125,10 +130,12 @@ export class Tier1 {
 
   /** They were executed, but those that BUDGET still has, and so many more that regions took. */
   executed(slice: number, more: number): void {
-    const { hotness, parts: { block } } = this;
+    const { hotness, parts: { block, profile } } = this;
     const remaining = block.get(at.BUDGET), since = block.get(at.REGION_BUDGET) - remaining;
     const interpreted = block.get(at.INTERPRETED) + since, done = slice + more - remaining;
-    block.set(at.INTERPRETED, hotness?.executed({ done, more, since, interpreted, record: block.get(at.IP) }) ?? 0);
+    profile?.interpreted(interpreted - this.#counted);
+    this.#counted = hotness?.executed({ done, more, since, interpreted, record: block.get(at.IP) }) ?? 0;
+    block.set(at.INTERPRETED, this.#counted);
     const detour = this.#detours.take();
     if (detour) hotness?.traceDetour(detour.record, detour.isBailed);
   }
@@ -193,16 +200,7 @@ export class Tier1 {
   /** Slots of the pages around one. */
   #slotsAround(slot: number): SlotOf {
     const { code } = this.parts;
-    const slots = new Map<number, number>();
-    return (page) => {
-      let found = slots.get(page);
-      if (found === undefined) {
-        found = slots.size < MAX_PAGES ? this.#pages.neighbour(slot, page) : -1;
-        if (found >= 0 && (code.frameOf(found) < 0 || !code.isWhole(found))) found = -1;
-        slots.set(page, found);
-      }
-      return found;
-    };
+    return this.#pages.around(slot, (found) => code.frameOf(found) >= 0 && code.isWhole(found));
   }
 
   /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
@@ -238,18 +236,19 @@ export class Tier1 {
   /** Compiles regions, as one module. */
   #compile(plans: readonly Plan[]): void {
     if (plans.length === 0) return;
+    const { limits, profile } = this.parts;
     const numbers = plans.map(() => this.#number());
-    const module = new RegionModule(this.parts.limits, this.#addresses);
+    const module = new RegionModule(limits, this.#addresses);
     const made = plans.flatMap((plan, i) => {
       try {
-        return { ...plan, number: numbers[i], ...translate(plan, numbers[i], module, this.parts) };
+        return { ...plan, number: numbers[i], ...timed(profile, "writing", () => translate(plan, numbers[i], module, this.parts)) };
       } catch (error) {
         this.#refuse(plan, numbers[i], error as Error);
         return [];
       }
     });
     try {
-      if (made.length > 0) this.#instantiate(module.finish());
+      if (made.length > 0) timed(profile, "making modules", () => this.#instantiate(module.finish()));
     } catch (error) {
       for (const plan of made) this.#refuse(plan, plan.number, error as Error);
       return;

@@ -64,7 +64,7 @@ Deno.test("what the compiler has a fault with stays with the interpreter, and th
   ].map((word) => word >>> 0);
   const said: string[] = [];
   const run = (tier1: Tier1Mode) => {
-    const { engine } = programMachine({ [BASE]: words }, tier1, undefined, (text) => said.push(text()));
+    const { engine } = programMachine({ [BASE]: words }, tier1, { uncompiled: (text) => said.push(text()) });
     const vcpu = patientVcpu(engine);
     // The interpreter has its records already when the decoder begins to fail.
     engine.run(vcpu, { budget: 1000, startNs: 0, nsPerInstruction: 1 });

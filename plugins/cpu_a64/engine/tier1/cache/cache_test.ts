@@ -42,7 +42,7 @@ type Programs = Readonly<Record<number, readonly number[]>>;
 
 /** Runs it, and keeps what is worth it. */
 function run(store: TranslationStore | undefined, words: Programs = programs, tier1: "on" | "off" = "on") {
-  const { engine, ram } = programMachine(words, tier1, store);
+  const { engine, ram } = programMachine(words, tier1, { translations: store });
   const vcpu = engine.createVcpu({ mpidr: 0n });
   vcpu.write("HCR_EL2", 1n << 31n);
   const go = (budget = 100_000) => {
@@ -112,7 +112,7 @@ Deno.test("a debugger stops in code that was compiled in another run, each time 
   run(store);
   for (const address of [LOOP + 8, LOOP + 16, FUNCTION]) {
     const outcomes = ([[undefined, "off"], [store, "on"]] as const).map(([translations, tier1]) => {
-      const { engine } = programMachine(programs, tier1, translations);
+      const { engine } = programMachine(programs, tier1, { translations });
       const vcpu = engine.createVcpu({ mpidr: 0n });
       vcpu.write("HCR_EL2", 1n << 31n);
       vcpu.pc = BigInt(BASE);
