@@ -1,4 +1,4 @@
-/** Random code, of branches above all, as regions: none is too odd to be compiled. */
+/** Random code, of branches above all, as regions: none is too odd to be compiled. PLUGBOARD_SEED and PLUGBOARD_REGIONS choose other and more. */
 import { assert } from "@std/assert";
 import { Random } from "../mmu/tests/bench_machine.ts";
 import { BASE, programMachine } from "../tests/program_machine.ts";
@@ -6,6 +6,7 @@ import { discover } from "./discover.ts";
 import { writeRegion } from "./region.ts";
 import { RegionModule } from "./region_module.ts";
 
+const SEED = Number(Deno.env.get("PLUGBOARD_SEED") ?? 1);
 const PROGRAMS = Number(Deno.env.get("PLUGBOARD_REGIONS") ?? 1500);
 /** Words of a program, around the border of two pages. */
 const FIRST = 1010, WORDS = 36;
@@ -47,7 +48,7 @@ Deno.test("regions of random code are modules that the host accepts", () => {
   const { engine } = programMachine({ [BASE]: [0xd503201f] }, "off");
   const { decoder, interpreter: { environment, limits } } = engine.cpu;
   const addresses = { base: 0x1_0000, records: 0x10_0000, sideTable: 0x40_0000, pageTable: 0x50_0000, windows: 0x60_0000 };
-  const random = new Random(1);
+  const random = new Random(SEED);
   let instructions = 0;
   for (let n = 0; n < PROGRAMS; n++) {
     const words = Array.from({ length: WORDS }, (_, index) => word(random, index) >>> 0);
@@ -60,7 +61,7 @@ Deno.test("regions of random code are modules that the host accepts", () => {
     };
     const module = new RegionModule(limits, addresses);
     const heads = [0, random.below(WORDS), random.below(WORDS)];
-    const text = () => `program ${n}, heads ${heads}: ${words.map((each) => each.toString(16))}`;
+    const text = () => `seed ${SEED}, program ${n}, heads ${heads}: ${words.map((each) => each.toString(16))}`;
     for (const [number, head] of heads.entries()) {
       const graph = discover(FIRST + head, surroundings);
       if (graph.instructions < 2) continue;
