@@ -1,5 +1,5 @@
 /** Instruction forms (a declaration with fixed known fields), and random words of them. */
-import { type Declaration, extract } from "../../plugins/cpu_a64/isa/dsl.ts";
+import type { Declaration } from "../../plugins/cpu_a64/isa/dsl.ts";
 import type { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
 import { Random } from "../support/random.ts";
 import { chosenByHand, skipReason } from "./skips.ts";
@@ -64,7 +64,7 @@ export function randomWord(random: Random, decoder: Decoder, form: Form): number
   for (let attempt = 0; attempt < limit; attempt++) {
     const word = isSystem(declaration.value) ? systemWord(random) : fill(random, form);
     if (((word & declaration.mask) >>> 0) !== declaration.value) continue;
-    const fields = extract(declaration, word);
+    const fields = declaration.fieldsOf(word);
     if (!declaration.known.every((name) => fields[name] === known[name])) continue;
     if (declaration.when && !declaration.when(fields)) continue;
     limit = COMPARABLE_ATTEMPTS;

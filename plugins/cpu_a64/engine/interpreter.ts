@@ -4,7 +4,7 @@
  * their own, made when an instruction first needs them, and called through a table.
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
-import type { Decoded, Decoder } from "../isa/decoder.ts";
+import { type Decoded, type Decoder, knownOf } from "../isa/decoder.ts";
 import { call, callIndirect, FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
@@ -79,8 +79,8 @@ export class Interpreter {
     for (const word of frequent) {
       const found = decoder.decode(word);
       if (!found) continue;
-      const { key, known } = this.#identify(found);
-      if (!keys.has(key)) inline.push({ declaration: found.declaration, known, key });
+      const key = this.#keyOf(found);
+      if (!keys.has(key)) inline.push({ declaration: found.declaration, known: knownOf(found, this.environment), key });
       keys.add(key);
     }
     module.function([], "i32", (f) => {
@@ -109,7 +109,7 @@ export class Interpreter {
 
   /** The variant that executes a decoded word; makes its handler when needed. */
   variant(decoded: Decoded): Variant {
-    const { key, known } = this.#identify(decoded);
+    const key = this.#keyOf(decoded);
     const found = this.#variants.get(key);
     if (found) return found;
     const id = this.#adopted.get(key) ?? this.#next++;
@@ -119,7 +119,7 @@ export class Interpreter {
       const module = new ModuleBuilder(this.limits);
       const imports = declareImports(module);
       const f = new FunctionBuilder(["i32"], "i32");
-      const slots = this.#handler(f, imports, decoded.declaration, known);
+      const slots = this.#handler(f, imports, decoded.declaration, knownOf(decoded, this.environment));
       const body = f.finish();
       module.finished(["i32"], "i32", body, f.hints, "handler");
       this.generated.handlers.set(key, made = { module: new WebAssembly.Module(module.finish()), slots, body });
@@ -132,7 +132,7 @@ export class Interpreter {
 
   /** Number of the handler that executes a decoded word; it may be another interpreter's. */
   handlerOf(decoded: Decoded): number {
-    const { key } = this.#identify(decoded);
+    const key = this.#keyOf(decoded);
     return this.#variants.get(key)?.id ?? this.#adopted.get(key) ?? this.variant(decoded).id;
   }
 
@@ -147,14 +147,13 @@ export class Interpreter {
     return mergeHandlers(kept, this.#variants.keys(), this.generated, this.limits, MAX_HANDLERS - 1);
   }
 
-  /** The values of the known fields, and a number that stands for them and the declaration. */
-  #identify({ declaration, index, fields }: Decoded): { key: number; known: Record<string, number> } {
-    const known: Record<string, number> = {};
+  /** A number that stands for the declaration and the values of its known fields. */
+  #keyOf({ declaration, index, fields }: Decoded): number {
     let key = 0;
     // A split has at most 64 values; all together fit the 53 bits of a number, as a test makes sure.
-    for (const { name, mask } of declaration.knownFields) key = key * (mask + 1) + (known[name] = fields[name]);
-    for (const name in declaration.split) key = key * 64 + (known[name] = declaration.split[name](fields, this.environment));
-    return { key: key * this.decoder.declarations.length + index, known };
+    for (const { low, mask } of declaration.knownFields) key = key * (mask + 1) + ((fields.word >>> low) & mask);
+    for (const { compute } of declaration.split) key = key * 64 + compute(fields, this.environment);
+    return key * this.decoder.declarations.length + index;
   }
 
   #instantiate(module: WebAssembly.Module): WebAssembly.Exports {

@@ -63,10 +63,11 @@ export abstract class Tier0State {
   }
 
   /** Offset of a register from the start of the state block. */
-  protected register(register: Register, kind: string, offsetOf: (n: number) => number): I32 {
-    if (typeof register === "number") return i32.const(offsetOf(register));
+  protected register(register: Register, kind: string, offsets: readonly number[]): I32 {
+    if (typeof register === "number") return i32.const(offsets[register]);
     const { field, next = 0 } = register;
-    return this.operand(this.slot(`${kind} ${field}+${next}`, 2, (fields) => offsetOf((fields[field] + next) & 31)));
+    const { low, mask } = this.declaration.fields.find(({ name }) => name === field)!;
+    return this.operand(this.slot(`${kind} ${field}+${next}`, 2, ({ word }) => offsets[(((word >>> low) & mask) + next) & 31]));
   }
 
   i32(compute: (fields: Raw<string>) => number): I32 {
@@ -109,10 +110,10 @@ export abstract class Tier0State {
     bits: 32,
     const: (value) => i32.const(Number(value)),
     not: (a) => i32.xor(a, i32.const(-1)),
-    read: (r) => i32.load(this.register(r, "read", readOffset), this.place.base),
-    write: (r, value) => this.place.f.store("i64", this.register(r, "write", writeOffset), i64.extend_u(value), this.place.base),
-    readSp: (r) => i32.load(this.register(r, "sp", spOffset), this.place.base),
-    writeSp: (r, value) => this.place.f.store("i64", this.register(r, "sp", spOffset), i64.extend_u(value), this.place.base),
+    read: (r) => i32.load(this.register(r, "read", READ), this.place.base),
+    write: (r, value) => this.place.f.store("i64", this.register(r, "write", WRITE), i64.extend_u(value), this.place.base),
+    readSp: (r) => i32.load(this.register(r, "sp", SP), this.place.base),
+    writeSp: (r, value) => this.place.f.store("i64", this.register(r, "sp", SP), i64.extend_u(value), this.place.base),
     immediate: (compute) => this.i32((fields) => Number(compute(fields))),
     from64: (value) => i32.wrap(value),
     to64: (value) => i64.extend_u(value),
@@ -125,10 +126,10 @@ export abstract class Tier0State {
     bits: 64,
     const: (value) => i64.const(BigInt(value)),
     not: (a) => i64.xor(a, i64.const(-1n)),
-    read: (r) => i64.load(this.register(r, "read", readOffset), this.place.base),
-    write: (r, value) => this.place.f.store("i64", this.register(r, "write", writeOffset), value, this.place.base),
-    readSp: (r) => i64.load(this.register(r, "sp", spOffset), this.place.base),
-    writeSp: (r, value) => this.place.f.store("i64", this.register(r, "sp", spOffset), value, this.place.base),
+    read: (r) => i64.load(this.register(r, "read", READ), this.place.base),
+    write: (r, value) => this.place.f.store("i64", this.register(r, "write", WRITE), value, this.place.base),
+    readSp: (r) => i64.load(this.register(r, "sp", SP), this.place.base),
+    writeSp: (r, value) => this.place.f.store("i64", this.register(r, "sp", SP), value, this.place.base),
     immediate: (compute) => this.i64((fields) => BigInt(compute(fields))),
     from64: (value) => value,
     to64: (value) => value,
@@ -136,15 +137,15 @@ export abstract class Tier0State {
   };
 
   v(register: Register): V128 {
-    return v128.load(this.register(register, "v", vOffset), this.place.base);
+    return v128.load(this.register(register, "v", VECTORS), this.place.base);
   }
 
   setV(register: Register, value: V128): void {
-    this.place.f.store("v128", this.register(register, "v", vOffset), value, this.place.base);
+    this.place.f.store("v128", this.register(register, "v", VECTORS), value, this.place.base);
   }
 
   vLow32(register: Register, bits: 8 | 16 | 32): I32 {
-    const address = this.register(register, "v", vOffset);
+    const address = this.register(register, "v", VECTORS);
     return bits === 32
       ? i32.load(address, this.place.base)
       : bits === 16
@@ -153,15 +154,15 @@ export abstract class Tier0State {
   }
 
   vLow64(register: Register): I64 {
-    return i64.load(this.register(register, "v", vOffset), this.place.base);
+    return i64.load(this.register(register, "v", VECTORS), this.place.base);
   }
 
   vSingle(register: Register): F32 {
-    return f32.load(this.register(register, "v", vOffset), this.place.base);
+    return f32.load(this.register(register, "v", VECTORS), this.place.base);
   }
 
   vDouble(register: Register): F64 {
-    return f64.load(this.register(register, "v", vOffset), this.place.base);
+    return f64.load(this.register(register, "v", VECTORS), this.place.base);
   }
 
   setVSingle(register: Register, value: F32): void {
@@ -177,27 +178,27 @@ export abstract class Tier0State {
   }
 
   setVLow64(register: Register, value: I64): void {
-    const address = this.let(this.register(register, "v", vOffset));
+    const address = this.let(this.register(register, "v", VECTORS));
     this.place.f.store("i64", address, value, this.place.base);
     this.place.f.store("i64", address, i64.const(0n), this.place.base + 8);
   }
 
   vLane(register: Register, log2: number, index: number): I64 {
-    return loadLane(log2, this.register(register, "v", vOffset), this.place.base + (index << log2));
+    return loadLane(log2, this.register(register, "v", VECTORS), this.place.base + (index << log2));
   }
 
   setVLane(register: Register, log2: number, index: number, value: I64): void {
-    this.place.f.store(laneStores[log2], this.register(register, "v", vOffset), value, this.place.base + (index << log2));
+    this.place.f.store(laneStores[log2], this.register(register, "v", VECTORS), value, this.place.base + (index << log2));
   }
 
   vLaneAt(register: Register, log2: number, index: (fields: Raw<string>) => number): I64 {
     const byte = this.u8((fields) => index(fields) << log2);
-    return loadLane(log2, i32.add(this.register(register, "v", vOffset), byte), this.place.base);
+    return loadLane(log2, i32.add(this.register(register, "v", VECTORS), byte), this.place.base);
   }
 
   setVLaneAt(register: Register, log2: number, index: (fields: Raw<string>) => number, value: I64): void {
     const byte = this.u8((fields) => index(fields) << log2);
-    this.place.f.store(laneStores[log2], i32.add(this.register(register, "v", vOffset), byte), value, this.place.base);
+    this.place.f.store(laneStores[log2], i32.add(this.register(register, "v", VECTORS), byte), value, this.place.base);
   }
 
   // ---- flags
@@ -249,10 +250,10 @@ export abstract class Tier0State {
   }
 }
 
-const readOffset = (n: number) => n === 31 ? at.ZERO : at.X + 8 * n;
-const writeOffset = (n: number) => n === 31 ? at.TRASH : at.X + 8 * n;
-const spOffset = (n: number) => n === 31 ? at.SP : at.X + 8 * n;
-const vOffset = (n: number) => at.V + 16 * n;
+const NUMBERS = Array.from({ length: 32 }, (_, n) => n);
+/** Offsets of X0 to X30, and of what 31 stands for. */
+const offsets = (last: number) => NUMBERS.map((n) => n === 31 ? last : at.X + 8 * n);
+const READ = offsets(at.ZERO), WRITE = offsets(at.TRASH), SP = offsets(at.SP), VECTORS = NUMBERS.map((n) => at.V + 16 * n);
 
 /** Stores of a lane, by log2 of its bytes. */
 export const laneStores = ["i64.8", "i64.16", "i64.32", "i64"] as const;

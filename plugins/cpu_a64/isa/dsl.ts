@@ -31,7 +31,7 @@ type NameOf<T extends string> = T extends `0${string}` | `1${string}` | "" ? nev
 /** Names of the fields in a bit picture. */
 export type FieldName<Bits extends string> = NameOf<Tokens<Bits>>;
 
-/** Raw field values of one instruction, and the word itself. */
+/** Raw field values of one instruction, and the word itself. Fields aren't properties of its own: `{ ...fields }` has none of them. */
 export type Raw<F extends string> = Readonly<Record<F | "word", number>>;
 
 /** What an engine knows about system registers and instructions when it decodes. */
@@ -276,12 +276,15 @@ export interface Declaration {
   readonly mask: number;
   readonly value: number;
   readonly fields: readonly EncodedField[];
+  /** Those of a word, and the word itself. */
+  readonly fieldsOf: (word: number) => Raw<string>;
   /** All of them as operands. */
   readonly operands: Readonly<Record<string, Field>>;
   readonly known: readonly string[];
   /** The same with their widths in bits. */
   readonly knownFields: readonly EncodedField[];
-  readonly split: Readonly<Record<string, (fields: Raw<string>, environment: DecodeEnvironment) => number>>;
+  /** Further known numbers. */
+  readonly split: readonly { readonly name: string; readonly compute: (fields: Raw<string>, environment: DecodeEnvironment) => number }[];
   readonly when: ((fields: Raw<string>) => boolean) | undefined;
   readonly feature: Feature | ((fields: Raw<string>) => Feature | undefined) | undefined;
   readonly fp: boolean;
@@ -316,10 +319,11 @@ export function a64<const Bits extends string, const Known extends FieldName<Bit
     mask: mask >>> 0,
     value: value >>> 0,
     fields,
+    fieldsOf: fieldsMaker(fields),
     known: declared.known ?? [],
     operands: Object.fromEntries(fields.map(({ name }) => [name, { field: name }])),
     knownFields: fields.filter(({ name }) => (declared.known as readonly string[] | undefined)?.includes(name)),
-    split: (declared.split ?? {}) as Declaration["split"],
+    split: Object.entries(declared.split ?? {}).map(([name, compute]) => ({ name, compute })) as Declaration["split"],
     when: declared.when as Declaration["when"],
     feature: declared.feature as Declaration["feature"],
     fp: declared.fp ?? false,
@@ -329,11 +333,21 @@ export function a64<const Bits extends string, const Known extends FieldName<Bit
   };
 }
 
-/** The fields of a word. */
-export function extract(declaration: Declaration, word: number): Raw<string> {
-  const raw: Record<string, number> = { word: word >>> 0 };
-  for (const { name, low, mask } of declaration.fields) raw[name] = (word >>> low) & mask;
-  return raw;
+/**
+ * What makes the fields of a word. They are computed when somebody asks: of most few are needed, and each word that is executed or compiled
+ * gets an object.
+ */
+function fieldsMaker(fields: readonly EncodedField[]): Declaration["fieldsOf"] {
+  const Fields = class {
+    constructor(readonly word: number) {}
+  };
+  for (const { name, low, mask } of fields) {
+    const get = function (this: { readonly word: number }): number {
+      return (this.word >>> low) & mask;
+    };
+    Object.defineProperty(Fields.prototype, name, { get, enumerable: true });
+  }
+  return (word) => new Fields(word >>> 0) as unknown as Raw<string>;
 }
 
 /** Sign-extends the low `width` bits. */

@@ -117,7 +117,7 @@ const threeSameLogical = a64({
   asm: (f) =>
     f.U === 0 && f.size === 2 && f.Rn === f.Rm
       ? `mov ${vector(f.Rd, 0, f.Q)}, ${vector(f.Rn, 0, f.Q)}`
-      : text(logical[f.U][f.size].name, { ...f, scalar: 0, size: 0 }),
+      : text(logical[f.U][f.size].name, { Q: f.Q, scalar: 0, size: 0, Rd: f.Rd, Rn: f.Rn, Rm: f.Rm }),
   emit(m, { Q, U, size, Rm, Rn, Rd }) {
     lanesOf(m, 0, Q).write(Rd, logical[U][size].compute(m.v(Rn), m.v(Rm), m.v(Rd)));
   },

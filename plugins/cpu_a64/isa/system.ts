@@ -76,8 +76,8 @@ const barrier = a64({
   },
 });
 
-const registerName = (f: { op0: number; op1: number; CRn: number; CRm: number; op2: number }) =>
-  `s${f.op0}_${f.op1}_c${f.CRn}_c${f.CRm}_${f.op2}`;
+const registerName = (f: { o0: number; op1: number; CRn: number; CRm: number; op2: number }) =>
+  `s${2 + f.o0}_${f.op1}_c${f.CRn}_c${f.CRm}_${f.op2}`;
 
 const msrImmediate = a64({
   bits: "1101010100000 op1:3 0100 CRm:4 op2:3 11111",
@@ -107,7 +107,7 @@ const systemInstruction = a64({
 const mrs = a64({
   bits: "110101010011 o0 op1:3 CRn:4 CRm:4 op2:3 Rt:5",
   split: { slot: (f, env) => +(env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2) >= 0) },
-  asm: (f) => `mrs ${reg(1, f.Rt)}, ${registerName({ ...f, op0: 2 + f.o0 })}`,
+  asm: (f) => `mrs ${reg(1, f.Rt)}, ${registerName(f)}`,
   unpredictable: () => true,
   emit(m, { slot, Rt }) {
     if (slot) m.readSystemRegister(Rt, (f, env) => env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2));
@@ -124,7 +124,7 @@ const msr = a64({
       return index < 0 ? 0 : env.narrowMask(index) < 0 ? 1 : 2;
     },
   },
-  asm: (f) => `msr ${registerName({ ...f, op0: 2 + f.o0 })}, ${reg(1, f.Rt)}`,
+  asm: (f) => `msr ${registerName(f)}, ${reg(1, f.Rt)}`,
   unpredictable: () => true,
   emit(m, { slot, Rt }) {
     if (slot) m.writeSystemRegister(Rt, slot === 2, (f, env) => env.registerIndex(2 + f.o0, f.op1, f.CRn, f.CRm, f.op2));

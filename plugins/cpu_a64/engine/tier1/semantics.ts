@@ -6,7 +6,7 @@
  * devices, writes to code, whatever concerns the system. So a region never holds a state that must be repaired.
  */
 import type { DecodeEnvironment, Field, IntegerOps, Raw, Register, SystemOp } from "../../isa/dsl.ts";
-import type { Decoded } from "../../isa/decoder.ts";
+import { type Decoded, knownOf } from "../../isa/decoder.ts";
 import { type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import type { Slot } from "../place.ts";
@@ -57,13 +57,13 @@ export class RegionSemantics extends RegionMemory {
   }
 
   /** Emits an instruction. @param pc offset from the start of the page, in bytes */
-  instruction({ declaration, fields }: Decoded, pc: number): void {
-    this.#fields = fields;
+  instruction(decoded: Decoded, pc: number): void {
+    const { declaration } = decoded;
+    this.#fields = decoded.fields;
     this.#pc = pc;
     this.ending = undefined;
-    const values: Record<string, number | Field> = { ...declaration.operands };
-    for (const name of declaration.known) values[name] = fields[name];
-    for (const name in declaration.split) values[name] = declaration.split[name](fields, this.environment);
+    const isPlain = declaration.known.length + declaration.split.length === 0;
+    const values = isPlain ? declaration.operands : { ...declaration.operands, ...knownOf(decoded, this.environment) };
     this.place.f.scope(() => declaration.emit(this, values as Readonly<Record<string, number & Field>>));
   }
 
@@ -162,8 +162,8 @@ export class RegionSemantics extends RegionMemory {
     return i64.const(compute(this.#fields));
   }
 
-  protected override register(register: Register, _kind: string, offset: (n: number) => number): I32 {
-    return i32.const(offset(this.numberOf(register)));
+  protected override register(register: Register, _kind: string, offsets: readonly number[]): I32 {
+    return i32.const(offsets[this.numberOf(register)]);
   }
 
   // ---- registers
