@@ -4,7 +4,8 @@
  * their own, made when an instruction first needs them, and called through a table.
  */
 import type { Declaration, DecodeEnvironment } from "../isa/dsl.ts";
-import { type Decoded, type Decoder, knownOf } from "../isa/decoder.ts";
+import type { Decoded, Decoder } from "../isa/decoder.ts";
+import { type Operands, VariantOperands } from "../isa/operands.ts";
 import { call, callIndirect, FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
@@ -37,6 +38,8 @@ export interface RegionTable {
 export class Interpreter {
   /** Runs from IP with BUDGET; returns a `Status`. */
   readonly run: () => number;
+  /** What tells variants apart. */
+  readonly operands: VariantOperands;
   readonly #variants = new Map<number, Variant>();
   readonly #table: WebAssembly.Table;
   #next = FIRST;
@@ -58,6 +61,7 @@ export class Interpreter {
     readonly regions?: RegionTable,
     readonly generated: GeneratedCode = { handlers: new Map() },
   ) {
+    this.operands = new VariantOperands(decoder.declarations.length, environment);
     this.#table = new WebAssembly.Table({ initial: MAX_HANDLERS + (regions?.size ?? 0), element: "anyfunc" });
     const { module, variants, next } = generated.loop ??= this.#generate(frequent);
     for (const [key, variant] of variants) this.#variants.set(key, variant);
@@ -74,13 +78,13 @@ export class Interpreter {
     const resume = module.importFunction("env", "resume", [], "i32");
     module.importTable("env", "table");
     const handler = module.signature(["i32"], "i32");
-    const inline: { declaration: Declaration; known: Record<string, number>; key: number }[] = [];
+    const inline: { declaration: Declaration; operands: Operands; key: number }[] = [];
     const keys = new Set<number>();
     for (const word of frequent) {
       const found = decoder.decode(word);
       if (!found) continue;
-      const key = this.#keyOf(found);
-      if (!keys.has(key)) inline.push({ declaration: found.declaration, known: knownOf(found, this.environment), key });
+      const key = this.operands.keyOf(found);
+      if (!keys.has(key)) inline.push({ declaration: found.declaration, operands: this.operands.of(found, key), key });
       keys.add(key);
     }
     module.function([], "i32", (f) => {
@@ -109,7 +113,7 @@ export class Interpreter {
 
   /** The variant that executes a decoded word; makes its handler when needed. */
   variant(decoded: Decoded): Variant {
-    const key = this.#keyOf(decoded);
+    const key = this.operands.keyOf(decoded);
     const found = this.#variants.get(key);
     if (found) return found;
     const id = this.#adopted.get(key) ?? this.#next++;
@@ -119,7 +123,7 @@ export class Interpreter {
       const module = new ModuleBuilder(this.limits);
       const imports = declareImports(module);
       const f = new FunctionBuilder(["i32"], "i32");
-      const slots = this.#handler(f, imports, decoded.declaration, knownOf(decoded, this.environment));
+      const slots = this.#handler(f, imports, decoded.declaration, this.operands.of(decoded, key));
       const body = f.finish();
       module.finished(["i32"], "i32", body, f.hints, "handler");
       this.generated.handlers.set(key, made = { module: new WebAssembly.Module(module.finish()), slots, body });
@@ -132,7 +136,7 @@ export class Interpreter {
 
   /** Number of the handler that executes a decoded word; it may be another interpreter's. */
   handlerOf(decoded: Decoded): number {
-    const key = this.#keyOf(decoded);
+    const key = this.operands.keyOf(decoded);
     return this.#variants.get(key)?.id ?? this.#adopted.get(key) ?? this.variant(decoded).id;
   }
 
@@ -147,22 +151,13 @@ export class Interpreter {
     return mergeHandlers(kept, this.#variants.keys(), this.generated, this.limits, MAX_HANDLERS - 1);
   }
 
-  /** A number that stands for the declaration and the values of its known fields. */
-  #keyOf({ declaration, index, fields }: Decoded): number {
-    let key = 0;
-    // A split has at most 64 values; all together fit the 53 bits of a number, as a test makes sure.
-    for (const { low, mask } of declaration.knownFields) key = key * (mask + 1) + ((fields.word >>> low) & mask);
-    for (const { compute } of declaration.split) key = key * 64 + compute(fields, this.environment);
-    return key * this.decoder.declarations.length + index;
-  }
-
   #instantiate(module: WebAssembly.Module): WebAssembly.Exports {
     const { memory, functions } = this;
     return new WebAssembly.Instance(module, { env: { ...functions, memory, table: this.#table } }).exports;
   }
 
   /** A handler as a function: record address in, `Status` out. */
-  #handler(f: FunctionBuilder, imports: Imports, declaration: Declaration, known: Record<string, number>): readonly Slot[] {
+  #handler(f: FunctionBuilder, imports: Imports, declaration: Declaration, operands: Operands): readonly Slot[] {
     const head = f.let(i64.load(f.params[0].value as I32));
     const place: Place = {
       f,
@@ -185,7 +180,7 @@ export class Interpreter {
         f.return(i32.const(Status.branch));
       },
     };
-    const tier = new Tier0(place, declaration, known, this.environment);
+    const tier = new Tier0(place, declaration, operands, this.environment);
     tier.build();
     f.unreachable();
     return tier.slots;
@@ -194,7 +189,7 @@ export class Interpreter {
   #loop(
     f: FunctionBuilder,
     callees: LoopCallees,
-    inline: readonly { declaration: Declaration; known: Record<string, number>; key: number }[],
+    inline: readonly { declaration: Declaration; operands: Operands; key: number }[],
   ): void {
     const { base } = this;
     const word = (offset: number) => i32.load(i32.const(0), base + offset);
@@ -308,10 +303,10 @@ export class Interpreter {
                 f.br(redispatch!);
               },
             ];
-            for (const { declaration, known, key } of inline) {
+            for (const { declaration, operands, key } of inline) {
               const id = this.#next++;
               bodies.push(() => {
-                const tier = new Tier0(place, declaration, known, this.environment);
+                const tier = new Tier0(place, declaration, operands, this.environment);
                 tier.build();
                 this.#variants.set(key, { id, slots: tier.slots, declaration });
               });

@@ -3,7 +3,7 @@
  * read from a decoded record. Used for the handlers inside the interpreter's loop
  * and for those outside of it.
  */
-import type { DecodeEnvironment, Field, Raw, Register, Semantics, SystemOp } from "../isa/dsl.ts";
+import type { DecodeEnvironment, Raw, Register, Semantics, SystemOp } from "../isa/dsl.ts";
 import { call, type I32, i32, type I64, i64, type Local, select, type Type, type Value } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { hostFusesMultiplyAdd } from "./host_features.ts";
@@ -53,7 +53,7 @@ export class Tier0 extends Tier0Atomics implements Semantics {
           place.leave();
         });
       }
-      declaration.emit(this, { ...declaration.operands, ...this.known } as Readonly<Record<string, number & Field>>);
+      declaration.emit(this, this.operands);
       if (!this.#left) place.jump(i32.add(place.ip, i32.const(RECORD_SIZE)));
     });
   }

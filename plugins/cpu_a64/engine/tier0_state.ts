@@ -3,6 +3,7 @@ import type { Declaration, DecodeEnvironment, Field, IntegerOps, Raw, Register }
 import { type F32, f32, type F64, f64, type I32, i32, type I64, i64, type Type, type V128, v128, type Value } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { RECORD_SIZE } from "./layout.ts";
+import type { Operands } from "../isa/operands.ts";
 import type { Place, Slot } from "./place.ts";
 
 /** For each condition, which values of NZCV it holds for. */
@@ -28,7 +29,7 @@ export abstract class Tier0State {
   constructor(
     readonly place: Place,
     readonly declaration: Declaration,
-    readonly known: Readonly<Record<string, number>>,
+    readonly operands: Operands,
     readonly environment: DecodeEnvironment,
   ) {}
 

@@ -93,20 +93,6 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions, generatedCode(kind));
   if (mode === "off") return { interpreter, tier1: undefined };
   const { fill, softFloat: exact } = functions;
-  const compiler = {
-    limits,
-    sideTable,
-    block,
-    code,
-    decoder,
-    environment,
-    interpreter,
-    fill,
-    softFloat: exact,
-    store,
-    kind,
-    uncompiled,
-    profile,
-  };
+  const compiler = { limits, sideTable, block, code, interpreter, fill, softFloat: exact, store, kind, uncompiled, profile };
   return { interpreter, tier1: new Tier1(mode, compiler) };
 }

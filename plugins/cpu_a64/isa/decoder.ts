@@ -1,5 +1,5 @@
 /** Finds the declaration of a word. Derived from the bit pictures. */
-import type { Declaration, DecodeEnvironment, Feature, Raw } from "./dsl.ts";
+import type { Declaration, Feature, Raw } from "./dsl.ts";
 
 /** A decoded word. */
 export interface Decoded {
@@ -63,12 +63,4 @@ export class Decoder {
     const found = this.decode(word);
     return found ? found.declaration.asm(found.fields, at) : `.inst 0x${(word >>> 0).toString(16).padStart(8, "0")}`;
   }
-}
-
-/** The values of the fields and splits that are numbers in `emit`. */
-export function knownOf({ declaration, fields }: Decoded, environment: DecodeEnvironment): Record<string, number> {
-  const known: Record<string, number> = {};
-  for (const name of declaration.known) known[name] = fields[name];
-  for (const { name, compute } of declaration.split) known[name] = compute(fields, environment);
-  return known;
 }

@@ -43,5 +43,7 @@ export const LAST_WINDOW = 31;
 
 /** Numbers of the bits that are set. */
 export function members(set: number): number[] {
-  return Array.from({ length: 32 }, (_, n) => n).filter((n) => set >>> n & 1);
+  const found: number[] = [];
+  for (let n = 0; set !== 0; n++, set >>>= 1) if (set & 1) found.push(n);
+  return found;
 }

@@ -1,6 +1,5 @@
 /** What a region is to be made of, and its way to a translation. */
-import type { Decoder } from "../../isa/decoder.ts";
-import type { DecodeEnvironment } from "../../isa/dsl.ts";
+import type { Interpreter } from "../interpreter.ts";
 import { RECORDS_PER_PAGE } from "../layout.ts";
 import type { Graph } from "./discover.ts";
 import { writeRegion, type WrittenRegion } from "./region.ts";
@@ -21,13 +20,15 @@ export function translate(
   { graph, head, wordAt }: Plan,
   number: number,
   module: RegionModule,
-  { decoder, environment }: { readonly decoder: Decoder; readonly environment: DecodeEnvironment },
+  { decoder, operands: variants }: Interpreter,
 ): { readonly translation: Translation; readonly unrolled: number } {
   let written!: WrittenRegion;
-  const code = module.region(number, (f) => written = writeRegion(f, { graph, wordAt, decoder, environment, module }));
+  const code = module.region(number, (f) => written = writeRegion(f, { graph, wordAt, decoder, variants, module }));
   const spans = [...graph.blocks.values()].map(({ first, count }) => ({ first, count }));
   // Blocks that nothing leads to have no code.
   const pages = [...new Set([...written.pages, ...spans.map(({ first }) => Math.floor(first / RECORDS_PER_PAGE))])];
-  const words = Uint32Array.from(spans.flatMap(({ first, count }) => Array.from({ length: count }, (_, n) => wordAt(first + n))));
+  const words = new Uint32Array(spans.reduce((sum, { count }) => sum + count, 0));
+  let at = 0;
+  for (const { first, count } of spans) for (let n = 0; n < count; n++) words[at++] = wordAt(first + n);
   return { translation: { head, pages, spans, words, exits: [...written.exits], code }, unrolled: written.unrolled };
 }

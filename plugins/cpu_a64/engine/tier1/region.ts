@@ -1,6 +1,6 @@
 /** Compiles a region: basic blocks become a function that runs until it must leave. */
 import type { Decoder } from "../../isa/decoder.ts";
-import type { DecodeEnvironment } from "../../isa/dsl.ts";
+import type { VariantOperands } from "../../isa/operands.ts";
 import { call, FunctionBuilder, type I32, i32, type I64, i64, type Label, type Local } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { DTLB_SIZE, ITLB_RECORDS, ITLB_TAG, RECORDS_PER_PAGE } from "../layout.ts";
@@ -33,7 +33,7 @@ export interface RegionSource {
   /** The instruction of a number. */
   readonly wordAt: (index: number) => number;
   readonly decoder: Decoder;
-  readonly environment: DecodeEnvironment;
+  readonly variants: VariantOperands;
   readonly module: RegionModule;
 }
 
@@ -127,7 +127,7 @@ class RegionWriter {
   }
 
   #semanticsAt(place: RegionPlace): RegionSemantics {
-    return new RegionSemantics(place, this.source.environment, this.source.decoder.decode(0)!);
+    return new RegionSemantics(place, this.source.variants, this.source.decoder.decode(0)!);
   }
 
   /** Whether a loop, its head first, gains by fast copies: it is written once for nothing. */

@@ -6,7 +6,8 @@
  * devices, writes to code, whatever concerns the system. So a region never holds a state that must be repaired.
  */
 import type { DecodeEnvironment, Field, IntegerOps, Raw, Register, SystemOp } from "../../isa/dsl.ts";
-import { type Decoded, knownOf } from "../../isa/decoder.ts";
+import type { Decoded } from "../../isa/decoder.ts";
+import type { VariantOperands } from "../../isa/operands.ts";
 import { type I32, i32, type I64, i64, type Local, type Value } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import type { Slot } from "../place.ts";
@@ -50,8 +51,11 @@ export class RegionSemantics extends RegionMemory {
   readonly #locals: (Local<"i64"> | undefined)[] = [];
   readonly #inline: InlineRegisters;
 
-  constructor(override readonly place: RegionPlace, environment: DecodeEnvironment, any: Decoded) {
-    super(place, environment, any.declaration);
+  readonly #variants: VariantOperands;
+
+  constructor(override readonly place: RegionPlace, variants: VariantOperands, any: Decoded) {
+    super(place, variants.environment, any.declaration);
+    this.#variants = variants;
     this.#inline = new InlineRegisters(place);
     this.flags = new Flags(place.f, () => place.pack());
   }
@@ -62,9 +66,7 @@ export class RegionSemantics extends RegionMemory {
     this.#fields = decoded.fields;
     this.#pc = pc;
     this.ending = undefined;
-    const isPlain = declaration.known.length + declaration.split.length === 0;
-    const values = isPlain ? declaration.operands : { ...declaration.operands, ...knownOf(decoded, this.environment) };
-    this.place.f.scope(() => declaration.emit(this, values as Readonly<Record<string, number & Field>>));
+    this.place.f.scope(() => declaration.emit(this, this.#variants.of(decoded)));
   }
 
   /** What comes next stands here. */

@@ -1,6 +1,4 @@
 /** Tier 1: which code is compiled, and when it goes. */
-import type { DecodeEnvironment } from "../../isa/dsl.ts";
-import type { Decoder } from "../../isa/decoder.ts";
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
@@ -41,8 +39,6 @@ export interface Tier1Parts {
   readonly sideTable: number;
   readonly block: Block;
   readonly code: CodeCache;
-  readonly decoder: Decoder;
-  readonly environment: DecodeEnvironment;
   readonly interpreter: Interpreter;
   readonly fill: (size: number, flags: number) => number;
   readonly softFloat: (op: number) => void;
@@ -236,12 +232,12 @@ export class Tier1 {
   /** Compiles regions, as one module. */
   #compile(plans: readonly Plan[]): void {
     if (plans.length === 0) return;
-    const { limits, profile } = this.parts;
+    const { limits, interpreter, profile } = this.parts;
     const numbers = plans.map(() => this.#number());
     const module = new RegionModule(limits, this.#addresses);
     const made = plans.flatMap((plan, i) => {
       try {
-        return { ...plan, number: numbers[i], ...timed(profile, "writing", () => translate(plan, numbers[i], module, this.parts)) };
+        return { ...plan, number: numbers[i], ...timed(profile, "writing", () => translate(plan, numbers[i], module, interpreter)) };
       } catch (error) {
         this.#refuse(plan, numbers[i], error as Error);
         return [];
