@@ -52,7 +52,7 @@ export class Profile {
   #due = PERIOD;
   #total = 0;
   #retired = 0;
-  #interpreted = 0;
+  #compiled = 0;
 
   constructor(readonly block: Block, readonly disassemble: (word: number, at: bigint) => string) {}
 
@@ -76,9 +76,9 @@ export class Profile {
     else this.#samples.set(key, { count: 1, word });
   }
 
-  /** Tier 0 executed so many of them. */
-  interpreted(count: number): void {
-    this.#interpreted += count;
+  /** Tier 1 executed so many of them. */
+  compiled(count: number): void {
+    this.#compiled += count;
   }
 
   /** Does something, and counts the time that it takes. */
@@ -131,7 +131,7 @@ export class Profile {
 
   /** What each tier executed, and what compiling took. */
   #tiers({ decoded, regions: tier1 }: Compiled): string[] {
-    const share = ((this.#retired - this.#interpreted) / Math.max(1, this.#retired) * 100).toFixed(1);
+    const share = (this.#compiled / Math.max(1, this.#retired) * 100).toFixed(1);
     const lines = [
       `generated code: ${this.#seconds("generated code")}` +
       (tier1 ? `; tier 1 executed ${share} % of ${grouped(this.#retired)} instructions` : ""),

@@ -129,7 +129,7 @@ export class Tier1 {
     const { hotness, parts: { block, profile } } = this;
     const remaining = block.get(at.BUDGET), since = block.get(at.REGION_BUDGET) - remaining;
     const interpreted = block.get(at.INTERPRETED) + since, done = slice + more - remaining;
-    profile?.interpreted(interpreted - this.#counted);
+    profile?.compiled(done + this.#counted - interpreted);
     this.#counted = hotness?.executed({ done, more, since, interpreted, record: block.get(at.IP) }) ?? 0;
     block.set(at.INTERPRETED, this.#counted);
     const detour = this.#detours.take();
