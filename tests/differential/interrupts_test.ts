@@ -51,9 +51,14 @@ for (const world of ["kernel", "user"] as const) {
           const isOpen = !isAtEl2 && (pstate & I) === 0n;
           if (isOpen) {
             // The handler's first instruction has been executed, or an exit of it.
-            assertEquals(expected.vcpu.read("ELR_EL1"), pc, `${context()}: taken elsewhere`);
+            const elr = expected.vcpu.read("ELR_EL1");
+            // Kernel code may have moved its vectors to where no code is: then that instruction took an exception itself.
+            const vector = expected.vcpu.read("VBAR_EL1") + ((pstate & 1n) === 0n ? 0x80n : 0x280n);
+            if (world === "user" || elr !== vector) {
+              assertEquals(elr, pc, `${context()}: taken elsewhere`);
+              taken++;
+            }
             if (world === "user") assertEquals(expected.vcpu.pc, IRQ[world] + 4n, context());
-            taken++;
           }
           for (const end = done + AFTER; done < end;) done += Math.max(1, both(end - done, false, done));
         }
