@@ -1,5 +1,5 @@
 /**
- * The CPU engine's random tests, some hundred times as long as in CI and with another seed each time, and the whole of the programs from Debian
+ * The CPU engine's random tests, five to a hundred times as long as in CI and with another seed each time, and the whole of the programs from Debian
  * whose first half CI runs. It takes hours; the last line says what passed and failed, and those before it how to run again what failed.
  *
  *     deno task night                      all

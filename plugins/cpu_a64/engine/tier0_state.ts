@@ -1,9 +1,9 @@
 /** Tier 0: operands out of a decoded record, registers and flags in the state block. */
 import type { Declaration, DecodeEnvironment, Field, IntegerOps, Raw, Register } from "../isa/dsl.ts";
+import type { Operands } from "../isa/operands.ts";
 import { type F32, f32, type F64, f64, type I32, i32, type I64, i64, type Type, type V128, v128, type Value } from "../wasm/mod.ts";
 import * as at from "../state.ts";
 import { RECORD_SIZE } from "./layout.ts";
-import type { Operands } from "../isa/operands.ts";
 import type { Place, Slot } from "./place.ts";
 
 /** For each condition, which values of NZCV it holds for. */

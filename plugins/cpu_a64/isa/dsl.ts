@@ -342,10 +342,11 @@ function fieldsMaker(fields: readonly EncodedField[]): Declaration["fieldsOf"] {
     constructor(readonly word: number) {}
   };
   for (const { name, low, mask } of fields) {
-    const get = function (this: { readonly word: number }): number {
-      return (this.word >>> low) & mask;
-    };
-    Object.defineProperty(Fields.prototype, name, { get, enumerable: true });
+    Object.defineProperty(Fields.prototype, name, {
+      get(this: { readonly word: number }): number {
+        return (this.word >>> low) & mask;
+      },
+    });
   }
   return (word) => new Fields(word >>> 0) as unknown as Raw<string>;
 }

@@ -1,5 +1,4 @@
 /** Which decoded pages were seen where: a guess, that regions check when they run. */
-
 import { MAX_PAGES } from "./region.ts";
 import type { SlotOf } from "./translation.ts";
 

@@ -20,10 +20,10 @@ export function translate(
   { graph, head, wordAt }: Plan,
   number: number,
   module: RegionModule,
-  { decoder, operands: variants }: Interpreter,
+  { decoder, operands }: Interpreter,
 ): { readonly translation: Translation; readonly unrolled: number } {
   let written!: WrittenRegion;
-  const code = module.region(number, (f) => written = writeRegion(f, { graph, wordAt, decoder, variants, module }));
+  const code = module.region(number, (f) => written = writeRegion(f, { graph, wordAt, decoder, operands, module }));
   const spans = [...graph.blocks.values()].map(({ first, count }) => ({ first, count }));
   // Blocks that nothing leads to have no code.
   const pages = [...new Set([...written.pages, ...spans.map(({ first }) => Math.floor(first / RECORDS_PER_PAGE))])];

@@ -33,7 +33,7 @@ export interface RegionSource {
   /** The instruction of a number. */
   readonly wordAt: (index: number) => number;
   readonly decoder: Decoder;
-  readonly variants: VariantOperands;
+  readonly operands: VariantOperands;
   readonly module: RegionModule;
 }
 
@@ -127,7 +127,7 @@ class RegionWriter {
   }
 
   #semanticsAt(place: RegionPlace): RegionSemantics {
-    return new RegionSemantics(place, this.source.variants, this.source.decoder.decode(0)!);
+    return new RegionSemantics(place, this.source.operands, this.source.decoder.decode(0)!);
   }
 
   /** Whether a loop, its head first, gains by fast copies: it is written once for nothing. */

@@ -46,7 +46,7 @@ function word(random: Random, index: number): number {
 
 Deno.test("regions of random code are modules that the host accepts", () => {
   const { engine } = programMachine({ [BASE]: [0xd503201f] }, "off");
-  const { decoder, interpreter: { operands: variants, limits } } = engine.cpu;
+  const { decoder, interpreter: { operands, limits } } = engine.cpu;
   const addresses = { base: 0x1_0000, records: 0x10_0000, sideTable: 0x40_0000, pageTable: 0x50_0000, windows: 0x60_0000 };
   const random = new Random(SEED);
   let instructions = 0;
@@ -67,7 +67,7 @@ Deno.test("regions of random code are modules that the host accepts", () => {
       if (graph.instructions < 2) continue;
       instructions += graph.instructions;
       try {
-        module.region(number, (f) => writeRegion(f, { graph, wordAt, decoder, variants, module }));
+        module.region(number, (f) => writeRegion(f, { graph, wordAt, decoder, operands, module }));
       } catch (error) {
         throw new Error(text(), { cause: error });
       }

@@ -51,11 +51,8 @@ export class RegionSemantics extends RegionMemory {
   readonly #locals: (Local<"i64"> | undefined)[] = [];
   readonly #inline: InlineRegisters;
 
-  readonly #variants: VariantOperands;
-
-  constructor(override readonly place: RegionPlace, variants: VariantOperands, any: Decoded) {
+  constructor(override readonly place: RegionPlace, readonly variants: VariantOperands, any: Decoded) {
     super(place, variants.environment, any.declaration);
-    this.#variants = variants;
     this.#inline = new InlineRegisters(place);
     this.flags = new Flags(place.f, () => place.pack());
   }
@@ -66,7 +63,7 @@ export class RegionSemantics extends RegionMemory {
     this.#fields = decoded.fields;
     this.#pc = pc;
     this.ending = undefined;
-    this.place.f.scope(() => declaration.emit(this, this.#variants.of(decoded)));
+    this.place.f.scope(() => declaration.emit(this, this.variants.of(decoded)));
   }
 
   /** What comes next stands here. */
