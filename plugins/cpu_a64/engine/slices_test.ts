@@ -34,8 +34,8 @@ Deno.test("code that is compiled isn't left for samples, and a run ends at its i
   const lengths = [1, 19_999, 20_000, 20_001, 40_002, 123_457, 10_000_003];
   const on = run("on", lengths);
   assertEquals(on.states, run("off", lengths).states);
-  // It would be five hundred times.
-  assert(on.entered < 20, `entered ${on.entered} times`);
+  // It would be five hundred times. What is entered depends on nothing but instructions.
+  assert(on.entered <= 7, `entered ${on.entered} times`);
   const all = 2_000_001 + lengths.reduce((sum, length) => sum + length);
   assert(Math.abs(on.samples - all / 20_000) < 30, `${on.samples} samples of ${all} instructions`);
 });
