@@ -11,8 +11,11 @@ interface Entering {
   enter(): Cpu;
 }
 
-/** Where generated code was and which TLB it used: true only while it runs, here. STEPPED, at the end, is the architecture's. */
-const TRANSIENT = [at.IP, at.STEPPED] as const;
+/**
+ * Where generated code was, which TLB it used, what tier 1 counts: true only while it runs, here. STEPPED, between the two, is the
+ * architecture's.
+ */
+const TRANSIENT = [[at.BANKS, at.STEPPED], [at.DETOUR, at.STATE_SIZE]] as const;
 
 /** Fields that say what else means what, and how many values they have: no file gets others in. */
 const SMALL = [[at.NZCV, 16], [at.DAIF, 16], [at.EL, 4], [at.SPSEL, 2], [at.PAN, 2], [at.UAO, 2], [at.SS, 2], [at.IL, 2]] as const;
@@ -37,7 +40,7 @@ export function stateLayout(model: string, stateSize: number): string {
 export function saveVcpu(vcpu: Entering): Uint8Array {
   const { block, stateSize, tlb, accesses, exceptions } = vcpu.enter();
   const bytes = block.bytes.slice(block.address, block.address + stateSize);
-  bytes.fill(0, ...TRANSIENT);
+  for (const [from, to] of TRANSIENT) bytes.fill(0, from, to);
   tlb.invalidate((bank) => bank.vcpu === vcpu.number);
   accesses.checker?.forgetVcpu(vcpu.number);
   exceptions.loop.reset();
@@ -53,7 +56,7 @@ export function restoreVcpu(vcpu: Entering, data: Uint8Array): void {
   if (!isPossible || view.getUint32(at.EL, true) > HIGHEST_EL) throw new RangeError("vCPU state: a PSTATE that there isn't");
   const { block, tlb, debug, counter, mmu, accesses, exceptions } = vcpu.enter();
   block.bytes.set(data, block.address);
-  block.bytes.fill(0, block.address + TRANSIENT[0], block.address + TRANSIENT[1]);
+  for (const [from, to] of TRANSIENT) block.bytes.fill(0, block.address + from, block.address + to);
   mmu.mpu?.changed();
   counter.writes++;
   debug.update();

@@ -1,7 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Ram } from "../../../core/memory/ram.ts";
+import { Random } from "../../../tests/support/random.ts";
 import { modelByName } from "../sysregs/mod.ts";
+import * as at from "../state.ts";
 import { A64Engine } from "./engine.ts";
+import { BASE, programMachine } from "./tests/program_machine.ts";
 
 function engineWith(words: readonly number[]) {
   const ram = new Ram([{ at: 0x4000_0000, size: 0x1_0000 }]);
@@ -37,4 +40,75 @@ Deno.test("a saved vCPU comes back, also after another one ran", () => {
   assertEquals(vcpu.x(0), x0 * 2n);
   vcpu.restore(saved);
   assertEquals([vcpu.x(0), vcpu.pc, vcpu.v(3)], [x0, pc, 0x1234n << 64n]);
+});
+
+/** Words, and from where to where each of a state's parts are: PSTATE and the engine's, system registers, who may access them, tier 1's. */
+const PARTS = [[at.PC, at.V], [at.SYSREGS, at.FAST_ACCESS], [at.FAST_ACCESS, at.LOOP_RETURN], [at.LOOP_RETURN, at.STATE_SIZE]] as const;
+
+/** A vCPU in a loop of calls, accesses, floating point and SVCs that return at once; some of it is compiled. */
+function busyVcpu() {
+  const loop = [
+    0x91000400,
+    0xf9000020,
+    0xf9400022,
+    0x94000004,
+    0x1e602800,
+    0xd4000001,
+    0x17fffffa,
+    0x8b020063,
+    0xf1000484,
+    0x54ffffc1,
+    0xd65f03c0,
+  ];
+  const vectors = BASE + 0x1000;
+  const returns = [0, 0x200, 0x400, 0x600].map((offset) => [vectors + offset, [0xd69f_03e0]]);
+  const { engine } = programMachine({ [BASE]: loop, ...Object.fromEntries(returns) }, "on");
+  const vcpu = engine.createVcpu({ mpidr: 0n });
+  vcpu.write("HCR_EL2", 1n << 31n);
+  vcpu.write("VBAR_EL1", BigInt(vectors));
+  vcpu.setX(1, BigInt(BASE + 0x8000));
+  vcpu.pc = BigInt(BASE);
+  let startNs = 0;
+  const run = () => engine.run(vcpu, { budget: 3000, startNs: startNs += 3000, nsPerInstruction: 1 });
+  for (let n = 0; n < 20; n++) run();
+  assert(engine.cpu.tier1!.stats.regions > 0);
+  return { vcpu, run };
+}
+
+Deno.test("a state has nothing that is this engine's alone, and whoever says otherwise isn't heard", () => {
+  const { vcpu, run } = busyVcpu();
+  const saved = vcpu.save();
+  const lie = saved.slice();
+  for (const [from, to] of [[at.BANKS, at.STEPPED], [at.DETOUR, at.STATE_SIZE]]) {
+    assertEquals(saved.subarray(from, to), new Uint8Array(to - from));
+    lie.fill(0xff, from, to);
+  }
+  vcpu.restore(lie);
+  assertEquals(vcpu.save(), saved);
+  run();
+});
+
+Deno.test("whatever a state says, it is refused or its guest runs: the host goes on", () => {
+  const { vcpu, run } = busyVcpu();
+  const saved = vcpu.save();
+  const random = new Random("states");
+  let refused = 0;
+  for (let n = 0; n < 500; n++) {
+    const state = saved.slice(), view = new DataView(state.buffer);
+    for (let changes = 1 + random.below(4); changes > 0; changes--) {
+      const [from, to] = random.pick(PARTS);
+      const place = from + 4 * random.below((to - from) >>> 2);
+      const one = view.getUint32(place, true) ^ (1 << random.below(32));
+      view.setUint32(place, random.pick([0, 0xffff_ffff, 0x7fff_ffff, random.below(2 ** 31), random.below(2 ** 24), one]), true);
+    }
+    try {
+      vcpu.restore(state);
+    } catch (error) {
+      assert(error instanceof RangeError, `${(error as Error).stack}`);
+      refused++;
+      continue;
+    }
+    for (let n = 0; n < 3; n++) run();
+  }
+  assert(refused > 10 && refused < 250, `${refused}`);
 });
