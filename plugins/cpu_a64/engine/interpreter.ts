@@ -18,17 +18,15 @@ import { besideOf } from "./tier1/side_table.ts";
 
 /** Handler of the record behind a page's last one. Handler 0 is that of records that nobody decoded yet. */
 export const PAGE_END = 1;
-/** Handler of a record at which a region begins. */
-export const ENTER_REGION = 2;
-const FIRST = 3;
-/** Handlers that one machine may make; record ids have 16 bits. Behind them in the table are regions. */
+const FIRST = 2;
+/** Handlers that one machine may make; record ids have 16 bits. From this number on they are regions, in the table as in the records. */
 export const MAX_HANDLERS = 8192;
 
 /** Where regions of tier 1 are entered from. */
 export interface RegionTable {
   /** Most regions. */
   readonly size: number;
-  /** Address of the table beside the records: for each its handler (16 bits) and its region, while it enters one. */
+  /** Address of the table beside the records: for each its handler, while it enters a region. */
   readonly address: number;
   /** Address of the first record. */
   readonly records: number;
@@ -95,7 +93,7 @@ export class Interpreter {
         resume,
         handler: (index, ip) => callIndirect("i32", handler, 0, index, ip),
         // The same signature: budget in, `Status` out.
-        region: (number, budget) => callIndirect("i32", handler, 0, i32.add(number, i32.const(MAX_HANDLERS)), budget),
+        region: (number, budget) => callIndirect("i32", handler, 0, number, budget),
       }, inline);
     }, "run");
     return { module: new WebAssembly.Module(module.finish()), variants: new Map(this.#variants), next: this.#next };
@@ -218,7 +216,6 @@ export class Interpreter {
               f.set(status, i32.const(Status.budget));
               f.br(leave);
             });
-            let redispatch: Label | undefined;
             const handler = i32.and(i32.wrap(head.value), i32.const(0xffff));
             const place: Place = {
               f,
@@ -268,40 +265,6 @@ export class Interpreter {
                 f.set(budget, i32.add(budget.value, i32.const(1)));
                 place.branch(i64.add(i64.load(i32.const(0), base + at.PAGE_VA), i64.const(4096n)));
               },
-              // A region.
-              () => {
-                if (!this.regions) return f.unreachable();
-                const isHead = (record: I32) => i32.eq(i32.load16_u(record), i32.const(ENTER_REGION));
-                const places = { base, records: this.regions.records, sideTable: this.regions.address, isHead };
-                const beside = () => besideOf(ip.value, places);
-                const since = f.let(i32.sub(word(at.REGION_BUDGET), i32.add(budget.value, i32.const(1))));
-                f.store("i32", i32.const(0), i32.add(word(at.INTERPRETED), since), base + at.INTERPRETED);
-                writeDetour(f, left.value, since, places);
-                f.set(status, callees.region(i32.load16_u(beside(), 2), i32.add(budget.value, i32.const(1))));
-                f.set(ip, word(at.IP));
-                f.set(budget, word(at.BUDGET));
-                f.set(records, word(at.RECORDS));
-                f.set(left, i32.const(0));
-                f.if(i32.eq(status.value, i32.const(Status.branch)), () => {
-                  f.set(target, i64.load(i32.const(0), base + at.TARGET));
-                  f.br(branch);
-                });
-                f.brIf(next, i32.eqz(budget.value));
-                f.set(left, ip.value);
-                writeDetourLook(f, ip.value, status.value, places, () => {
-                  f.set(status, i32.const(Status.budget));
-                  f.br(leave);
-                });
-                f.brIf(next, i32.eqz(status.value));
-                // It bailed out. This instruction is ours, even if a region begins with it.
-                f.set(budget, i32.sub(budget.value, i32.const(1)));
-                f.set(head, i64.load(ip.value));
-                f.if(isHead(ip.value), () => {
-                  const own = i64.extend_u(i32.load16_u(beside()));
-                  f.set(head, i64.or(i64.and(head.value, i64.const(-0x10000n)), own));
-                });
-                f.br(redispatch!);
-              },
             ];
             for (const { declaration, operands, key } of inline) {
               const id = this.#next++;
@@ -311,11 +274,44 @@ export class Interpreter {
                 this.#variants.set(key, { id, slots: tier.slots, declaration });
               });
             }
+            const enterRegion = ({ records: first, address: sideTable }: RegionTable, again: Label) => {
+              const isHead = (record: I32) => i32.ge_u(i32.load16_u(record), i32.const(MAX_HANDLERS));
+              const places = { base, records: first, sideTable, isHead };
+              const since = f.let(i32.sub(word(at.REGION_BUDGET), i32.add(budget.value, i32.const(1))));
+              f.store("i32", i32.const(0), i32.add(word(at.INTERPRETED), since), base + at.INTERPRETED);
+              writeDetour(f, left.value, since, places);
+              f.set(status, callees.region(handler, i32.add(budget.value, i32.const(1))));
+              f.set(ip, word(at.IP));
+              f.set(budget, word(at.BUDGET));
+              f.set(records, word(at.RECORDS));
+              f.set(left, i32.const(0));
+              f.if(i32.eq(status.value, i32.const(Status.branch)), () => {
+                f.set(target, i64.load(i32.const(0), base + at.TARGET));
+                f.br(branch);
+              });
+              f.brIf(next, i32.eqz(budget.value));
+              f.set(left, ip.value);
+              writeDetourLook(f, ip.value, status.value, places, () => {
+                f.set(status, i32.const(Status.budget));
+                f.br(leave);
+              });
+              f.brIf(next, i32.eqz(status.value));
+              // It bailed out. This instruction is ours, even if a region begins with it.
+              f.set(budget, i32.sub(budget.value, i32.const(1)));
+              f.set(head, i64.load(ip.value));
+              f.if(isHead(ip.value), () => {
+                const own = i64.extend_u(i32.load16_u(besideOf(ip.value, places)));
+                f.set(head, i64.or(i64.and(head.value, i64.const(-0x10000n)), own));
+              });
+              f.br(again);
+            };
             f.set(head, i64.load(ip.value));
-            if (!this.regions) return dispatch(f, handler, bodies, outOfLine);
+            const { regions } = this;
+            if (!regions) return dispatch(f, handler, bodies, outOfLine);
             f.loop((again) => {
-              redispatch = again;
-              dispatch(f, handler, bodies, outOfLine);
+              f.block((beyond) => dispatch(f, handler, bodies, beyond));
+              f.if(i32.ge_u(handler, i32.const(MAX_HANDLERS)), () => enterRegion(regions, again));
+              f.br(outOfLine);
             });
           });
           // A handler of its own.

@@ -5,7 +5,7 @@
 import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder, select } from "../../wasm/mod.ts";
 import type { Signature, Type } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
-import { ENTER_REGION, MAX_HANDLERS } from "../interpreter.ts";
+import { MAX_HANDLERS } from "../interpreter.ts";
 import {
   DTLB_ADDEND,
   DTLB_READ,
@@ -24,7 +24,7 @@ import type { Imports } from "../place.ts";
 import { INTERPRETED_SHARE_BITS } from "./hotness.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { writePack } from "./flags.ts";
-import { besideOf, PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
+import { PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
 import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WRITE_ACCESS } from "./region_place.ts";
 
 /** Where things are that do not change. */
@@ -133,11 +133,10 @@ export class RegionModule {
    * @param page as its code numbers it
    */
   recordsOf(head: number, page: number): I32 {
-    const { records: first, sideTable, pageTable } = this.addresses;
     if (page === 0) return this.#word(at.RECORDS);
-    const beside = i32.shr_u(i32.sub(this.#word(at.RECORDS), i32.const(first - head * RECORD_SIZE)), i32.const(2));
-    const number = i32.load16_u(beside, sideTable + 2);
-    return i32.load(i32.shl(number, i32.const(PAGE_TABLE_SHIFT)), pageTable + 4 * page);
+    const handler = i32.load16_u(this.#word(at.RECORDS), head * RECORD_SIZE);
+    const number = i32.sub(handler, i32.const(MAX_HANDLERS));
+    return i32.load(i32.shl(number, i32.const(PAGE_TABLE_SHIFT)), this.addresses.pageTable + 4 * page);
   }
 
   /** Entry of the instruction TLB for a VA. */
@@ -220,15 +219,14 @@ export class RegionModule {
       f.store("i64", i32.const(0), i64.and(target, i64.const(-4096n)), base + at.PAGE_VA);
     });
     f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
-    f.if(i32.eq(i32.load16_u(record.value), i32.const(ENTER_REGION)), () => {
-      const beside = besideOf(record.value, this.addresses);
+    const handler = f.let(i32.load16_u(record.value));
+    f.if(i32.ge_u(handler, i32.const(MAX_HANDLERS)), () => {
       // Hardly any region asks for the flags of another one.
       f.if(kind.value, () => {
         f.store("i32", i32.const(0), kind.value, base + at.FLAGS_KIND);
         f.store("i64", i32.const(0), a.value, base + at.FLAGS_A);
         f.store("i64", i32.const(0), b.value, base + at.FLAGS_B);
       });
-      const handler = i32.add(i32.load16_u(beside, 2), i32.const(MAX_HANDLERS));
       f.returnCallIndirect(this.#signature, 0, handler, budget.value);
     });
     f.store("i32", i32.const(0), record.value, base + at.IP);

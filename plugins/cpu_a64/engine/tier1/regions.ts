@@ -1,7 +1,7 @@
-/** Regions that code is entered by: the head's record has the handler {@linkcode ENTER_REGION}, and which region it is lies in a table beside the records. */
+/** Regions that code is entered by: the head's record has the region for its handler, and its own lies in a table beside the records. */
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
-import { ENTER_REGION } from "../interpreter.ts";
+import { MAX_HANDLERS, PAGE_END } from "../interpreter.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Entry } from "./cache/library.ts";
 import { RecordCounts } from "./record_counts.ts";
@@ -47,7 +47,8 @@ export class Regions {
 
   /** Whether an instruction can be entered by a region: it is decoded, and none begins there. */
   isFree(slot: number, head: number): boolean {
-    return this.block.halves[this.#recordOf(slot, head) >>> 1] > ENTER_REGION && this.code.isWhole(slot);
+    const handler = this.block.halves[this.#recordOf(slot, head) >>> 1];
+    return handler > PAGE_END && handler < MAX_HANDLERS && this.code.isWhole(slot);
   }
 
   /** A translation whose function is in the table is entered from now on where its head's page is in a slot. */
@@ -57,8 +58,8 @@ export class Regions {
     const record = this.#recordOf(slot, head);
     const side = this.#besideOf(record);
     block.halves[side] = block.halves[record >>> 1];
-    block.halves[side + 1] = number;
-    block.halves[record >>> 1] = ENTER_REGION;
+    block.halves[side + 1] = 0;
+    block.halves[record >>> 1] = MAX_HANDLERS + number;
     const table = (addresses.pageTable + (number << PAGE_TABLE_SHIFT)) >>> 2;
     for (const [i, page] of pages.entries()) block.words[table + i] = code.addressOf(slotOf(page));
     entry.isBound = entry.isUsed = true;
@@ -83,7 +84,7 @@ export class Regions {
   unbind(region: Region): void {
     const { block } = this;
     const record = this.#recordOf(region.slot, region.head % RECORDS_PER_PAGE);
-    if (block.halves[record >>> 1] === ENTER_REGION) block.halves[record >>> 1] = block.halves[this.#besideOf(record)];
+    if (block.halves[record >>> 1] >= MAX_HANDLERS) block.halves[record >>> 1] = block.halves[this.#besideOf(record)];
     // From now on it counts detours.
     block.words[this.#besideOf(record) >>> 1] = 0;
     region.entry.isBound = false;
