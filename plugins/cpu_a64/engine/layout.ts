@@ -9,9 +9,9 @@ export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 
 /**
  * Data side of a TLB bank: entries of 32 bytes, two for all pages that have the same number here. A program of 4 MiB finds its page in the second
- * place half of the time when these are 9 bits, which no host foresees; with 11 the banks that each new address space fills cost more than that.
+ * place half of the time when these are 9 bits, which no host foresees. With more than 11 to empty and to search the banks costs more.
  */
-export const DTLB_BITS = 10;
+export const DTLB_BITS = 11;
 export const DTLB_ENTRY_SHIFT = 5;
 /** Distance of the second one, which holds what was in the first place before. */
 export const DTLB_SECOND = 1 << (DTLB_BITS + DTLB_ENTRY_SHIFT);

@@ -117,7 +117,8 @@ export class Tlb {
     }
     this.generation++;
     this.#end = Math.max(this.#end, address + BANK_SIZE);
-    const from = this.inherits ? this.#latest(vcpu, vmid, mode) : undefined;
+    // What EL0 may access is its own.
+    const from = this.inherits && (mode & 3) !== 0 ? this.#latest(vcpu, vmid, mode) : undefined;
     if (from && from.address !== address) this.#routines.inherit(address, from.address);
     else this.#routines.clear(address);
     const blocks21 = new Set(from?.blocks21), blocks30 = new Set(from?.blocks30);

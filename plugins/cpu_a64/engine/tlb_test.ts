@@ -31,6 +31,12 @@ Deno.test("a new address space has what is global in the one before, in the same
   assertEquals(found(1, 0), [NOTHING, NOTHING]);
 });
 
+Deno.test("what EL0 may access is not looked for in the address space before", () => {
+  const { tlb, found } = filled();
+  tlb.fillData(tlb.select(0, 1, 1, 0), 0, GLOBAL, HOST, HOST >>> 12, true, true, true);
+  assertEquals([found(1, 0)[0][0], found(2, 0)[0][0]], [HOST + 8, 0]);
+});
+
 Deno.test("where each address space must walk for itself it has nothing", () => {
   assertEquals(filled(false).found(2), [NOTHING, NOTHING]);
 });

@@ -1,8 +1,8 @@
 /**
  * Detours: what the interpreter executes from where a region leaves to where the next one begins. Such code may have far too small a part
  * in all that is executed to be met by samples, and yet take much of the time. So the interpreter adds up, for each record at which regions
- * leave, how much it executed behind it, in the table beside the records, where a region's number would be; and when that is worth it, it
- * ends the run and says so.
+ * leave, how much it executed behind it, in the table beside the records, where its handler would be if a region began there; and when that is
+ * worth it, it ends the run and says so.
  */
 import { type FunctionBuilder, type I32, i32, select } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
