@@ -4,7 +4,7 @@ import { registerOffset } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { Mmu } from "./mmu/mod.ts";
 import type { Spaces } from "./spaces.ts";
-import type { Tlb } from "./tlb.ts";
+import { MODE_EL0, MODE_EL1, MODE_EL1_PAN, MODE_EL2, type Tlb } from "./tlb.ts";
 
 const CPACR_EL1 = registerOffset("CPACR_EL1");
 const CPTR_EL2 = registerOffset("CPTR_EL2");
@@ -12,11 +12,8 @@ const HCR_EL2 = registerOffset("HCR_EL2");
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
 const SCTLR_EL2 = registerOffset("SCTLR_EL2");
 
-/**
- * Modes of a bank: EL0, EL1, EL1 with PAN, EL2; plus 8 when the regime's stage 1 is off, and 4 while SCTLR_EL1.A is set: no data is in such a
- * bank, so that all accesses are looked at.
- */
-const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3, STAGE1_OFF = 8, ALIGNED = 4;
+/** Added to a bank's mode: the regime's stage 1 is off; SCTLR_EL1.A is set, and no data is in the bank, so that all accesses are looked at. */
+const STAGE1_OFF = 8, ALIGNED = 4;
 /** SCTLR_ELx. */
 const M = 1, A = 2;
 

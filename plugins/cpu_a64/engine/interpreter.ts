@@ -22,6 +22,11 @@ const FIRST = 2;
 /** Handlers that one machine may make; record ids have 16 bits. From this number on they are regions, in the table as in the records. */
 export const MAX_HANDLERS = 8192;
 
+/** Whether a record's handler is a region. */
+export function isRegion(handler: I32): I32 {
+  return i32.ge_u(handler, i32.const(MAX_HANDLERS));
+}
+
 /** Where regions of tier 1 are entered from. */
 export interface RegionTable {
   /** Most regions. */
@@ -275,7 +280,7 @@ export class Interpreter {
               });
             }
             const enterRegion = ({ records: first, address: sideTable }: RegionTable, again: Label) => {
-              const isHead = (record: I32) => i32.ge_u(i32.load16_u(record), i32.const(MAX_HANDLERS));
+              const isHead = (record: I32) => isRegion(i32.load16_u(record));
               const places = { base, records: first, sideTable, isHead };
               const since = f.let(i32.sub(word(at.REGION_BUDGET), i32.add(budget.value, i32.const(1))));
               f.store("i32", i32.const(0), i32.add(word(at.INTERPRETED), since), base + at.INTERPRETED);
@@ -310,7 +315,7 @@ export class Interpreter {
             if (!regions) return dispatch(f, handler, bodies, outOfLine);
             f.loop((again) => {
               f.block((beyond) => dispatch(f, handler, bodies, beyond));
-              f.if(i32.ge_u(handler, i32.const(MAX_HANDLERS)), () => enterRegion(regions, again));
+              f.if(isRegion(handler), () => enterRegion(regions, again));
               f.br(outOfLine);
             });
           });

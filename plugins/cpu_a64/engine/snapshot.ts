@@ -39,11 +39,11 @@ export function stateLayout(model: string, stateSize: number): string {
 /** Copies the state. What the vCPU's TLB knows goes, so that this run goes on as one that begins with the copy does. */
 export function saveVcpu(vcpu: Entering): Uint8Array {
   const { block, stateSize, tlb, accesses, exceptions } = vcpu.enter();
+  exceptions.loop.reset();
   const bytes = block.bytes.slice(block.address, block.address + stateSize);
   for (const [from, to] of TRANSIENT) bytes.fill(0, from, to);
   tlb.invalidate((bank) => bank.vcpu === vcpu.number);
   accesses.checker?.forgetVcpu(vcpu.number);
-  exceptions.loop.reset();
   return bytes;
 }
 

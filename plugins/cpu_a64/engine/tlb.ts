@@ -44,6 +44,10 @@ export interface Bank extends Context {
   hasLowGlobals: boolean;
 }
 
+/** EL, and PAN at EL1, in the lowest two bits of a {@linkcode Context}'s mode. */
+export const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3;
+const MODES = 3;
+
 const ENTRY_WORDS = 1 << (DTLB_ENTRY_SHIFT - 2);
 
 /** All banks of a physical CPU. */
@@ -92,12 +96,12 @@ export class Tlb {
 
   /** The bank of a context; an empty one when it is new. `mode` below 16, `vcpu` below 256. */
   select(vcpu: number, vmid: number, asid: number, mode: number): Bank {
-    const recent = this.#recent[mode & 3];
+    const recent = this.#recent[mode & MODES];
     if (recent !== undefined && recent.asid === asid && recent.vmid === vmid && recent.vcpu === vcpu && recent.mode === mode) {
       recent.used = ++this.#clock;
       return recent;
     }
-    return this.#recent[mode & 3] = this.#find(vcpu, vmid, asid, mode);
+    return this.#recent[mode & MODES] = this.#find(vcpu, vmid, asid, mode);
   }
 
   #find(vcpu: number, vmid: number, asid: number, mode: number): Bank {
@@ -118,7 +122,7 @@ export class Tlb {
     this.generation++;
     this.#end = Math.max(this.#end, address + BANK_SIZE);
     // What EL0 may access is its own.
-    const from = this.inherits && (mode & 3) !== 0 ? this.#latest(vcpu, vmid, mode) : undefined;
+    const from = this.inherits && (mode & MODES) !== MODE_EL0 ? this.#latest(vcpu, vmid, mode) : undefined;
     if (from && from.address !== address) this.#routines.inherit(address, from.address);
     else this.#routines.clear(address);
     const blocks21 = new Set(from?.blocks21), blocks30 = new Set(from?.blocks30);

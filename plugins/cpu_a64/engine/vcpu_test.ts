@@ -42,36 +42,38 @@ Deno.test("a saved vCPU comes back, also after another one ran", () => {
   assertEquals([vcpu.x(0), vcpu.pc, vcpu.v(3)], [x0, pc, 0x1234n << 64n]);
 });
 
-/** Words, and from where to where each of a state's parts are: PSTATE and the engine's, system registers, who may access them, tier 1's. */
+/** From where to where a state's parts are: PSTATE and what is the engine's, system registers, who may access them, what is counted. */
 const PARTS = [[at.PC, at.V], [at.SYSREGS, at.FAST_ACCESS], [at.FAST_ACCESS, at.LOOP_RETURN], [at.LOOP_RETURN, at.STATE_SIZE]] as const;
 
 /** A vCPU in a loop of calls, accesses, floating point and SVCs that return at once; some of it is compiled. */
 function busyVcpu() {
   const loop = [
-    0x91000400,
-    0xf9000020,
-    0xf9400022,
-    0x94000004,
-    0x1e602800,
-    0xd4000001,
-    0x17fffffa,
-    0x8b020063,
-    0xf1000484,
-    0x54ffffc1,
-    0xd65f03c0,
+    0xd2800064, // begin: mov x4, #3
+    0x91000400, // add x0, x0, #1
+    0xf9000020, // str x0, [x1]
+    0xf9400022, // ldr x2, [x1]
+    0x94000004, // bl inner
+    0x1e602800, // fadd d0, d0, d0
+    0xd4000001, // svc #0
+    0x17fffff9, // b begin
+    0x8b020063, // inner: add x3, x3, x2
+    0xf1000484, // subs x4, x4, #1
+    0x54ffffc1, // b.ne inner
+    0xd65f03c0, // ret
   ];
   const vectors = BASE + 0x1000;
-  const returns = [0, 0x200, 0x400, 0x600].map((offset) => [vectors + offset, [0xd69f_03e0]]);
+  const returns = [0, 0x200, 0x400, 0x600].map((offset) => [vectors + offset, [0xd69f_03e0]]); // eret
   const { engine } = programMachine({ [BASE]: loop, ...Object.fromEntries(returns) }, "on");
   const vcpu = engine.createVcpu({ mpidr: 0n });
   vcpu.write("HCR_EL2", 1n << 31n);
   vcpu.write("VBAR_EL1", BigInt(vectors));
+  vcpu.write("CPACR_EL1", 3n << 20n);
   vcpu.setX(1, BigInt(BASE + 0x8000));
   vcpu.pc = BigInt(BASE);
   let startNs = 0;
   const run = () => engine.run(vcpu, { budget: 3000, startNs: startNs += 3000, nsPerInstruction: 1 });
   for (let n = 0; n < 20; n++) run();
-  assert(engine.cpu.tier1!.stats.regions > 0);
+  assert(engine.cpu.tier1!.stats.regions > 0 && vcpu.x(0) > 1000n, "it isn't busy");
   return { vcpu, run };
 }
 

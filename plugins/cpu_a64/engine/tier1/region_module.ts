@@ -5,7 +5,8 @@
 import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder, select } from "../../wasm/mod.ts";
 import type { Signature, Type } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
-import { MAX_HANDLERS } from "../interpreter.ts";
+import { recordOf } from "../dispatch.ts";
+import { isRegion, MAX_HANDLERS } from "../interpreter.ts";
 import {
   DTLB_ADDEND,
   DTLB_READ,
@@ -24,7 +25,7 @@ import type { Imports } from "../place.ts";
 import { INTERPRETED_SHARE_BITS } from "./hotness.ts";
 import { entryIn } from "../tier0_memory.ts";
 import { writePack } from "./flags.ts";
-import { PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
+import { MAX_REGIONS, PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
 import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WRITE_ACCESS } from "./region_place.ts";
 
 /** Where things are that do not change. */
@@ -134,8 +135,8 @@ export class RegionModule {
    */
   recordsOf(head: number, page: number): I32 {
     if (page === 0) return this.#word(at.RECORDS);
-    const handler = i32.load16_u(this.#word(at.RECORDS), head * RECORD_SIZE);
-    const number = i32.sub(handler, i32.const(MAX_HANDLERS));
+    // Its lower bits, which number a region whatever the record has.
+    const number = i32.and(i32.load16_u(this.#word(at.RECORDS), head * RECORD_SIZE), i32.const(MAX_REGIONS - 1));
     return i32.load(i32.shl(number, i32.const(PAGE_TABLE_SHIFT)), this.addresses.pageTable + 4 * page);
   }
 
@@ -218,9 +219,9 @@ export class RegionModule {
       f.store("i32", i32.const(0), records.value, base + at.RECORDS);
       f.store("i64", i32.const(0), i64.and(target, i64.const(-4096n)), base + at.PAGE_VA);
     });
-    f.set(record, i32.add(records.value, i32.shl(i32.and(i32.wrap(target), i32.const(0xffc)), i32.const(2))));
+    f.set(record, recordOf(records.value, target));
     const handler = f.let(i32.load16_u(record.value));
-    f.if(i32.ge_u(handler, i32.const(MAX_HANDLERS)), () => {
+    f.if(isRegion(handler), () => {
       // Hardly any region asks for the flags of another one.
       f.if(kind.value, () => {
         f.store("i32", i32.const(0), kind.value, base + at.FLAGS_KIND);

@@ -41,14 +41,19 @@ export class Regions {
     return [...this.#bySlot.get(slot) ?? []];
   }
 
+  /** Whether one begins at a record, by its address. */
+  isHead(record: number): boolean {
+    return this.block.halves[record >>> 1] >= MAX_HANDLERS;
+  }
+
   isCovered(index: number): boolean {
     return this.#covered.get(index) > 0;
   }
 
   /** Whether an instruction can be entered by a region: it is decoded, and none begins there. */
   isFree(slot: number, head: number): boolean {
-    const handler = this.block.halves[this.#recordOf(slot, head) >>> 1];
-    return handler > PAGE_END && handler < MAX_HANDLERS && this.code.isWhole(slot);
+    const record = this.#recordOf(slot, head);
+    return this.block.halves[record >>> 1] > PAGE_END && !this.isHead(record) && this.code.isWhole(slot);
   }
 
   /** A translation whose function is in the table is entered from now on where its head's page is in a slot. */
@@ -56,9 +61,7 @@ export class Regions {
     const { block, code, addresses } = this;
     const { translation: { head, pages, spans, exits }, number } = entry;
     const record = this.#recordOf(slot, head);
-    const side = this.#besideOf(record);
-    block.halves[side] = block.halves[record >>> 1];
-    block.halves[side + 1] = 0;
+    block.words[this.#besideOf(record)] = block.halves[record >>> 1];
     block.halves[record >>> 1] = MAX_HANDLERS + number;
     const table = (addresses.pageTable + (number << PAGE_TABLE_SHIFT)) >>> 2;
     for (const [i, page] of pages.entries()) block.words[table + i] = code.addressOf(slotOf(page));
@@ -84,9 +87,9 @@ export class Regions {
   unbind(region: Region): void {
     const { block } = this;
     const record = this.#recordOf(region.slot, region.head % RECORDS_PER_PAGE);
-    if (block.halves[record >>> 1] >= MAX_HANDLERS) block.halves[record >>> 1] = block.halves[this.#besideOf(record)];
+    if (this.isHead(record)) block.halves[record >>> 1] = block.words[this.#besideOf(record)];
     // From now on it counts detours.
-    block.words[this.#besideOf(record) >>> 1] = 0;
+    block.words[this.#besideOf(record)] = 0;
     region.entry.isBound = false;
     this.#cover(region, -1);
     this.#byHead.delete(region.head);
@@ -106,9 +109,9 @@ export class Regions {
     return this.code.addressOf(slot) + index * RECORD_SIZE;
   }
 
-  /** Where the table beside the records has a record's, in half words. */
+  /** Where the table beside the records has a record's, in words. */
   #besideOf(record: number): number {
-    return besideRecord(record, this.addresses) >>> 1;
+    return besideRecord(record, this.addresses) >>> 2;
   }
 
   #cover({ slotOf, entry }: Region, by: number): void {

@@ -5,7 +5,7 @@ import { WINDOW_SIZE, WINDOWS } from "./region_place.ts";
 
 const PAGE_SIZE = 4096;
 
-/** Regions that one machine keeps. */
+/** Regions that one machine keeps: a power of two, of which `MAX_HANDLERS` is a multiple. */
 export const MAX_REGIONS = 8192;
 
 /** Pages of a region in the table of pages, as a power of two of bytes. */

@@ -2,7 +2,7 @@
 import * as at from "../../state.ts";
 import type { Block } from "../block.ts";
 import type { CodeCache } from "../code_cache.ts";
-import { type Interpreter, MAX_HANDLERS } from "../interpreter.ts";
+import type { Interpreter } from "../interpreter.ts";
 import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { type Profile, timed } from "../profile.ts";
@@ -96,7 +96,7 @@ export class Tier1 {
           this.#fresh.push(index);
           this.#visited.mark(index);
         },
-        isHead: (record) => block.halves[record >>> 1] >= MAX_HANDLERS,
+        isHead: (record) => this.#regions.isHead(record),
         compile: (heads, detour) =>
           timed(parts.profile, "finding regions", () => this.#compileHot(heads, detour === undefined ? undefined : this.#index(detour))),
       });
