@@ -35,7 +35,7 @@ export interface PhysicalMemory {
   /** By the board's order. */
   readonly banks: readonly RamBank[];
   /**
-   * Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 64 KiB aligned, zero. Board set-up only. `used`: asked when the
+   * Bytes outside guest RAM for the engine: register files, TLBs, decoded code. 4 KiB aligned, zero. Board set-up only. `used`: asked when the
    * machine is gone; which of them may be other than zero, from where to where, so that another machine can have the memory. Absent: none can.
    */
   reserve(bytes: number, used?: () => readonly (readonly [from: number, to: number])[]): number;

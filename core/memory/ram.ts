@@ -64,8 +64,8 @@ export class Ram implements PhysicalMemory {
   /** One for each 4 KiB of the shared memory: it may hold something else than zeroes. Whoever writes past {@linkcode view} says so here. */
   readonly touched: Uint8Array;
   lazy?: LazyPages;
-  /** End of what the engine reserved. The first 64 KiB stay unused, so that offset 0 is never a valid place. */
-  #reserved = WASM_PAGE;
+  /** End of what the engine reserved. The first page stays unused, so that offset 0 is never a valid place. */
+  #reserved = PAGE_SIZE;
   readonly #reservations: { readonly at: number; readonly used: (() => readonly (readonly [from: number, to: number])[]) | undefined }[] =
     [];
   #sealed = false;
@@ -166,7 +166,7 @@ export class Ram implements PhysicalMemory {
     if (this.#sealed) throw new Error("memory for the CPU engine can be reserved during board set-up only");
     if (!Number.isSafeInteger(bytes) || bytes <= 0) throw new RangeError(`reserve: ${bytes} bytes`);
     const at = this.#reserved, limit = this.touched.byteOffset;
-    const end = at + Math.ceil(bytes / WASM_PAGE) * WASM_PAGE;
+    const end = Math.ceil((at + bytes) / WASM_PAGE) * WASM_PAGE;
     if (end > limit) throw new RangeError(`the CPU engine asks for ${bytes} bytes; ${limit - at} of its area are left`);
     this.#reserved = end;
     this.#reservations.push({ at, used });

@@ -17,6 +17,11 @@ export class Bytes {
     return this;
   }
 
+  /** Puts another byte where one is. */
+  change(at: number, value: number): void {
+    this.#data[at] = value;
+  }
+
   /** Unsigned LEB128 of a number below 2^32. */
   u32(value: number): this {
     value >>>= 0;

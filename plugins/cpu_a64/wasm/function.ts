@@ -1,5 +1,6 @@
 /** Builds one function: statements, structured control flow, locals. */
 import { Bytes } from "./bytes.ts";
+import { Code } from "./code.ts";
 import { type Store, stores } from "./ops.ts";
 import { emit, type I32, opcode, type Type, typeCode, Value } from "./value.ts";
 
@@ -28,7 +29,7 @@ export interface Callable {
 
 /** A function body under construction. */
 export class FunctionBuilder {
-  code: Bytes = new Bytes(4096);
+  code: Code = new Code(4096);
   readonly params: readonly Local[];
   #locals: Type[] = [];
   #free = new Map<Type, Local[]>();
@@ -76,15 +77,20 @@ export class FunctionBuilder {
 
   /** Puts a value into a fresh local, so that it can be used many times. Constants and locals stay what they are. */
   let<T extends Type>(value: Value<T>): Value<T> {
-    if (value.constant !== undefined) return value;
+    if (value.constant !== undefined || value.isKept) return value;
     const local = this.local(value.type);
     this.set(local, value);
-    return local.value;
+    return new Value(value.type, 0x20, NOTHING, local.index, undefined, true);
   }
 
   set<T extends Type>(local: Local<T>, value: Value<T>): void {
     emit(this.code, value);
-    this.code.u8(0x21).u32(local.index);
+    this.code.localSet(local.index);
+  }
+
+  /** Puts a value into a local, and has it. */
+  tee<T extends Type>(local: Local<T>, value: Value<T>): Value<T> {
+    return new Value(value.type, 0x22, [value], local.index);
   }
 
   store(kind: Store, address: I32, value: Value, offset = 0): void {
@@ -145,12 +151,27 @@ export class FunctionBuilder {
     this.#structure(0x02, body);
   }
 
+  /** A block that is left with a number by {@linkcode brWith} only, which is put into `result`. */
+  blockOf(result: Local<"i32">, body: (end: Label) => void): void {
+    this.#structure(0x02, body, typeCode.i32);
+    this.code.localSet(result.index);
+  }
+
   loop(body: (start: Label) => void): void {
     this.#structure(0x03, body);
   }
 
   br(label: Label): void {
     this.code.u8(0x0c).u32(this.#depth - label.depth);
+  }
+
+  /** To the end of a block that has a number: if that hardly ever is so, or always. */
+  brWith(label: Label, value: I32, unlikely?: I32): void {
+    emit(this.code, value);
+    if (unlikely === undefined) return this.br(label);
+    emit(this.code, unlikely);
+    this.#unlikely.push(this.code.length);
+    this.code.u8(0x0d).u32(this.#depth - label.depth).u8(0x1a);
   }
 
   brIf(label: Label, condition: I32): void {
@@ -188,13 +209,14 @@ export class FunctionBuilder {
 
   /** Has `body` emit code for this place when all else is emitted: statements only, no branches. */
   later(body: () => void): void {
+    this.code.divide();
     this.#later.push({ at: this.code.length, body });
   }
 
   /** The body with its locals, as the code section wants it. */
   finish(): Uint8Array {
     const early = this.code.view();
-    const code = new Bytes(early.length + 4096);
+    const code = new Code(early.length + 4096);
     const hints: number[] = [];
     const copy = (from: number, to: number) => {
       for (let at = this.#unlikely[hints.length]; at < to; at = this.#unlikely[hints.length]) hints.push(at - from + code.length);
@@ -226,8 +248,8 @@ export class FunctionBuilder {
     return this.#hints;
   }
 
-  #structure(code: number, body: (label: Label) => void): void {
-    this.code.u8(code).u8(0x40);
+  #structure(code: number, body: (label: Label) => void, type = 0x40): void {
+    this.code.u8(code).u8(type);
     this.#depth++;
     body({ depth: this.#depth });
     this.#depth--;

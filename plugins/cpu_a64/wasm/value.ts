@@ -3,6 +3,7 @@
  * value that is used twice belongs in a local (`FunctionBuilder.let`).
  */
 import type { Bytes } from "./bytes.ts";
+import type { Code } from "./code.ts";
 
 /** Value types. */
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
@@ -20,6 +21,8 @@ export class Value<T extends Type = Type> {
     readonly immediate?: number | ((out: Bytes) => void),
     /** The number, when it is a constant. */
     readonly constant?: number | bigint,
+    /** A local that nothing else is put into while it is in use. */
+    readonly isKept: boolean = false,
   ) {}
 }
 
@@ -29,9 +32,12 @@ export type F32 = Value<"f32">;
 export type F64 = Value<"f64">;
 export type V128 = Value<"v128">;
 
+const LOCAL_GET = 0x20;
+
 /** Writes a tree. */
-export function emit(out: Bytes, value: Value): void {
+export function emit(out: Code, value: Value): void {
   const { args, immediate } = value;
+  if (value.opcode === LOCAL_GET) return out.localGet(immediate as number);
   for (let i = 0; i < args.length; i++) emit(out, args[i]);
   opcode(out, value.opcode);
   if (typeof immediate === "number") out.u32(immediate);

@@ -93,7 +93,7 @@ export abstract class RegionMemory extends RegionVectors {
   }
 
   protected override checkAligned(va: I64, size: number): void {
-    if (size > 1) this.place.f.ifUnlikely(i32.and(i32.wrap(va), i32.const(size - 1)), () => this.place.bail());
+    if (size > 1) this.place.bail(i32.and(i32.wrap(va), i32.const(size - 1)));
   }
 
   /**
@@ -106,8 +106,8 @@ export abstract class RegionMemory extends RegionVectors {
     if (this.present) return this.#hostInLoop(va, size, unprivileged, access, key);
     const { bit, tag, addend } = this.#window(key);
     const lookUp = () => {
-      f.set(addend, call("i32", this.place.look(access, unprivileged), va, i32.const(size - 1)));
-      f.ifUnlikely(i32.and(addend.value, i32.const(1)), () => this.place.bail());
+      const found = f.tee(addend, call("i32", this.place.look(access, unprivileged), va, i32.const(size - 1)));
+      this.place.bail(i32.and(found, i32.const(1)));
       f.set(tag, i64.and(va, i64.const(-4096n)));
     };
     if (this.holds.windows & bit) f.ifUnlikely(isOutside(va, tag.value, size), lookUp);
@@ -129,8 +129,7 @@ export abstract class RegionMemory extends RegionVectors {
       return joint.host;
     }
     f.ifUnlikely(isOutside(va, i64.load(i32.const(0), window), size), () => {
-      const failed = call("i32", refill(access, unprivileged), va, i32.const(size - 1), i32.const(window));
-      f.ifUnlikely(failed, () => this.place.bail());
+      this.place.bail(call("i32", refill(access, unprivileged), va, i32.const(size - 1), i32.const(window)));
     });
     return this.let(i32.add(i32.load(i32.const(0), window + WINDOW_ADDEND), i32.wrap(va)));
   }

@@ -120,7 +120,7 @@ class RegionWriter {
       stop: nowhere,
       jump: nowhere,
       branch: nowhere,
-      bail: () => this.#bailHere(),
+      bail: (unlikely) => this.#bailHere(unlikely),
     };
     this.#semantics = this.#semanticsAt(this.#place);
     this.#graph = unroll(source.graph, (blocks, copies) => this.#gains(blocks, copies));
@@ -159,7 +159,7 @@ class RegionWriter {
       if (this.#usesFp) f.set(this.#fpEnabled, i32.load(i32.const(0), base + at.FP_ENABLED));
     });
     f.block((leave) => {
-      f.block((bail) => {
+      f.blockOf(this.#code, (bail) => {
         const outside = this.#exits = { bail, leave };
         writeStructure(f, this.#graph, {
           begin: (block, dominator, isLoop, isJoined, loop) => {
@@ -182,6 +182,7 @@ class RegionWriter {
           join: () => this.#pay(),
           leave: (_from, target) => this.#leaveTo(firstOf(target)),
         });
+        f.unreachable();
       });
       // What was executed since the budget was paid from.
       f.set(this.#budget, i32.sub(this.#budget.value, i32.shr_s(this.#code.value, i32.const(16))));
@@ -202,13 +203,13 @@ class RegionWriter {
     const loop = new Loop(this.#heldBehind(dominator));
     semantics.loadFor(loop);
     f.block((leave) => {
-      f.block((bail) => {
+      f.blockOf(this.#code, (bail) => {
         this.#loops.set(header, { loop, exits: { bail, leave } });
         body();
         f.unreachable();
       });
       semantics.storeFor(loop);
-      f.br(outside.bail);
+      f.brWith(outside.bail, this.#code.value);
     });
     semantics.storeFor(loop);
     f.br(outside.leave);
@@ -223,15 +224,12 @@ class RegionWriter {
   #check(block: number, path: number): void {
     const { f } = this;
     const isShort = () => i32.lt_s(this.#budget.value, i32.const(Math.max(path, LEAST_BUDGET)));
-    const bail = () => {
-      f.set(this.#code, i32.const(this.#codeOf(firstOf(block))));
-      f.br(this.#exits.bail);
-    };
+    const bail = (unlikely?: I32) => f.brWith(this.#exits.bail, i32.const(this.#codeOf(firstOf(block))), unlikely);
     f.ifUnlikely(isShort(), () => {
       // The host's compiler makes less of an innermost loop with a call in it.
       if (callsNothing(this.#graph, block, this.source.wordAt)) return bail();
       f.set(this.#budget, call("i32", this.source.module.extend, this.#budget.value));
-      f.if(isShort(), bail);
+      bail(isShort());
     });
   }
 
@@ -269,7 +267,7 @@ class RegionWriter {
       if (decoded === undefined) return this.#bailHere();
       if (decoded.declaration.fp && !fpChecked) {
         this.#usesFp = fpChecked = true;
-        f.ifUnlikely(i32.eqz(this.#fpEnabled.value), () => this.#bailHere());
+        this.#bailHere(i32.eqz(this.#fpEnabled.value));
       }
       semantics.instruction(decoded, this.#index * 4);
       if (semantics.ending?.kind === "left") return;
@@ -312,9 +310,8 @@ class RegionWriter {
     for (const site of this.source.graph.returnSites) f.if(i64.eq(within.value, i64.const(BigInt(site * 4))), () => edge(site));
   }
 
-  #bailHere(): void {
-    this.f.set(this.#code, i32.const(this.#codeOf(this.#index) | (this.#done << 16)));
-    this.f.br(this.#exits.bail);
+  #bailHere(unlikely?: I32): void {
+    this.f.brWith(this.#exits.bail, i32.const(this.#codeOf(this.#index) | (this.#done << 16)), unlikely);
   }
 
   /** Makes the page where the region bails out the present one. Returns the record there. */

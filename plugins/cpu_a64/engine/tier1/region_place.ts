@@ -14,8 +14,8 @@ export interface RegionPlace extends Place {
   pack(): Callable;
   /** VA of the page. */
   readonly pageVa: I64;
-  /** Leaves before the present instruction. */
-  bail(): void;
+  /** Leaves before the present instruction; if something is so that hardly ever is. */
+  bail(unlikely?: I32): void;
 }
 
 /** Access kinds of {@linkcode RegionPlace.look}. In the flags of `fill` they are bits 1 and 2; bit 0 is unprivileged. */

@@ -134,14 +134,15 @@ export class RegionSemantics extends RegionMemory {
 
   #write(n: number, value: I64): void {
     const bit = 1 << n;
-    this.place.f.set(this.localOf(n), value);
+    const { f } = this.place;
     this.noteWrite(n, value);
     if (this.present) {
       // Where it leaves, all that it may have written is stored.
+      f.set(this.localOf(n), value);
       this.present.used |= bit;
       this.present.written |= bit;
     } else {
-      this.store64(offsetOf(n), this.localOf(n).value);
+      this.store64(offsetOf(n), f.tee(this.localOf(n), value));
       this.holds.registers |= bit;
     }
   }

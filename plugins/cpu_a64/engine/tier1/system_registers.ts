@@ -36,7 +36,7 @@ export class InlineRegisters {
         return true;
       case "FPCR":
         this.#withFp();
-        f.ifUnlikely(i32.and(low, i32.const(~FPCR_MASK)), () => this.place.bail());
+        this.place.bail(i32.and(low, i32.const(~FPCR_MASK)));
         f.store("i32", i32.const(0), low, base + at.FPCR);
         return true;
       case "FPSR":
@@ -63,16 +63,16 @@ export class InlineRegisters {
     const next = f.let(value);
     const unmasked = i32.and(this.#word(at.DAIF), i32.xor(next, i32.const(-1)));
     const waiting = i32.or(this.#word(at.INTERRUPTS), i32.and(this.#word(MDSCR_EL1), i32.const(1)));
-    f.ifUnlikely(i32.and(i32.ne(unmasked, i32.const(0)), i32.ne(waiting, i32.const(0))), () => this.place.bail());
+    this.place.bail(i32.and(i32.ne(unmasked, i32.const(0)), i32.ne(waiting, i32.const(0))));
     f.store("i32", i32.const(0), next, base + at.DAIF);
   }
 
   #notAtEl0(): void {
-    this.place.f.ifUnlikely(i32.eqz(this.#word(at.EL)), () => this.place.bail());
+    this.place.bail(i32.eqz(this.#word(at.EL)));
   }
 
   #withFp(): void {
-    this.place.f.ifUnlikely(i32.eqz(this.#word(at.FP_ENABLED)), () => this.place.bail());
+    this.place.bail(i32.eqz(this.#word(at.FP_ENABLED)));
   }
 
   #word(offset: number) {
