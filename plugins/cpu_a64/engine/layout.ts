@@ -51,8 +51,17 @@ export const NOTED_SLOTS = 64;
 /** Bytes that are all ones in an empty bank. */
 export const BANK_CLEARED: number = BANK_NOTED + 4 * NOTED_SLOTS + 16;
 
+/**
+ * Behind these: which places of a bank have had an entry since it was emptied, so that emptying and searching it don't take as long as it is
+ * large. A word: 0, it isn't known, as in memory that nobody wrote to; else their number plus 1. Then half words: offsets in the bank, in units
+ * of 16 bytes, of a data entry in the first place of two, which stands for both, or of one of the instruction side.
+ */
+export const BANK_LOG: number = BANK_CLEARED;
+export const LOG_PLACES = 2040;
+export const LOG_SHIFT = 4;
+
 /** Bytes of a bank; the odd 176 keeps banks apart in the host's cache sets. */
-export const BANK_SIZE: number = BANK_CLEARED + 176;
+export const BANK_SIZE: number = BANK_LOG + 4 + 2 * LOG_PLACES + 12 + 176;
 
 /** Kinds of `slowAtomic`: only the alignment is in question, and wrong; reads and writes; writes; DC ZVA, which writes 64 bytes. */
 export const Atomic = { misaligned: 0, update: 1, write: 2, zero: 3, misalignedStore: 4 } as const;

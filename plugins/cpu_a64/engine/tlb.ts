@@ -5,6 +5,7 @@
  */
 import type { Block } from "./block.ts";
 import {
+  BANK_LOG,
   BANK_SIZE,
   dataEntry,
   DTLB_ADDEND,
@@ -18,6 +19,8 @@ import {
   ITLB_FLAGS,
   ITLB_RECORDS,
   ITLB_TAG,
+  LOG_PLACES,
+  LOG_SHIFT,
 } from "./layout.ts";
 import { WALK_GLOBAL, WALK_SIZE_SHIFT } from "./walk_area.ts";
 import { type TlbRoutines, tlbRoutines } from "./routines/tlb.ts";
@@ -184,6 +187,7 @@ export class Tlb {
       this.hasLost = (words[old + DTLB_ADDEND / 4] | 0) !== (addend | 0) || (!readable && isValid(words[old + DTLB_READ / 4])) ||
         (!writable && isValid(words[old + DTLB_WRITE / 4]));
     } else this.hasLost = this.#isUsed(entry) && this.#isUsed(second);
+    if (!this.#isUsed(entry)) this.#log(bank, offset);
     if (isSecond) { for (let n = 0; n < ENTRY_WORDS; n++) words[second + n] = 0xffff_ffff; }
     if (!isFirst && this.#isUsed(entry)) words.copyWithin(second, entry, entry + ENTRY_WORDS);
     words[entry + DTLB_READ / 4] = readable ? page : -1;
@@ -223,8 +227,10 @@ export class Tlb {
 
   /** Caches where the records of a page are. */
   fillFetch(bank: Bank, vaHi: number, vaLo: number, records: number, global: boolean): void {
-    const entry = (bank.address + fetchEntry(vaLo)) >>> 2;
+    const offset = fetchEntry(vaLo);
+    const entry = (bank.address + offset) >>> 2;
     const { words } = this.block;
+    if (!isValid(words[entry + ITLB_TAG / 4])) this.#log(bank, offset);
     words[entry + ITLB_TAG / 4] = vaLo & ~0xfff;
     words[entry + ITLB_TAG / 4 + 1] = vaHi;
     words[entry + ITLB_RECORDS / 4] = records;
@@ -238,6 +244,15 @@ export class Tlb {
     const { words } = this.block;
     const isHit = (words[entry + ITLB_TAG / 4] | 0) === (vaLo & ~0xfff) && words[entry + ITLB_TAG / 4 + 1] === vaHi;
     return isHit ? words[entry + ITLB_RECORDS / 4] : 0;
+  }
+
+  /** A place has its first entry since the bank was emptied. See `writeLog`. */
+  #log({ address }: Bank, offset: number): void {
+    const { words, halves } = this.block;
+    const at = (address + BANK_LOG) >>> 2, count = words[at];
+    if (count === 0) return;
+    words[at] = count > LOG_PLACES ? 0 : count + 1;
+    if (count <= LOG_PLACES) halves[(at + 1) * 2 + count - 1] = offset >>> LOG_SHIFT;
   }
 
   /** Remembers that a cached page is part of a larger block. */

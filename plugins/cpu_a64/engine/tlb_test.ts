@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Ram } from "../../../core/memory/ram.ts";
 import { Block } from "./block.ts";
-import { BANK_SIZE } from "./layout.ts";
+import { BANK_SIZE, LOG_PLACES } from "./layout.ts";
+import { Random } from "../../../tests/support/random.ts";
+import { loggedPlaces, unlogged, validEntries } from "./tests/bank_log.ts";
 import { Tlb } from "./tlb.ts";
 
 const GLOBAL = 0x1000, OWN = 0x2000, HOST = 0x5000;
@@ -81,4 +83,50 @@ Deno.test("no bank lets anybody write to a page of code, and records that are go
   assert(tlb.findData(bank, 0, GLOBAL, false) !== 0);
   tlb.dropRecords(0x9000);
   assertEquals(found(2).map(([, records]) => records), [0, 0]);
+});
+
+Deno.test("a bank knows which places have had entries, or that it doesn't know; emptying and searching it leaves none", () => {
+  const random = new Random(`${Deno.env.get("PLUGBOARD_SEED") ?? "bank"}`);
+  const ram = new Ram([{ at: 0, size: 0x1_0000 }]);
+  const block = new Block(ram.wasm, ram.reserve(4096));
+  const tlb = new Tlb(block, ram.reserve(6 * BANK_SIZE), 6);
+  const seen = { known: 0, unknown: 0, inherited: 0 };
+  for (let n = 0; n < 2000; n++) {
+    const asid = random.below(12), mode = random.below(2);
+    const isNew = ![...tlb.banks()].some((bank) => bank.asid === asid && bank.mode === mode);
+    const bank = tlb.select(0, 1, asid, mode);
+    const count = validEntries(block, bank.address).length;
+    if (isNew && count > 0) seen.inherited++;
+    // The mode of EL0 begins with nothing, whoever had the bank before.
+    if (isNew && mode === 0) assertEquals(count, 0);
+    const fills = random.chance(0.02) ? 3 * LOG_PLACES : random.below(60);
+    for (let i = 0; i < fills; i++) {
+      const va = random.u32() & (random.chance(0.5) ? 0x7f_f000 : 0xffff_f000), hi = random.chance(0.3) ? 0xffff_0000 : random.below(2);
+      const frame = 5 + random.below(4);
+      if (random.chance(0.7)) tlb.fillData(bank, hi, va, frame << 12, frame, random.chance(0.9), random.chance(0.5), random.chance(0.4));
+      else tlb.fillFetch(bank, hi, va, 0x9000 + 16 * random.below(4), random.chance(0.4));
+      if (random.chance(0.2)) tlb.invalidateVa(bank, hi, va, random.chance(0.5));
+    }
+    seen[loggedPlaces(block, bank.address) === undefined ? "unknown" : "known"]++;
+    if (random.chance(0.1)) tlb.protectFrame(5 + random.below(4));
+    if (random.chance(0.1)) tlb.dropRecords(0x9000 + 16 * random.below(4));
+    for (const { address } of tlb.banks()) assertEquals(unlogged(block, address), [], `${n}`);
+    if (random.chance(0.1)) {
+      tlb.invalidate((other) => other.asid === asid);
+      for (const other of tlb.banks()) if (other.asid === asid) assertEquals(validEntries(block, other.address), [], `${n}`);
+    }
+  }
+  assert(seen.known > 100 && seen.unknown > 10 && seen.inherited > 10, JSON.stringify(seen));
+});
+
+Deno.test("what a bank doesn't know it looks for: global entries, pages of code and records, in banks that had more than they note", () => {
+  const { tlb, bank, found } = filled();
+  for (let n = 0; n < 2 * LOG_PLACES; n++) tlb.fillData(bank, 1, n << 12, 0x7000, 7, true, true, false);
+  tlb.fillData(bank, 0, GLOBAL, HOST, HOST >>> 12, true, true, true);
+  assertEquals(loggedPlaces(tlb.block, bank.address), undefined);
+  assertEquals(found(2), [PAGE, NOTHING]);
+  tlb.protectFrame(HOST >>> 12);
+  tlb.dropRecords(0x9000);
+  assertEquals(tlb.findData(bank, 0, GLOBAL, true), 0);
+  assertEquals(tlb.findFetch(bank, 0, OWN), 0);
 });

@@ -5,6 +5,7 @@ import * as l from "../layout.ts";
 import { RIGHT_READ, RIGHT_WRITE } from "../mmu/mod.ts";
 import { entryIn } from "../tier0_memory.ts";
 import * as w from "../walk_area.ts";
+import { writeLog } from "./bank_log.ts";
 import { BlockCode } from "./exceptions.ts";
 import type { Walk, WalkPlaces } from "./walk.ts";
 
@@ -87,6 +88,7 @@ class FillCode extends BlockCode {
       f.set(lost, i32.or(isElsewhere, i32.or(losesRead, losesWrite)));
     }, () => f.set(lost, i32.and(isFirstUsed, isUsed(second))));
     f.store("i32", i32.const(0), lost.value, this.places.area + w.WALK_LOST);
+    f.if(i32.eqz(isFirstUsed), () => writeLog(f, bank, i32.sub(first, bank)));
     f.if(isSecond, () => {
       for (const offset of [0, 16]) f.store("v128", second, v128.const(-1n, -1n), offset);
     });

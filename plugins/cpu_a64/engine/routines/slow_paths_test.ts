@@ -9,6 +9,7 @@ import { PAN, READ, UNPRIVILEGED, WRITE } from "../mmu/mod.ts";
 import { BANKS, Random } from "../mmu/tests/bench_machine.ts";
 import { fillTables, setRegisters, type TableMachine } from "../mmu/tests/random_tables.ts";
 import { SLOW_PAGES_BYTES } from "../slow_pages.ts";
+import { logValid, unlogged } from "../tests/bank_log.ts";
 import { WALK_LAZY, WALK_SLOW } from "../walk_area.ts";
 import { type SlowPaths, slowPaths } from "./slow_paths.ts";
 
@@ -67,7 +68,8 @@ class Kept {
   readonly #low: readonly boolean[];
 
   /** @param host of a store, which is to be undone; @param isWhole all of the TLB, and not the entries that an access may change */
-  constructor({ ram, cpu: { block, tlb, accesses } }: Machine, readonly host: number, isWhole: boolean) {
+  constructor(readonly machine: Machine, readonly host: number, isWhole: boolean) {
+    const { ram, cpu: { block, tlb, accesses } } = machine;
     const bytes = (from: number, size: number) => block.bytes.subarray(from, from + size);
     const banks = [...tlb.banks()].filter(({ address }) => [at.TLB, at.TLB_UNPRIVILEGED].some((field) => block.get(field) === address));
     const data = dataEntry(block.get(at.ADDRESS)), code = fetchEntry(block.get(at.TARGET));
@@ -84,7 +86,7 @@ class Kept {
     this.banks = banks;
   }
 
-  readonly banks: { hasLowGlobals: boolean }[];
+  readonly banks: { readonly address: number; hasLowGlobals: boolean }[];
 
   restoreBlock(): void {
     const [live, kept] = this.#parts[0];
@@ -94,6 +96,7 @@ class Kept {
   /** `isAll` false: not what was touched, since a crossing access of TypeScript's left an entry for its second page. */
   restore(isAll: boolean): void {
     this.#parts.forEach(([live, kept], part) => (isAll || part !== 1) && live.set(kept));
+    for (const { address } of this.banks) logValid(this.machine.cpu.block, address);
     for (const [set, kept] of this.#sets) {
       set.clear();
       for (const one of kept) set.add(one);
@@ -212,6 +215,7 @@ for (const granule of [12, 14]) {
             `seed ${seed}, ${n}.${i}: ${path} ${args} VA 0x${block.get64(at.ADDRESS).toString(16)} at EL${block.get(at.EL)}, entry 0x${
               dataEntry(block.get(at.ADDRESS)).toString(16)
             }`;
+          for (const { address } of after.banks) assertEquals(unlogged(block, address), [], where());
           if (fell) assertEquals(before.difference(after), "", `${where()} has changed something before it went to TypeScript`);
           before.restore(true);
           const own = m.own[path](...args);

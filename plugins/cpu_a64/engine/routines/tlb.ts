@@ -1,18 +1,20 @@
 /** What is done to many entries of the TLB at once, as WebAssembly. Addresses are offsets in the shared memory. */
-import { type FunctionBuilder, type I32, i32, type Local, ModuleBuilder, v128 } from "../../wasm/mod.ts";
+import { type FunctionBuilder, type I32, i32, i64, type Local, ModuleBuilder, v128 } from "../../wasm/mod.ts";
 import {
   BANK_CLEARED,
+  BANK_LOG,
+  BANK_NOTED,
   DTLB_ENTRY_SHIFT,
   DTLB_FLAGS,
   DTLB_FRAME,
-  DTLB_SIZE,
+  DTLB_SECOND,
   DTLB_WRITE,
   ITLB_ENTRY_SHIFT,
   ITLB_FLAGS,
   ITLB_RECORDS,
-  ITLB_SIZE,
   ITLB_TAG,
 } from "../layout.ts";
+import { each, eachEntry, LOG_EMPTY, writeLog, writeOnes } from "./bank_log.ts";
 import { compiled } from "./compiled.ts";
 import type { limitsOf } from "./limits.ts";
 
@@ -28,8 +30,6 @@ export interface TlbRoutines {
   dropRecords(first: number, end: number, stride: number, records: number): void;
 }
 
-const SIZE = DTLB_SIZE + ITLB_SIZE;
-
 /** Makes them for a memory. */
 export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
   return new WebAssembly.Instance(compiled("tlb", memory, write), { env: { memory } }).exports as unknown as TlbRoutines;
@@ -37,56 +37,48 @@ export function tlbRoutines(memory: WebAssembly.Memory): TlbRoutines {
 
 function write(limits: ReturnType<typeof limitsOf>): ModuleBuilder {
   const module = new ModuleBuilder(limits);
-  module.function(["i32"], undefined, (f) => {
-    const [bank] = parameters(f);
-    f.fill(bank.value, i32.const(0xff), i32.const(BANK_CLEARED));
+  const clear = module.function(["i32"], undefined, (f) => {
+    const { value: bank } = parameters(f)[0];
+    f.if(i32.load(bank, BANK_LOG), () => {
+      const empty = (size: number) => (offset: I32) => writeOnes(f, f.let(i32.add(bank, offset)), size);
+      eachEntry(f, bank, { data: empty(1 << DTLB_ENTRY_SHIFT), fetch: empty(1 << ITLB_ENTRY_SHIFT) });
+      f.fill(i32.add(bank, i32.const(BANK_NOTED)), i32.const(0xff), i32.const(BANK_CLEARED - BANK_NOTED));
+    }, () => f.fill(bank, i32.const(0xff), i32.const(BANK_CLEARED)));
+    f.store("i32", bank, i32.const(LOG_EMPTY), BANK_LOG);
   }, "clear");
   module.function(["i32", "i32"], undefined, (f) => {
-    const [bank, from] = parameters(f);
-    f.fill(bank.value, i32.const(0xff), i32.const(BANK_CLEARED));
-    const copy = (start: number, end: number, shift: number, flags: number) => {
-      const at = f.local("i32"), source = f.local("i32");
-      each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), i32.const(1 << shift), () => {
-        f.set(source, i32.add(i32.sub(at.value, bank.value), from.value));
-        f.if(i32.eq(i32.load(source.value, flags), i32.const(1)), () => {
-          for (let i = 0; i < 1 << shift; i += 16) f.store("v128", at.value, v128.load(source.value, i), i);
-        });
+    const [{ value: bank }, { value: from }] = parameters(f);
+    f.call(clear, bank);
+    const copy = (size: number, flags: number, place: (offset: I32) => I32) => (offset: I32) => {
+      const source = f.let(i32.add(from, offset));
+      f.if(i32.eq(i32.load(source, flags), i32.const(1)), () => {
+        const entry = f.let(i32.add(bank, offset));
+        for (let i = 0; i < size; i += 16) f.store("v128", entry, v128.load(source, i), i);
+        writeLog(f, bank, place(offset));
       });
     };
-    copy(0, DTLB_SIZE, DTLB_ENTRY_SHIFT, DTLB_FLAGS);
-    copy(DTLB_SIZE, SIZE, ITLB_ENTRY_SHIFT, ITLB_FLAGS);
+    // Of a data entry in the second place, the first one is logged.
+    const data = copy(1 << DTLB_ENTRY_SHIFT, DTLB_FLAGS, (offset) => i32.and(offset, i32.const(DTLB_SECOND - 1)));
+    eachEntry(f, from, { data, fetch: copy(1 << ITLB_ENTRY_SHIFT, ITLB_FLAGS, (offset) => offset) });
   }, "inherit");
-  const search = (name: string, start: number, end: number, shift: number, field: number, tag: number) =>
+  const search = (name: string, side: "data" | "fetch", field: number, tag: number) =>
     module.function(["i32", "i32", "i32", "i32"], undefined, (f) => {
       const [first, last, stride, wanted] = parameters(f);
-      const bank = f.local("i32"), at = f.local("i32");
+      const bank = f.local("i32");
       each(f, bank, first.value, last.value, stride.value, () => {
-        each(f, at, i32.add(bank.value, i32.const(start)), i32.add(bank.value, i32.const(end)), i32.const(1 << shift), () => {
-          f.if(i32.eq(i32.load(at.value, field), wanted.value), () => {
-            f.store("i32", at.value, i32.const(-1), tag);
-            f.store("i32", at.value, i32.const(-1), tag + 4);
-          });
+        eachEntry(f, bank.value, {
+          [side]: (offset: I32) => {
+            const entry = f.let(i32.add(bank.value, offset));
+            f.if(i32.eq(i32.load(entry, field), wanted.value), () => f.store("i64", entry, i64.const(-1n), tag));
+          },
         });
       });
     }, name);
-  search("protectFrame", 0, DTLB_SIZE, DTLB_ENTRY_SHIFT, DTLB_FRAME, DTLB_WRITE);
-  search("dropRecords", DTLB_SIZE, SIZE, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG);
+  search("protectFrame", "data", DTLB_FRAME, DTLB_WRITE);
+  search("dropRecords", "fetch", ITLB_RECORDS, ITLB_TAG);
   return module;
 }
 
 function parameters(f: FunctionBuilder): Local<"i32">[] {
   return f.params as Local<"i32">[];
-}
-
-/** `body` for each step from `first` to `end` (exclusive), if there is any. */
-function each(f: FunctionBuilder, at: Local<"i32">, first: I32, end: I32, step: I32, body: () => void): void {
-  f.set(at, first);
-  f.block((done) => {
-    f.loop((again) => {
-      f.brIf(done, i32.ge_u(at.value, end));
-      body();
-      f.set(at, i32.add(at.value, step));
-      f.br(again);
-    });
-  });
 }
