@@ -9,7 +9,7 @@ export const RECORD_PAGE_STRIDE = (RECORDS_PER_PAGE + 1) * RECORD_SIZE + 240;
 
 /**
  * Data side of a TLB bank: entries of 32 bytes, two for all pages that have the same number here. A program of 4 MiB finds its page in the second
- * place half of the time when these are 9 bits, which no host foresees. With more than 11 to empty and to search the banks costs more.
+ * place half of the time when these are 9 bits, which no host foresees. With 12 it takes a little less, but other programs more.
  */
 export const DTLB_BITS = 11;
 export const DTLB_ENTRY_SHIFT = 5;
@@ -53,10 +53,11 @@ export const BANK_CLEARED: number = BANK_NOTED + 4 * NOTED_SLOTS + 16;
 
 /**
  * Behind these: which places of a bank have had an entry since it was emptied, so that emptying and searching it don't take as long as it is
- * large. A word: 0, it isn't known, as in memory that nobody wrote to; else their number plus 1. Then half words: offsets in the bank, in units
+ * large. A word: {@linkcode LOG_UNKNOWN}, as in memory that nobody wrote to; else their number plus {@linkcode LOG_EMPTY}. Then half words: offsets in the bank, in units
  * of 16 bytes, of a data entry in the first place of two, which stands for both, or of one of the instruction side.
  */
 export const BANK_LOG: number = BANK_CLEARED;
+export const LOG_UNKNOWN = 0, LOG_EMPTY = 1;
 export const LOG_PLACES = 2040;
 export const LOG_SHIFT = 4;
 

@@ -21,6 +21,7 @@ import {
   ITLB_TAG,
   LOG_PLACES,
   LOG_SHIFT,
+  LOG_UNKNOWN,
 } from "./layout.ts";
 import { WALK_GLOBAL, WALK_SIZE_SHIFT } from "./walk_area.ts";
 import { type TlbRoutines, tlbRoutines } from "./routines/tlb.ts";
@@ -250,8 +251,8 @@ export class Tlb {
   #log({ address }: Bank, offset: number): void {
     const { words, halves } = this.block;
     const at = (address + BANK_LOG) >>> 2, count = words[at];
-    if (count === 0) return;
-    words[at] = count > LOG_PLACES ? 0 : count + 1;
+    if (count === LOG_UNKNOWN) return;
+    words[at] = count > LOG_PLACES ? LOG_UNKNOWN : count + 1;
     if (count <= LOG_PLACES) halves[(at + 1) * 2 + count - 1] = offset >>> LOG_SHIFT;
   }
 

@@ -1,6 +1,6 @@
 /** Builds one function: statements, structured control flow, locals. */
 import { Bytes } from "./bytes.ts";
-import { Code } from "./code.ts";
+import { Code, LOCAL_GET, LOCAL_TEE } from "./code.ts";
 import { type Store, stores } from "./ops.ts";
 import { emit, type I32, opcode, type Type, typeCode, Value } from "./value.ts";
 
@@ -11,7 +11,7 @@ export class Local<T extends Type = Type> {
   constructor(readonly type: T, readonly index: number) {}
   /** Its present value. */
   get value(): Value<T> {
-    return new Value(this.type, 0x20, NOTHING, this.index);
+    return new Value(this.type, LOCAL_GET, NOTHING, this.index);
   }
 }
 
@@ -75,12 +75,12 @@ export class FunctionBuilder {
     return made;
   }
 
-  /** Puts a value into a fresh local, so that it can be used many times. Constants and locals stay what they are. */
+  /** Puts a value into a fresh local, so that it can be used many times. Constants, and what is in one already, stay what they are. */
   let<T extends Type>(value: Value<T>): Value<T> {
     if (value.constant !== undefined || value.isKept) return value;
     const local = this.local(value.type);
     this.set(local, value);
-    return new Value(value.type, 0x20, NOTHING, local.index, undefined, true);
+    return new Value(value.type, LOCAL_GET, NOTHING, local.index, undefined, true);
   }
 
   set<T extends Type>(local: Local<T>, value: Value<T>): void {
@@ -90,7 +90,7 @@ export class FunctionBuilder {
 
   /** Puts a value into a local, and has it. */
   tee<T extends Type>(local: Local<T>, value: Value<T>): Value<T> {
-    return new Value(value.type, 0x22, [value], local.index);
+    return new Value(value.type, LOCAL_TEE, [value], local.index);
   }
 
   store(kind: Store, address: I32, value: Value, offset = 0): void {
@@ -165,7 +165,7 @@ export class FunctionBuilder {
     this.code.u8(0x0c).u32(this.#depth - label.depth);
   }
 
-  /** To the end of a block that has a number: if that hardly ever is so, or always. */
+  /** To the end of a {@linkcode blockOf}, with its number: always, or if `unlikely` holds, which it hardly ever does. */
   brWith(label: Label, value: I32, unlikely?: I32): void {
     emit(this.code, value);
     if (unlikely === undefined) return this.br(label);

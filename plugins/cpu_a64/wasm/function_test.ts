@@ -1,38 +1,37 @@
 import { assertEquals } from "@std/assert";
-import { FunctionBuilder, i32, ModuleBuilder } from "./mod.ts";
+import { FunctionBuilder, type I32, i32, LOCAL_SET, LOCAL_TEE, ModuleBuilder } from "./mod.ts";
 
 /** A function of one number, and the bytes of its body. */
-function compile(build: (f: FunctionBuilder) => void): { run: (n: number) => number; body: Uint8Array } {
+function compile(build: (f: FunctionBuilder, n: I32) => void): { run: (n: number) => number; body: Uint8Array } {
   const module = new ModuleBuilder({ minimum: 1, maximum: 1 });
   const f = new FunctionBuilder(["i32"], "i32");
-  build(f);
+  build(f, f.params[0].value as I32);
   const body = f.finish();
-  const { index } = module.finished(["i32"], "i32", body, f.hints);
-  module.function(["i32"], "i32", (g) => g.returnCall({ index, params: ["i32"], result: "i32" }, g.params[0].value), "run");
+  const callee = module.finished(["i32"], "i32", body, f.hints);
+  module.function(["i32"], "i32", (g) => g.returnCall(callee, g.params[0].value), "run");
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory } });
   return { run: exports.run as (n: number) => number, body };
 }
 
 const count = (bytes: Uint8Array, code: number) => bytes.filter((byte) => byte === code).length;
-const SET = 0x21, TEE = 0x22;
 
 Deno.test("a local that is read where it was set is both by one instruction, but not where something comes between", () => {
-  const near = compile((f) => {
-    const n = f.let(i32.add(f.params[0].value as never, i32.const(1)));
+  const near = compile((f, given) => {
+    const n = f.let(i32.add(given, i32.const(1)));
     f.return(i32.mul(n, n));
   });
-  assertEquals([near.run(4), count(near.body, SET), count(near.body, TEE)], [25, 0, 1]);
-  const divided = compile((f) => {
+  assertEquals([near.run(4), count(near.body, LOCAL_SET), count(near.body, LOCAL_TEE)], [25, 0, 1]);
+  const divided = compile((f, given) => {
     const n = f.local("i32");
-    f.set(n, f.params[0].value as never);
+    f.set(n, given);
     f.later(() => f.set(n, i32.const(7)));
     f.return(n.value);
   });
-  assertEquals([divided.run(4), count(divided.body, TEE)], [7, 0]);
-  const looped = compile((f) => {
+  assertEquals([divided.run(4), count(divided.body, LOCAL_TEE)], [7, 0]);
+  const looped = compile((f, given) => {
     const n = f.local("i32");
-    f.set(n, f.params[0].value as never);
+    f.set(n, given);
     f.loop((again) => {
       f.set(n, i32.add(n.value, i32.const(3)));
       f.if(i32.lt_s(n.value, i32.const(10)), () => f.br(again));
@@ -43,9 +42,9 @@ Deno.test("a local that is read where it was set is both by one instruction, but
 });
 
 Deno.test("what is kept in a local isn't put into another one; what may change is", () => {
-  const { run } = compile((f) => {
+  const { run } = compile((f, given) => {
     const n = f.local("i32");
-    f.set(n, f.params[0].value as never);
+    f.set(n, given);
     const before = f.let(n.value), same = f.let(before);
     assertEquals(same, before);
     f.set(n, i32.const(100));
@@ -55,14 +54,14 @@ Deno.test("what is kept in a local isn't put into another one; what may change i
 });
 
 Deno.test("a block is left with a number, from any depth; else what follows is executed", () => {
-  const { run } = compile((f) => {
-    const [n] = f.params, code = f.local("i32");
+  const { run } = compile((f, given) => {
+    const code = f.local("i32");
     f.blockOf(code, (end) => {
-      f.brWith(end, i32.const(1), i32.eq(n.value as never, i32.const(10)));
+      f.brWith(end, i32.const(1), i32.eq(given, i32.const(10)));
       f.block(() => {
-        f.if(i32.eq(n.value as never, i32.const(20)), () => f.brWith(end, i32.const(2)));
+        f.if(i32.eq(given, i32.const(20)), () => f.brWith(end, i32.const(2)));
       });
-      f.brWith(end, i32.const(3), i32.eq(n.value as never, i32.const(30)));
+      f.brWith(end, i32.const(3), i32.eq(given, i32.const(30)));
       f.return(i32.const(-1));
       f.unreachable();
     });

@@ -3,7 +3,7 @@
  * value that is used twice belongs in a local (`FunctionBuilder.let`).
  */
 import type { Bytes } from "./bytes.ts";
-import type { Code } from "./code.ts";
+import { type Code, LOCAL_GET } from "./code.ts";
 
 /** Value types. */
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
@@ -31,8 +31,6 @@ export type I64 = Value<"i64">;
 export type F32 = Value<"f32">;
 export type F64 = Value<"f64">;
 export type V128 = Value<"v128">;
-
-const LOCAL_GET = 0x20;
 
 /** Writes a tree. */
 export function emit(out: Code, value: Value): void {

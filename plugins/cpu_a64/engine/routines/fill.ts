@@ -1,13 +1,15 @@
 /** How what a walk found goes into the TLB, as WebAssembly: see `Tlb.fillData`. */
 import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64, type Local, type ModuleBuilder } from "../../wasm/mod.ts";
-import { select, v128 } from "../../wasm/mod.ts";
+import { select } from "../../wasm/mod.ts";
 import * as l from "../layout.ts";
 import { RIGHT_READ, RIGHT_WRITE } from "../mmu/mod.ts";
 import { entryIn } from "../tier0_memory.ts";
 import * as w from "../walk_area.ts";
-import { writeLog } from "./bank_log.ts";
+import { copyEntry, emptyEntry, isValid, writeLog } from "./bank_entries.ts";
 import { BlockCode } from "./exceptions.ts";
 import type { Walk, WalkPlaces } from "./walk.ts";
+
+const ENTRY_SIZE = 1 << l.DTLB_ENTRY_SHIFT;
 
 /** Where things are. */
 export interface FillPlaces extends WalkPlaces {
@@ -75,7 +77,6 @@ class FillCode extends BlockCode {
     const first = f.let(i32.add(bank, entryIn(f, va)));
     const second = f.let(i32.add(first, i32.const(l.DTLB_SECOND)));
     const holds = (entry: I32) => i32.or(i64.eq(i64.load(entry, l.DTLB_READ), page), i64.eq(i64.load(entry, l.DTLB_WRITE), page));
-    const isValid = (entry: I32, tag: number) => i32.eqz(i32.and(i32.load(entry, tag), i32.const(0xfff)));
     const isUsed = (entry: I32) => i32.or(isValid(entry, l.DTLB_READ), isValid(entry, l.DTLB_WRITE));
     const isFirst = f.let(holds(first)), isSecond = f.let(holds(second));
     const lost = f.local("i32");
@@ -89,12 +90,8 @@ class FillCode extends BlockCode {
     }, () => f.set(lost, i32.and(isFirstUsed, isUsed(second))));
     f.store("i32", i32.const(0), lost.value, this.places.area + w.WALK_LOST);
     f.if(i32.eqz(isFirstUsed), () => writeLog(f, bank, i32.sub(first, bank)));
-    f.if(isSecond, () => {
-      for (const offset of [0, 16]) f.store("v128", second, v128.const(-1n, -1n), offset);
-    });
-    f.if(i32.and(isFirstUsed, i32.eqz(isFirst)), () => {
-      for (const offset of [0, 16]) f.store("v128", second, v128.load(first, offset), offset);
-    });
+    f.if(isSecond, () => emptyEntry(f, second, ENTRY_SIZE));
+    f.if(i32.and(isFirstUsed, i32.eqz(isFirst)), () => copyEntry(f, second, first, ENTRY_SIZE));
   }
 
   /** (bank, VA, answer of a walk): blocks, and what is global in the lower half, are known to the bank, without asking TypeScript each time. */

@@ -15,7 +15,7 @@ import { entryIn } from "../tier0_memory.ts";
 import * as w from "../walk_area.ts";
 import { compiled } from "./compiled.ts";
 import { addFill, codeOf, type FillPlaces, isGlobal } from "./fill.ts";
-import { writeLog } from "./bank_log.ts";
+import { isValid, writeLog } from "./bank_entries.ts";
 import { BlockCode } from "./exceptions.ts";
 import type { limitsOf } from "./limits.ts";
 import { addWalk, AS_EL0, AS_EL1, AS_EL1_PAN, type Walk } from "./walk.ts";
@@ -213,8 +213,7 @@ class SlowPathCode extends BlockCode {
       const slot = f.let(i32.load16_s(codeOf(i32.load(i32.const(0), area + w.WALK_HOST)), area + w.WALK_CODE));
       f.brIf(elsewhere, i32.lt_s(slot, i32.const(0)));
       f.set(records, i32.add(i32.mul(slot, i32.const(l.RECORD_PAGE_STRIDE)), i32.const(first)));
-      const isUsed = i32.eqz(i32.and(i32.load(entry, l.ITLB_TAG), i32.const(0xfff)));
-      f.if(i32.eqz(isUsed), () => writeLog(f, bank, i32.sub(entry, bank)));
+      f.if(i32.eqz(isValid(entry, l.ITLB_TAG)), () => writeLog(f, bank, i32.sub(entry, bank)));
       f.store("i64", entry, page, l.ITLB_TAG);
       f.store("i32", entry, records.value, l.ITLB_RECORDS);
       f.store("i32", entry, isGlobal(found), l.ITLB_FLAGS);

@@ -1,5 +1,5 @@
 /** What is done to many entries of the TLB at once, as WebAssembly. Addresses are offsets in the shared memory. */
-import { type FunctionBuilder, type I32, i32, i64, type Local, ModuleBuilder, v128 } from "../../wasm/mod.ts";
+import { type FunctionBuilder, type I32, i32, i64, type Local, ModuleBuilder } from "../../wasm/mod.ts";
 import {
   BANK_CLEARED,
   BANK_LOG,
@@ -13,8 +13,9 @@ import {
   ITLB_FLAGS,
   ITLB_RECORDS,
   ITLB_TAG,
+  LOG_EMPTY,
 } from "../layout.ts";
-import { each, eachEntry, LOG_EMPTY, writeLog, writeOnes } from "./bank_log.ts";
+import { copyEntry, each, eachEntry, emptyEntry, writeLog } from "./bank_entries.ts";
 import { compiled } from "./compiled.ts";
 import type { limitsOf } from "./limits.ts";
 
@@ -40,7 +41,7 @@ function write(limits: ReturnType<typeof limitsOf>): ModuleBuilder {
   const clear = module.function(["i32"], undefined, (f) => {
     const { value: bank } = parameters(f)[0];
     f.if(i32.load(bank, BANK_LOG), () => {
-      const empty = (size: number) => (offset: I32) => writeOnes(f, f.let(i32.add(bank, offset)), size);
+      const empty = (size: number) => (offset: I32) => emptyEntry(f, f.let(i32.add(bank, offset)), size);
       eachEntry(f, bank, { data: empty(1 << DTLB_ENTRY_SHIFT), fetch: empty(1 << ITLB_ENTRY_SHIFT) });
       f.fill(i32.add(bank, i32.const(BANK_NOTED)), i32.const(0xff), i32.const(BANK_CLEARED - BANK_NOTED));
     }, () => f.fill(bank, i32.const(0xff), i32.const(BANK_CLEARED)));
@@ -53,7 +54,7 @@ function write(limits: ReturnType<typeof limitsOf>): ModuleBuilder {
       const source = f.let(i32.add(from, offset));
       f.if(i32.eq(i32.load(source, flags), i32.const(1)), () => {
         const entry = f.let(i32.add(bank, offset));
-        for (let i = 0; i < size; i += 16) f.store("v128", entry, v128.load(source, i), i);
+        copyEntry(f, entry, source, size);
         writeLog(f, bank, place(offset));
       });
     };

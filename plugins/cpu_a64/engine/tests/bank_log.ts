@@ -10,7 +10,9 @@ import {
   ITLB_ENTRY_SHIFT,
   ITLB_SIZE,
   ITLB_TAG,
+  LOG_EMPTY,
   LOG_SHIFT,
+  LOG_UNKNOWN,
 } from "../layout.ts";
 
 /** Offsets of valid entries in a bank. */
@@ -29,14 +31,14 @@ export function validEntries({ words }: Block, bank: number): number[] {
 /** How many places a bank knows that had entries since it was emptied; `undefined`: it doesn't know. */
 export function loggedPlaces({ words }: Block, bank: number): number | undefined {
   const count = words[(bank + BANK_LOG) >>> 2];
-  return count === 0 ? undefined : count - 1;
+  return count === LOG_UNKNOWN ? undefined : count - LOG_EMPTY;
 }
 
 /** As if it had been emptied, and had got what it has since. */
 export function logValid(block: Block, bank: number): void {
   const { words, halves } = block;
   const places = new Set(validEntries(block, bank).map(placeOf));
-  words[(bank + BANK_LOG) >>> 2] = places.size + 1;
+  words[(bank + BANK_LOG) >>> 2] = places.size + LOG_EMPTY;
   halves.set([...places].map((offset) => offset >>> LOG_SHIFT), (bank + BANK_LOG + 4) >>> 1);
 }
 

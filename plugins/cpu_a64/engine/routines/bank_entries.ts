@@ -1,11 +1,18 @@
-/** Which places of a TLB bank have had an entry since it was emptied, as WebAssembly: see `BANK_LOG`. */
+/** Entries of a TLB bank, as WebAssembly, and which places have had one since the bank was emptied: see `BANK_LOG`. */
 import { type FunctionBuilder, type I32, i32, type Local, v128 } from "../../wasm/mod.ts";
-import { BANK_LOG, DTLB_ENTRY_SHIFT, DTLB_SECOND, DTLB_SIZE, ITLB_ENTRY_SHIFT, ITLB_SIZE, LOG_PLACES, LOG_SHIFT } from "../layout.ts";
+import {
+  BANK_LOG,
+  DTLB_ENTRY_SHIFT,
+  DTLB_SECOND,
+  DTLB_SIZE,
+  ITLB_ENTRY_SHIFT,
+  ITLB_SIZE,
+  LOG_PLACES,
+  LOG_SHIFT,
+  LOG_UNKNOWN,
+} from "../layout.ts";
 
 const FIRST = BANK_LOG + 4;
-
-/** What isn't known of a bank, and of one that has none. */
-export const LOG_UNKNOWN = 0, LOG_EMPTY = 1;
 
 /** A place has its first entry since the bank was emptied. @param offset in the bank */
 export function writeLog(f: FunctionBuilder, bank: I32, offset: I32): void {
@@ -47,9 +54,19 @@ export function eachEntry(f: FunctionBuilder, bank: I32, { data, fetch }: PlaceC
   });
 }
 
-/** Sets so many bytes of an entry. */
-export function writeOnes(f: FunctionBuilder, entry: I32, size: number): void {
+/** Whether a tag of an entry is that of a page. */
+export function isValid(entry: I32, tag: number): I32 {
+  return i32.eqz(i32.and(i32.load(entry, tag), i32.const(0xfff)));
+}
+
+/** Empties an entry of so many bytes. */
+export function emptyEntry(f: FunctionBuilder, entry: I32, size: number): void {
   for (let i = 0; i < size; i += 16) f.store("v128", entry, v128.const(-1n, -1n), i);
+}
+
+/** Puts an entry of so many bytes where another one is. */
+export function copyEntry(f: FunctionBuilder, to: I32, from: I32, size: number): void {
+  for (let i = 0; i < size; i += 16) f.store("v128", to, v128.load(from, i), i);
 }
 
 /** `body` for each step from `first` to `end` (exclusive), if there is any. */
