@@ -1,6 +1,6 @@
 /** Who walks a table: the vCPUs whose base registers lead to it. */
 import type { CheckedMachine } from "./machine.ts";
-import { EL2, type RegimeNumber, STAGE2 } from "./remembered.ts";
+import { EL10, EL2, type RegimeNumber, STAGE2 } from "./remembered.ts";
 import { isTable, tableOf } from "./rules.ts";
 import type { TableFrames, Use } from "./tables.ts";
 
@@ -24,12 +24,17 @@ export function rootOf(frames: TableFrames, use: Use): Use | undefined {
   return child;
 }
 
-/** vCPUs whose base registers lead to a use now, with translation on. */
+/** TCR_EL1.EPD0 and EPD1: a TLB miss of that half faults without a walk. */
+const EPD0 = 1 << 7, EPD1 = 1 << 23;
+
+/** vCPUs whose base registers lead to a use now, with translation on, and walks. */
 export function holdersOf(machine: CheckedMachine, frames: TableFrames, use: Use): number[] {
   const root = rootOf(frames, use);
   if (!root) return [];
   const { regime, vmid, isUpper } = use;
   return machine.vcpus().filter((vcpu) =>
-    machine.isOn(vcpu, regime) && (regime === EL2 || machine.vmid(vcpu) === vmid) && baseOf(machine, regime, vcpu, isUpper) === root.table
+    machine.isOn(vcpu, regime) && (regime === EL2 || machine.vmid(vcpu) === vmid) &&
+    (regime !== EL10 || (machine.register(vcpu, "TCR_EL1", 0) & (isUpper ? EPD1 : EPD0)) === 0) &&
+    baseOf(machine, regime, vcpu, isUpper) === root.table
   );
 }

@@ -1,9 +1,9 @@
 /** Loads and stores of a region: what is asked once of a page stays at hand. */
 import { call, type I32, i32, type I64, i64, type Local, type Type, type Value } from "../../wasm/mod.ts";
+import { copyEmptyWindow } from "./empty_window.ts";
 import { type Held, LAST_WINDOW, type Loop, type Window } from "./held.ts";
 import { type JointChecks, type Origins, UNMOVED } from "./joint_checks.ts";
-import { NO_PAGE, READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WINDOW_SIZE, WRITE_ACCESS } from "./region_place.ts";
-import { nothingAt } from "./side_table.ts";
+import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WINDOW_SIZE, WRITE_ACCESS } from "./region_place.ts";
 import { RegionVectors } from "./vector_registers.ts";
 
 /** What literals have as number of the base register. */
@@ -69,12 +69,13 @@ export abstract class RegionMemory extends RegionVectors {
   /** Before a loop, with the pages that are known there; at a place for what is known later. */
   protected setWindows({ windows, before }: Loop): void {
     const { f, windows: first } = this.place;
-    const nowhere = i32.const(nothingAt(first) - Number(BigInt.asUintN(32, NO_PAGE)));
     for (const window of windows) {
       const known = this.#windows.get((window - first) / WINDOW_SIZE);
-      const isHeld = known !== undefined && (before.windows & known.bit) !== 0;
-      f.store("i64", i32.const(0), isHeld ? known.tag.value : i64.const(NO_PAGE), window);
-      f.store("i32", i32.const(0), isHeld ? known.addend.value : nowhere, window + WINDOW_ADDEND);
+      if (known === undefined || !(before.windows & known.bit)) copyEmptyWindow(f, window, first);
+      else {
+        f.store("i64", i32.const(0), known.tag.value, window);
+        f.store("i32", i32.const(0), known.addend.value, window + WINDOW_ADDEND);
+      }
     }
   }
 

@@ -22,16 +22,10 @@ export interface RegionPlace extends Place {
 export const READ_ACCESS = 0, WRITE_ACCESS = 1, UPDATE_ACCESS = 2;
 
 /**
- * Windows that loops have in memory, and their size in bytes: VA of a page, {@linkcode NO_PAGE} where there is none, and host address minus VA. As locals
- * they would be carried around every loop, though hardly any iteration changes them.
+ * Windows that loops have in memory, and their size in bytes: VA of a page, and host address minus VA. As locals they would
+ * be carried around every loop, though hardly any iteration changes them. `empty_window.ts` has one more.
  */
 export const WINDOWS = 132, WINDOW_SIZE = 16, WINDOW_ADDEND = 8;
-
-/**
- * A VA that no page has, so that an access there faults: bit 55 chooses the table, and the bits below it would have to be the same. Whatever VA it
- * is, a guest may try it, and a window can't tell. So it is none that somebody tries by chance, and its window leads to a page where nothing is.
- */
-export const NO_PAGE = 0x00b7_e151_6287_f000n;
 
 /** How an instruction goes on, when not at the next one. */
 export type Ending = { readonly kind: "branch" } | { readonly kind: "conditional"; readonly condition: I32 } | {

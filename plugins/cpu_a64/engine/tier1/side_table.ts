@@ -29,12 +29,17 @@ export function besideOf(record: I32, { records, sideTable }: SidePlaces): I32 {
 
 /** Bytes of the table beside the records, and behind it of the regions' pages, the windows of loops and the page where nothing is. */
 export function sideTableSize(pages: number): number {
-  return windowsAt(pages) + WINDOWS * WINDOW_SIZE + PAGE_SIZE;
+  return nothingAt(windowsAt(pages)) + PAGE_SIZE;
 }
 
-/** Where the page is that empty windows lead to. */
-export function nothingAt(windows: number): number {
+/** Where the window is that loops begin with where they know no page. */
+export function emptyWindowAt(windows: number): number {
   return windows + WINDOWS * WINDOW_SIZE;
+}
+
+/** Where the page is that it leads to. */
+export function nothingAt(windows: number): number {
+  return emptyWindowAt(windows) + WINDOW_SIZE;
 }
 
 /** Where the windows begin. */

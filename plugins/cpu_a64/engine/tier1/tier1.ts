@@ -8,6 +8,7 @@ import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { type Profile, timed } from "../profile.ts";
 import { Detours } from "./detours.ts";
 import { discover } from "./discover.ts";
+import { writeEmptyWindow } from "./empty_window.ts";
 import { Hotness } from "./hotness.ts";
 import { Keeper, type TranslationStore } from "./cache/keeper.ts";
 import type { Kept } from "./cache/format.ts";
@@ -81,6 +82,7 @@ export class Tier1 {
     this.#pages = new PageMap(code.slots);
     const pageTable = parts.sideTable + pageTableAt(code.slots);
     const windows = parts.sideTable + windowsAt(code.slots);
+    writeEmptyWindow(block.words, windows);
     this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable, windows };
     this.#regions = new Regions(block, code, this.#addresses);
     this.#detours = new Detours(block, this.#addresses);
