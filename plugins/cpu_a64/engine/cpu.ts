@@ -161,7 +161,7 @@ export class Cpu {
       store: neighbours ? undefined : options.translations,
       uncompiled: options.uncompiled,
       watchesBarriers: report !== undefined || neighbours !== undefined,
-      sharesMemory: neighbours && { lock: neighbours.lock },
+      sharesMemory: neighbours,
       system: (op, word) => system.execute(op, word),
       spaces: this.mmu.mpu ? undefined : context.spaces.address,
       routines: { exceptions: exceptions.routines, updateContext: () => context.update() },
@@ -356,7 +356,7 @@ export class Cpu {
   /** Between two slices of a run there is nothing to look at. */
   get #isUndisturbed(): boolean {
     const { stops, debug, options, lines, exceptions } = this;
-    if (stops.hasCode || stops.hasData || debug.hasBreakpoints || this.profile || options.neighbours) return false;
+    if (stops.hasCode || stops.hasData || debug.hasBreakpoints || this.profile || options.neighbours?.isCalm === false) return false;
     if (this.#kicked || this.#redirected || this.accesses.hasArrived || lines.isTaken) return false;
     return !exceptions.loop.isLooping && exceptions.stepState() === "inactive";
   }

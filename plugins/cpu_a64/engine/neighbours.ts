@@ -4,6 +4,10 @@
 export interface Neighbours {
   /** Address of the word that is taken around accesses of 128 bits. */
   readonly lock: number;
+  /** Address of a word that is other than zero where there is something to {@linkcode look} at before a run goes on. */
+  readonly attention: number;
+  /** It is zero. */
+  readonly isCalm: boolean;
   /**
    * Between two pieces of a run: does what the others asked for. Returns how many of `left` instructions to execute before the next look;
    * 0: the run ends.

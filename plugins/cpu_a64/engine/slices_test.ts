@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import type { Neighbours } from "./neighbours.ts";
 import { BASE, patientVcpu, programMachine } from "./tests/program_machine.ts";
 
 /** Two nested loops: after a while all of it is compiled. The inner one has floating point: those without any calls are left for samples. */
@@ -38,4 +39,39 @@ Deno.test("code that is compiled isn't left for samples, and a run ends at its i
   assert(on.entered <= 7, `entered ${on.entered} times`);
   const all = 2_000_001 + lengths.reduce((sum, length) => sum + length);
   assert(Math.abs(on.samples - all / 20_000) < 30, `${on.samples} samples of ${all} instructions`);
+});
+
+Deno.test("where other CPUs run at the same time, compiled code goes on over a sample only while there is nothing to look at", () => {
+  for (const isCalm of [true, false]) {
+    // Nobody looks, so what there is to look at stays there.
+    let asked = 0;
+    const attention = 0x40;
+    const neighbours: Neighbours = {
+      lock: 0x80,
+      attention,
+      get isCalm() {
+        asked++;
+        return true;
+      },
+      look: (left) => left,
+      invalidated() {},
+      codeInvalidated() {},
+      barrier() {},
+      takeEvent: () => false,
+      holdsCode() {},
+    };
+    const { engine } = programMachine({ [BASE]: program }, "on", { neighbours });
+    const vcpu = patientVcpu(engine);
+    vcpu.write("CPACR_EL1", 3n << 20n);
+    const execute = (budget: number) => {
+      asked = 0;
+      engine.run(vcpu, { budget, startNs: 0, nsPerInstruction: 1 });
+      return asked;
+    };
+    execute(2_000_000);
+    engine.cpu.block.words[attention >>> 2] = +!isCalm;
+    const times = execute(2_000_000);
+    if (isCalm) assert(times < 10, `asked ${times} times`);
+    else assert(times > 90, `asked ${times} times`);
+  }
 });

@@ -9,6 +9,7 @@ import type { CodeCache } from "./code_cache.ts";
 import { frequent } from "./frequent.ts";
 import { generatedCode } from "./generated_code.ts";
 import { Interpreter } from "./interpreter.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { Profile } from "./profile.ts";
 import { slowPaths } from "./routines/slow_paths.ts";
 import { type SystemCallees, systemRoutine } from "./routines/system.ts";
@@ -39,7 +40,7 @@ export interface TierParts {
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
   /** Other threads see this memory. */
-  readonly sharesMemory: { readonly lock: number } | undefined;
+  readonly sharesMemory: Pick<Neighbours, "lock" | "attention"> | undefined;
   system(op: number, word: number): number;
   /** The table of address spaces, where generated code may use it. */
   readonly spaces: number | undefined;
@@ -51,9 +52,10 @@ export interface TierParts {
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
   const { mode, sideTable, file, block, code, decoder, accesses, system, decode } = parts;
-  const { watchesBarriers, sharesMemory, profile, spaces, store, uncompiled, walks } = parts;
+  const { watchesBarriers, profile, spaces, store, uncompiled, walks } = parts;
   const { memory, address: base } = block;
   const { model } = file;
+  const sharesMemory = parts.sharesMemory && { lock: parts.sharesMemory.lock };
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
   const softFloat = (op: number) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
   const environment: DecodeEnvironment = {
@@ -93,6 +95,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const interpreter = new Interpreter(memory, limits, base, functions, decoder, environment, frequent, regions, generatedCode(kind));
   if (mode === "off") return { interpreter, tier1: undefined };
   const { fill, softFloat: exact } = functions;
-  const compiler = { limits, sideTable, block, code, interpreter, fill, softFloat: exact, store, kind, uncompiled, profile };
+  const { attention } = parts.sharesMemory ?? {};
+  const compiler = { limits, sideTable, attention, block, code, interpreter, fill, softFloat: exact, store, kind, uncompiled, profile };
   return { interpreter, tier1: new Tier1(mode, compiler) };
 }

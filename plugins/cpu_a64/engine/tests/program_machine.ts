@@ -12,7 +12,7 @@ export const BASE = 0x4000_0000;
 export function programMachine(
   programs: Readonly<Record<number, readonly number[]>>,
   tier1?: Tier1Mode,
-  options: Pick<CpuOptions, "translations" | "uncompiled" | "profiles"> = {},
+  options: Pick<CpuOptions, "translations" | "uncompiled" | "profiles" | "neighbours"> = {},
 ): { engine: A64Engine; ram: Ram } {
   const ram = new Ram([{ at: BASE, size: 0x10_0000 }]);
   const engine = new A64Engine({

@@ -36,6 +36,8 @@ export interface RegionAddresses extends SidePlaces {
   readonly pageTable: number;
   /** Windows of loops. */
   readonly windows: number;
+  /** A word that another thread makes other than zero when the run is not to go on without a look, if other threads there are. */
+  readonly attention?: number;
 }
 
 /** A function as bytes. A region's means the same in each module, since all declare the same before it. */
@@ -170,12 +172,13 @@ export class RegionModule {
 
   /** A sample is due. It is in a region, so it counts only if the interpreter executed much of what came before: then the slice ends. */
   #writeExtend(f: FunctionBuilder): void {
-    const { base } = this.addresses;
+    const { base, attention } = this.addresses;
     const store = (offset: number, value: I32) => f.store("i32", i32.const(0), value, base + offset);
     const budget = f.params[0].value as I32;
     const period = f.let(this.#word(at.PERIOD)), beyond = f.let(this.#word(at.BEYOND));
     const counts = i32.gt_u(i32.shl(this.#word(at.INTERPRETED), i32.const(INTERPRETED_SHARE_BITS)), period);
-    f.if(i32.or(counts, i32.eqz(beyond)), () => f.return(budget));
+    const stays = attention === undefined ? counts : i32.or(counts, i32.load(i32.const(0), attention));
+    f.if(i32.or(stays, i32.eqz(beyond)), () => f.return(budget));
     const more = f.let(select(i32.lt_u(period, beyond), period, beyond));
     store(at.BEYOND, i32.sub(beyond, more));
     store(at.INTERPRETED, i32.const(0));

@@ -38,6 +38,8 @@ export interface Tier1Parts {
   readonly limits: { readonly minimum: number; readonly maximum: number };
   /** Address of the table beside the records. */
   readonly sideTable: number;
+  /** See {@linkcode RegionAddresses}. */
+  readonly attention?: number;
   readonly block: Block;
   readonly code: CodeCache;
   readonly interpreter: Interpreter;
@@ -78,12 +80,11 @@ export class Tier1 {
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
-    const { code, block } = parts;
+    const { code, block, sideTable, attention } = parts;
     this.#pages = new PageMap(code.slots);
-    const pageTable = parts.sideTable + pageTableAt(code.slots);
-    const windows = parts.sideTable + windowsAt(code.slots);
+    const pageTable = sideTable + pageTableAt(code.slots), windows = sideTable + windowsAt(code.slots);
     writeEmptyWindow(block.words, windows);
-    this.#addresses = { base: block.address, records: code.address, sideTable: parts.sideTable, pageTable, windows };
+    this.#addresses = { base: block.address, records: code.address, sideTable, pageTable, windows, attention };
     this.#regions = new Regions(block, code, this.#addresses);
     this.#detours = new Detours(block, this.#addresses);
     if (mode === "on") {

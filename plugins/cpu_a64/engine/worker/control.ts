@@ -100,6 +100,19 @@ const TEXT_BYTES = 8192;
 /** How long a thread sleeps at most before it looks again, in milliseconds. */
 const NAP_MS = 1;
 
+/** Words from one CPU's word of attention to the next: none shares a line of the host's cache with another's. */
+const ATTENTION_STRIDE = 16;
+
+/** Bytes of the words of attention, in the memory that generated code sees. */
+export function attentionSize(cpus: number): number {
+  return cpus * ATTENTION_STRIDE * 4;
+}
+
+/** Address of a CPU's, when the first has this one. */
+export function attentionAt(first: number, cpu: number): number {
+  return first + cpu * ATTENTION_STRIDE * 4;
+}
+
 /** The log has more than can be read. */
 export const OVERRUN = Symbol("overrun");
 
@@ -112,8 +125,15 @@ export class Control {
   readonly #log: number;
   readonly #events: number;
 
-  /** @param cpus how many; the buffer is made when there is none */
-  constructor(readonly cpus: number, readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(Control.#bytes(cpus))) {
+  /**
+   * @param cpus how many; the buffer is made when there is none
+   * @param attention a word for each CPU, other than zero when there is something to look at before its run goes on
+   */
+  constructor(
+    readonly cpus: number,
+    readonly attention: Int32Array,
+    readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(Control.#bytes(cpus)),
+  ) {
     this.words = new Int32Array(buffer);
     this.floats = new Float64Array(buffer);
     this.longs = new BigUint64Array(buffer);
@@ -137,6 +157,40 @@ export class Control {
 
   set(cpu: number, word: number, value: number): void {
     Atomics.store(this.words, this.own(cpu, word), value);
+  }
+
+  /** A CPU is wanted back. */
+  kick(cpu: number): void {
+    this.set(cpu, Own.KICK, 1);
+    this.#alarm(cpu);
+  }
+
+  /** Instructions of the round after which a CPU comes back. */
+  get limit(): number {
+    return Atomics.load(this.words, Shared.LIMIT);
+  }
+
+  set limit(position: number) {
+    if (Atomics.exchange(this.words, Shared.LIMIT, position) > position) this.#alarmAll();
+  }
+
+  /** There is nothing new for a CPU since it was asked to {@linkcode attend}. */
+  isCalm(cpu: number): boolean {
+    return Atomics.load(this.attention, cpu * ATTENTION_STRIDE) === 0;
+  }
+
+  /** Before a CPU looks at all that there may be for it. */
+  attend(cpu: number): void {
+    Atomics.store(this.attention, cpu * ATTENTION_STRIDE, 0);
+  }
+
+  /** After what there is to look at was written. */
+  #alarm(cpu: number): void {
+    Atomics.store(this.attention, cpu * ATTENTION_STRIDE, 1);
+  }
+
+  #alarmAll(): void {
+    for (let cpu = 0; cpu < this.cpus; cpu++) this.#alarm(cpu);
   }
 
   /** What the vCPU's watcher of fault loops saw. */
@@ -207,6 +261,7 @@ export class Control {
     words[at + 5] = e;
     Atomics.store(words, Shared.LOG_HEAD, (head + 1) | 0);
     Atomics.store(words, Shared.LOG_LOCK, 0);
+    this.#alarmAll();
     return (head + 1) | 0;
   }
 

@@ -4,7 +4,7 @@ import { areaSizes } from "../areas.ts";
 import type { CpuOptions } from "../cpu_options.ts";
 import type { Cpu } from "../cpu.ts";
 import type { A64Vcpu } from "../vcpu.ts";
-import { Call, Control, exitKinds, LogKind, LOOP_WORDS, Own, Shared, State } from "./control.ts";
+import { attentionSize, Call, Control, exitKinds, LogKind, LOOP_WORDS, Own, Shared, State } from "./control.ts";
 import { codePagesFor, type WorkerReply, type WorkerStart } from "./start.ts";
 
 const WASM_PAGE = 65536;
@@ -28,15 +28,17 @@ export class Parallel implements ParallelCpus {
   readonly #lanes: Lane[] = [];
   #doorbell = 0;
 
-  private constructor(readonly cpu: Cpu, readonly cpus: number, readonly bus: PhysicalBus) {
-    this.control = new Control(cpus);
+  /** @param attention address of the CPUs' words of attention */
+  private constructor(readonly cpu: Cpu, readonly cpus: number, readonly bus: PhysicalBus, attention: number) {
+    this.control = new Control(cpus, new Int32Array(cpu.block.bytes.buffer, attention, attentionSize(cpus) / 4));
     const frames = cpu.block.bytes.length >>> 12;
     this.#frames = new Int32Array(new SharedArrayBuffer(frames * 4));
   }
 
   /** Starts the threads. Throws when one doesn't come up. */
   static async start(cpu: Cpu, options: Omit<CpuOptions, "sendEvent">, cpus: number): Promise<Parallel> {
-    const parallel = new Parallel(cpu, cpus, options.bus);
+    const attention = options.memory.reserve(attentionSize(cpus));
+    const parallel = new Parallel(cpu, cpus, options.bus, attention);
     const { memory, model, counterFrequencyHz, smc, tier1 = "off" } = options;
     const pages = codePagesFor(cpus);
     const frames = memory.touched.length;
@@ -56,6 +58,7 @@ export class Parallel implements ParallelCpus {
         touched: memory.touched,
         area,
         lock,
+        attention,
         control: parallel.control.buffer,
         frames: parallel.#frames.buffer,
         model,
@@ -77,7 +80,7 @@ export class Parallel implements ParallelCpus {
   /** Ends the threads. */
   stop(): void {
     this.#lanes.forEach(({ worker }, index) => {
-      this.control.set(index, Own.KICK, 1);
+      this.control.kick(index);
       this.control.wake(index, Own.STATE, State.quit);
       this.control.wake(index, Own.CALL, Call.again);
       worker.terminate();
@@ -97,11 +100,11 @@ export class Parallel implements ParallelCpus {
   }
 
   get limit(): number {
-    return Atomics.load(this.control.words, Shared.LIMIT);
+    return this.control.limit;
   }
 
   set limit(position: number) {
-    Atomics.store(this.control.words, Shared.LIMIT, position);
+    this.control.limit = position;
   }
 
   isBusy(cpu: number): boolean {
@@ -127,7 +130,7 @@ export class Parallel implements ParallelCpus {
   }
 
   kick(index: number): void {
-    this.control.set(index, Own.KICK, 1);
+    this.control.kick(index);
   }
 
   wait(): Returned | undefined {

@@ -1,7 +1,7 @@
 /** What a CPU's thread does all day: it waits for a vCPU, runs it, and tells how the run ended. */
 import type { Exit } from "../../../../core/mod.ts";
 import type { Cpu } from "../cpu.ts";
-import { type Control, exitKinds, Own, Shared, State } from "./control.ts";
+import { type Control, exitKinds, Own, State } from "./control.ts";
 import type { SharedNeighbours } from "./shared_neighbours.ts";
 
 /** Looks at the state before it sleeps: the next run often comes soon. */
@@ -70,7 +70,7 @@ export class Server {
     try {
       cpu.occupancy.adopt(control.get(index, Own.VCPU), control.floats[control.own(index, Own.BEFORE) / 2]);
       cpu.exceptions.loop.load(control.loop(index));
-      const budget = Math.max(1, Atomics.load(control.words, Shared.LIMIT) - started);
+      const budget = Math.max(1, control.limit - started);
       this.#tell(cpu.run({ budget, startNs: 0, nsPerInstruction: 0 }));
     } catch (error) {
       control.setText(index, error instanceof Error ? error.stack ?? error.message : String(error));

@@ -10,9 +10,9 @@ import { SharedNeighbours } from "./shared_neighbours.ts";
 
 /** A CPU that does what it is told in place of running, and notes what it is to forget. */
 function server(run: (cpu: { lastRetired: number; counter: { writes: number } }) => Exit) {
-  const control = new Control(2);
+  const control = new Control(2, new Int32Array(32));
   const forgot: string[] = [];
-  const neighbours = new SharedNeighbours(control, 1, new Int32Array(16), 0x1_0000);
+  const neighbours = new SharedNeighbours(control, 1, new Int32Array(16), 0x1_0000, 0x1_0040);
   const cpu = {
     lastRetired: 0,
     counter: { writes: 0 },
@@ -90,8 +90,39 @@ Deno.test("a CPU ends its run where it is wanted back, and where the round has i
   assertEquals(neighbours.look(5000, 900), 0);
 });
 
+Deno.test("whoever has something for a CPU takes its calm away, until it looks", () => {
+  const { control, neighbours } = server(() => ({ kind: "budget" }));
+  neighbours.started = 100;
+  assert(neighbours.isCalm);
+  const causes: Readonly<Record<string, () => void>> = {
+    "an entry of the log": () => control.log(LogKind.vcpu, 2),
+    "it is wanted back": () => control.kick(1),
+    "the round ends sooner": () => control.limit = 900,
+  };
+  for (const [name, cause] of Object.entries(causes)) {
+    cause();
+    assert(!neighbours.isCalm, name);
+    neighbours.look(5000, 100);
+    assert(neighbours.isCalm, name);
+  }
+  control.kick(0);
+  control.limit = 1000;
+  assert(neighbours.isCalm, "what is for others, and a round that ends later");
+});
+
+Deno.test("looks are far from each other where compiled code asks in between, but not while somebody waits", () => {
+  const { control, neighbours } = server(() => ({ kind: "budget" }));
+  control.limit = 10_000_000;
+  const look = () => neighbours.look(1_000_000, 0);
+  assertEquals(look(), 20_000);
+  Object.assign(neighbours.cpu, { tier1: { hotness: {} } });
+  assertEquals([look(), look(), look(), look()], [40_000, 80_000, 100_000, 100_000]);
+  control.log(LogKind.vcpu, 2);
+  assertEquals([look(), look(), look()], [1000, 2000, 4000]);
+});
+
 Deno.test("the log says what was lost, also where its numbers wrap", () => {
-  const control = new Control(1);
+  const control = new Control(1, new Int32Array(16));
   const seen: LogEntry[] = [];
   control.words[Shared.LOG_HEAD] = 0x7fff_fffe;
   for (let n = 0; n < 4; n++) control.log(LogKind.code, n);
@@ -101,7 +132,7 @@ Deno.test("the log says what was lost, also where its numbers wrap", () => {
 });
 
 Deno.test("time is that of the CPU that is farthest", () => {
-  const control = new Control(2);
+  const control = new Control(2, new Int32Array(32));
   control.floats[Shared.ROUND_NS / 2] = 1e15;
   control.floats[Shared.NS_PER_INSTRUCTION / 2] = 2;
   control.set(0, Own.POSITION, 30);

@@ -2,10 +2,13 @@
 import { systemInstruction } from "../../sysregs/mod.ts";
 import type { Cpu } from "../cpu.ts";
 import type { Neighbours } from "../neighbours.ts";
-import { type Control, type LogEntry, LogKind, OVERRUN, Own, Shared } from "./control.ts";
+import { type Control, type LogEntry, LogKind, OVERRUN, Own } from "./control.ts";
 
-/** Instructions from one look to the next: in quiet times, and while another CPU is waiting for this one. */
-const LONG_LOOK = 20_000, SHORT_LOOK = 1000;
+/**
+ * Instructions from one look to the next: in quiet times, where tier 1 asks in between whether there is something to look at; without
+ * it; and while another CPU is waiting for this one. Other CPUs' time lags behind by so many at most.
+ */
+const QUIET_LOOK = 100_000, LONG_LOOK = 20_000, SHORT_LOOK = 1000;
 /** Every so many looks without an entry the distance doubles again. */
 const GROWTH = 2;
 
@@ -26,23 +29,36 @@ export class SharedNeighbours implements Neighbours {
   /**
    * @param index this CPU's number
    * @param frames for each frame who holds code of it, a bit for each CPU
+   * @param attention address of the word by which generated code knows that there is something to look at
    */
-  constructor(readonly control: Control, readonly index: number, readonly frames: Int32Array, readonly lock: number) {}
+  constructor(
+    readonly control: Control,
+    readonly index: number,
+    readonly frames: Int32Array,
+    readonly lock: number,
+    readonly attention: number,
+  ) {}
+
+  get isCalm(): boolean {
+    return this.control.isCalm(this.index);
+  }
 
   look(left: number, retired: number): number {
     const { control, index } = this;
     const position = this.started + retired;
     control.set(index, Own.POSITION, position);
+    control.attend(index);
     this.catchUp();
     if (control.get(index, Own.KICK) !== 0) return 0;
-    return Math.min(left, Atomics.load(control.words, Shared.LIMIT) - position, this.#look);
+    return Math.min(left, control.limit - position, this.#look);
   }
 
   /** Does what the log says since the last time. */
   catchUp(): void {
     const { control } = this;
     if (control.logHead === this.#seen) {
-      if (this.#look < LONG_LOOK) this.#look = Math.min(LONG_LOOK, this.#look * GROWTH);
+      const longest = this.cpu.tier1?.hotness ? QUIET_LOOK : LONG_LOOK;
+      if (this.#look < longest) this.#look = Math.min(longest, this.#look * GROWTH);
       return;
     }
     this.#look = SHORT_LOOK;

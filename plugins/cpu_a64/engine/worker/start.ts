@@ -16,6 +16,8 @@ export interface WorkerStart {
   readonly area: number;
   /** Address of the word for accesses of 128 bits. */
   readonly lock: number;
+  /** Address of the first CPU's word of attention. */
+  readonly attention: number;
   readonly control: SharedArrayBuffer;
   /** For each frame of the memory the CPUs that hold decoded code of it, as a bit set. */
   readonly frames: SharedArrayBuffer;
