@@ -103,12 +103,38 @@ class SlowPathCode extends BlockCode {
 
   load(elsewhere: Label, data: Callable): void {
     const { f } = this;
-    const va = this.#address(elsewhere);
+    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
+    const va = f.let(this.get64(at.ADDRESS));
     const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
+    f.if(this.#crosses(va), () => this.#loadAcross(elsewhere, bank, va));
+    this.#checkPage(elsewhere, va);
     this.#find(bank, va, l.DTLB_READ, (host) => f.return(host));
     this.#clearFault();
     const abort = () => this.#abort(elsewhere, va, false);
     this.#walked(elsewhere, data, va, i32.const(RIGHT_READ), whose, bank, (host) => f.return(host), abort);
+  }
+
+  /** From two pages that the TLB both has, by way of SCRATCH. Kernels have hot structures that lie so. */
+  #loadAcross(elsewhere: Label, bank: I32, va: I64): void {
+    const { f, base } = this;
+    const first = f.let(i32.sub(i32.const(4096), i32.and(i32.wrap(va), i32.const(0xfff))));
+    const [one, two] = [va, i64.add(va, i64.extend_u(first))].map((part) => {
+      const host = f.local("i32");
+      f.set(host, i32.const(0));
+      this.#find(bank, f.let(part), l.DTLB_READ, (found) => f.set(host, found));
+      f.brIf(elsewhere, i32.eqz(host.value));
+      return host.value;
+    });
+    const done = f.local("i32");
+    f.set(done, i32.const(0));
+    f.loop((again) => {
+      const isFirst = i32.lt_u(done.value, first);
+      const from = i32.add(select(isFirst, one, i32.sub(two, first)), done.value);
+      f.store("i32.8", done.value, i32.load8_u(from), base + at.SCRATCH);
+      f.set(done, i32.add(done.value, i32.const(1)));
+      f.brIf(again, i32.lt_u(done.value, this.#size));
+    });
+    f.return(i32.const(base + at.SCRATCH));
   }
 
   store(elsewhere: Label, data: Callable): void {
@@ -236,10 +262,13 @@ class SlowPathCode extends BlockCode {
   /** Crosses into another page, or is one that never comes from the TLB. */
   #checkPage(elsewhere: Label, va: I64): void {
     const { f } = this;
-    const low = f.let(i32.wrap(va));
-    f.brIf(elsewhere, i32.gt_u(i32.add(i32.and(low, i32.const(0xfff)), this.#size), i32.const(4096)));
-    const slot = i32.shl(i32.and(i32.shr_u(low, i32.const(12)), i32.const(SLOW_PAGES - 1)), i32.const(3));
+    f.brIf(elsewhere, this.#crosses(va));
+    const slot = i32.shl(i32.and(i32.shr_u(i32.wrap(va), i32.const(12)), i32.const(SLOW_PAGES - 1)), i32.const(3));
     f.brIf(elsewhere, i64.eq(i64.load(slot, this.places.area + w.WALK_SLOW), i64.and(va, i64.const(-4096n))));
+  }
+
+  #crosses(va: I64): I32 {
+    return i32.gt_u(i32.add(i32.and(i32.wrap(va), i32.const(0xfff)), this.#size), i32.const(4096));
   }
 
   /** Whose access it is, and in which bank to look. */

@@ -289,7 +289,11 @@ class WalkCode extends BlockCode {
     const isData = i32.ne(needs.value, i32.const(RIGHT_EXECUTE));
     f.if(isData, () => {
       const shiftBy = i64.shl(i64.and(entry.value, i64.const(0x1cn)), i64.const(1n));
-      f.if(i64.eqz(i64.and(i64.shr_u(this.get64(MAIR_EL1), shiftBy), i64.const(0xf0n))), no);
+      f.if(i64.eqz(i64.and(i64.shr_u(this.get64(MAIR_EL1), shiftBy), i64.const(0xf0n))), () => {
+        // Stage 2 may make it Normal all the same.
+        f.if(i32.and(this.get(HCR_EL2 + 4), i32.const(FWB)), () => this.#unusual(0));
+        no();
+      });
     });
     const rights = f.local("i32");
     f.set(rights, this.#rights(entry.value, hierarchy.value, whose.value));
