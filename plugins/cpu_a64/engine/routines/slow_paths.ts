@@ -103,8 +103,7 @@ class SlowPathCode extends BlockCode {
 
   load(elsewhere: Label, data: Callable): void {
     const { f } = this;
-    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
-    const va = f.let(this.get64(at.ADDRESS));
+    const va = this.#given(elsewhere);
     const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
     f.if(this.#crosses(va), () => this.#loadAcross(elsewhere, bank, va));
     this.#checkPage(elsewhere, va);
@@ -201,8 +200,7 @@ class SlowPathCode extends BlockCode {
   /** For compiled code, which leaves by itself when it gets 0. */
   fill(elsewhere: Label, data: Callable): void {
     const { f } = this;
-    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
-    const va = f.let(this.get64(at.ADDRESS));
+    const va = this.#given(elsewhere);
     f.block((nothing) => {
       this.#checkPage(nothing, va);
       const { bank, whose } = this.#rights(i32.and(this.#flags, i32.const(1)));
@@ -252,11 +250,16 @@ class SlowPathCode extends BlockCode {
 
   /** The address of an access that is within a page, and nothing special. */
   #address(elsewhere: Label): I64 {
-    const { f } = this;
-    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
-    const va = f.let(this.get64(at.ADDRESS));
+    const va = this.#given(elsewhere);
     this.#checkPage(elsewhere, va);
     return va;
+  }
+
+  /** The address of any access, where accesses are nothing special. */
+  #given(elsewhere: Label): I64 {
+    const { f } = this;
+    f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
+    return f.let(this.get64(at.ADDRESS));
   }
 
   /** Crosses into another page, or is one that never comes from the TLB. */

@@ -8,7 +8,7 @@ import { emptyWindowAt, nothingAt } from "./side_table.ts";
 
 /**
  * Bits 55 to 48 of its VA, of which some are set: an access there faults, since bit 55 chooses the table and those below it would have to be the
- * same. The others but those within a page are random. Arm ARM DDI 0487, "Address size configuration".
+ * same. The others but those within a page are random.
  */
 const NON_CANONICAL = 0x00b7_0000_0000_0000n, RANDOM = 0xff00_ffff_ffff_f000n;
 

@@ -108,6 +108,11 @@ export function attentionSize(cpus: number): number {
   return cpus * ATTENTION_STRIDE * 4;
 }
 
+/** All of them, when the first has this address. */
+export function attentionWords(memory: ArrayBufferLike, first: number, cpus: number): Int32Array {
+  return new Int32Array(memory, first, attentionSize(cpus) / 4);
+}
+
 /** Address of a CPU's, when the first has this one. */
 export function attentionAt(first: number, cpu: number): number {
   return first + cpu * ATTENTION_STRIDE * 4;

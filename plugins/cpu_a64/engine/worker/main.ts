@@ -1,7 +1,7 @@
 /** The thread of one physical CPU: it makes the CPU, and runs vCPUs on it when the hypervisor says so. */
 import type { PhysicalMemory } from "../../../../core/mod.ts";
 import { Cpu } from "../cpu.ts";
-import { attentionAt, attentionSize, Control } from "./control.ts";
+import { attentionAt, attentionWords, Control } from "./control.ts";
 import { deviceCalls } from "./device_calls.ts";
 import { Server } from "./server.ts";
 import { SharedNeighbours } from "./shared_neighbours.ts";
@@ -24,8 +24,7 @@ function memoryOf({ memory, banks, touched, area }: WorkerStart): PhysicalMemory
 
 function serve(start: WorkerStart): void {
   const { cpu: index, cpus, model, counterFrequencyHz, smc, tier1 } = start;
-  const words = new Int32Array(start.memory.buffer, start.attention, attentionSize(cpus) / 4);
-  const control = new Control(cpus, words, start.control);
+  const control = new Control(cpus, attentionWords(start.memory.buffer, start.attention, cpus), start.control);
   const frames = new Int32Array(start.frames);
   const neighbours = new SharedNeighbours(control, index, frames, start.lock, attentionAt(start.attention, index));
   const server = new Server(control, index, neighbours);

@@ -4,7 +4,7 @@ import { areaSizes } from "../areas.ts";
 import type { CpuOptions } from "../cpu_options.ts";
 import type { Cpu } from "../cpu.ts";
 import type { A64Vcpu } from "../vcpu.ts";
-import { attentionSize, Call, Control, exitKinds, LogKind, LOOP_WORDS, Own, Shared, State } from "./control.ts";
+import { attentionSize, attentionWords, Call, Control, exitKinds, LogKind, LOOP_WORDS, Own, Shared, State } from "./control.ts";
 import { codePagesFor, type WorkerReply, type WorkerStart } from "./start.ts";
 
 const WASM_PAGE = 65536;
@@ -30,7 +30,7 @@ export class Parallel implements ParallelCpus {
 
   /** @param attention address of the CPUs' words of attention */
   private constructor(readonly cpu: Cpu, readonly cpus: number, readonly bus: PhysicalBus, attention: number) {
-    this.control = new Control(cpus, new Int32Array(cpu.block.bytes.buffer, attention, attentionSize(cpus) / 4));
+    this.control = new Control(cpus, attentionWords(cpu.block.bytes.buffer, attention, cpus));
     const frames = cpu.block.bytes.length >>> 12;
     this.#frames = new Int32Array(new SharedArrayBuffer(frames * 4));
   }
