@@ -81,6 +81,24 @@ export interface VcpuState {
   disassemble(va: Va): string | undefined;
 }
 
+/** Parts that {@linkcode ExactTime} divides a nanosecond into. Every number up to 16 divides it. */
+export const PARTS_PER_NS = 720_720;
+
+/** Virtual time of a run in whole numbers: see {@linkcode nsAfter}. */
+export interface ExactTime {
+  /** Nanoseconds at the first instruction. */
+  readonly ns: number;
+  /** And parts of one, less than {@linkcode PARTS_PER_NS}. */
+  readonly parts: number;
+  /** Parts that each instruction takes. */
+  readonly partsPerInstruction: number;
+}
+
+/** Virtual time after so many instructions of the run, in whole nanoseconds. */
+export function nsAfter({ ns, parts, partsPerInstruction }: ExactTime, instructions: number): number {
+  return ns + Math.floor((parts + instructions * partsPerInstruction) / PARTS_PER_NS);
+}
+
 /** Virtual time for the counter while a vCPU runs. */
 export interface RunWindow {
   /** Most instructions to retire before coming back. */
@@ -89,6 +107,8 @@ export interface RunWindow {
   readonly startNs: number;
   /** Virtual nanoseconds per instruction. */
   readonly nsPerInstruction: number;
+  /** The same exactly, for a counter that doesn't ask the clock at each read. */
+  readonly exact?: ExactTime;
   /** For a debugger: comes back with `breakpoint` after so many instructions, which is less than the budget and more than none. */
   readonly stopAfter?: number;
 }

@@ -361,7 +361,8 @@ export class Scheduler implements VcpuListener, Scheduling {
   #run(vcpu: GuestVcpu, budget: number, pace: Rate): Exit {
     const { clock, engine } = this.environment;
     const most = this.control?.most(vcpu) ?? Infinity;
-    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace), stopAfter: most < budget ? most : undefined };
+    const exact = clock.exactAt(pace), stopAfter = most < budget ? most : undefined;
+    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace), exact, stopAfter };
     this.#running = vcpu;
     clock.beginRun(pace, budget, this.#retiredNow);
     let exit: Exit;

@@ -1,27 +1,22 @@
 /** Virtual time: how it moves, and who is woken. */
+import { type ExactTime, nsAfter, PARTS_PER_NS } from "../arch/cpu_engine.ts";
 import type { Clock } from "./clock.ts";
 import { EventQueue, queuedEvent } from "./events.ts";
 import type { QueuedEvent } from "./events.ts";
 
-/**
- * Parts that a nanosecond is divided into. Every number up to 16 divides it, so
- * that the rate of each of up to 16 busy physical CPUs is exact.
- */
-const PARTS = 720_720;
-
-/** How far an instruction moves virtual time: whole parts of a nanosecond. */
+/** How far an instruction moves virtual time: whole parts of a nanosecond, so that the rate of each of up to 16 busy physical CPUs is exact. */
 export interface Rate {
   readonly parts: number;
 }
 
 /** Rate for `nsPerInstruction` when `sharers` physical CPUs take turns on one host thread. */
 export function rate(nsPerInstruction: number, sharers: number): Rate {
-  return { parts: Math.max(1, Math.round(nsPerInstruction * PARTS / sharers)) };
+  return { parts: Math.max(1, Math.round(nsPerInstruction * PARTS_PER_NS / sharers)) };
 }
 
 /** Nanoseconds per instruction of a rate. */
 export function rateNs(rate: Rate): number {
-  return rate.parts / PARTS;
+  return rate.parts / PARTS_PER_NS;
 }
 
 /** The clock in a snapshot. */
@@ -48,20 +43,24 @@ export class VirtualClock {
   #ns = 0;
   #parts = 0;
   /** Set during a run of the CPU engine. */
-  #run: { readonly rate: Rate; readonly retired: () => number; readonly endNs: number } | undefined;
+  #run: { readonly rate: Rate; readonly time: ExactTime; readonly retired: () => number; readonly endNs: number } | undefined;
 
   /** `lookAgain` is called when a timer is armed for a time before the end of the run in progress. */
   constructor(readonly lookAgain: () => void = () => {}) {}
 
   /** Now, in whole nanoseconds; to the instruction during a run. */
   get nowNs(): number {
-    if (this.#run === undefined) return this.#ns;
-    return this.#ns + Math.floor((this.#parts + this.#run.retired() * this.#run.rate.parts) / PARTS);
+    return this.#run === undefined ? this.#ns : nsAfter(this.#run.time, this.#run.retired());
   }
 
   /** Now, with the fraction, between runs. */
   get exactNs(): number {
-    return this.#ns + this.#parts / PARTS;
+    return this.#ns + this.#parts / PARTS_PER_NS;
+  }
+
+  /** How it goes in a run that begins now. */
+  exactAt(rate: Rate): ExactTime {
+    return { ns: this.#ns, parts: this.#parts, partsPerInstruction: rate.parts };
   }
 
   /** Its parts of a nanosecond, between runs: with {@linkcode nowNs} a moment that no other one equals. */
@@ -95,8 +94,8 @@ export class VirtualClock {
   /** Moves time by instructions. */
   advance(instructions: number, rate: Rate): void {
     const parts = this.#parts + instructions * rate.parts;
-    this.#ns += Math.floor(parts / PARTS);
-    this.#parts = parts % PARTS;
+    this.#ns += Math.floor(parts / PARTS_PER_NS);
+    this.#parts = parts % PARTS_PER_NS;
   }
 
   /** Moves time forward to `ns`, when it lies ahead. */
@@ -109,13 +108,14 @@ export class VirtualClock {
   /** Instructions until `ns` at a rate, at least 1 and at most `limit`. */
   instructionsUntil(ns: number, rate: Rate, limit: number): number {
     const distance = ns - this.#ns;
-    if (distance * PARTS >= limit * rate.parts + this.#parts) return limit;
-    return Math.max(1, Math.min(limit, Math.ceil((distance * PARTS - this.#parts) / rate.parts)));
+    if (distance * PARTS_PER_NS >= limit * rate.parts + this.#parts) return limit;
+    return Math.max(1, Math.min(limit, Math.ceil((distance * PARTS_PER_NS - this.#parts) / rate.parts)));
   }
 
   /** From here to {@linkcode endRun}, `nowNs` follows `retired()`. */
   beginRun(rate: Rate, budget: number, retired: () => number): void {
-    this.#run = { rate, retired, endNs: this.#ns + Math.floor((this.#parts + budget * rate.parts) / PARTS) };
+    const time = this.exactAt(rate);
+    this.#run = { rate, time, retired, endNs: nsAfter(time, budget) };
   }
 
   /** The run is over. Moves time by what it retired. */

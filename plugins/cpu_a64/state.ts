@@ -106,5 +106,14 @@ export const FLAGS_B = 0x2408;
  */
 export const BEYOND = 0x2410;
 export const PERIOD = 0x2414;
+/** What the run may retire less what is in neither BUDGET nor BEYOND, 32 bits: without those two, what it has retired. The engine's. */
+export const GIVEN = 0x2418;
+/**
+ * Virtual time at the run's first instruction, whole nanoseconds (64 bits) and parts of one, and the parts that each instruction takes
+ * (`ExactTime` of the core), 32 bits; 0 of these: the clock must be asked. The engine's.
+ */
+export const TIME_STEP = 0x241c;
+export const TIME_NS = 0x2420;
+export const TIME_PARTS = 0x2428;
 /** Size of a block. */
 export const STATE_SIZE = 0x2440;

@@ -1,6 +1,6 @@
 /** An engine with a random program, in one of two worlds, and its whole state: for tests that compare engines with each other. */
 import { Ram } from "../../core/memory/ram.ts";
-import type { Exit, PhysicalBus, VcpuState } from "../../core/mod.ts";
+import { type Exit, PARTS_PER_NS, type PhysicalBus, type VcpuState } from "../../core/mod.ts";
 import { A64Engine } from "../../plugins/cpu_a64/engine/engine.ts";
 import type { TranslationStore } from "../../plugins/cpu_a64/engine/tier1/cache/keeper.ts";
 import type { Tier1Mode } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
@@ -171,7 +171,9 @@ export class Subject {
     const { vcpu } = this;
     if (pend && this.#isUser) vcpu.write("ICH_LR0_EL2", 1n << 62n | 1n << 60n | 0x80n << 48n | 40n);
     else if (pend) vcpu.write("HCR_EL2", RW | IMO | VI);
-    const exit = this.engine.run(vcpu, { budget, startNs, nsPerInstruction: 1, stopAfter });
+    // Without the exact time the clock is asked, in TypeScript.
+    const exact = this.tier1 === "off" ? undefined : { ns: startNs, parts: 0, partsPerInstruction: PARTS_PER_NS };
+    const exit = this.engine.run(vcpu, { budget, startNs, nsPerInstruction: 1, exact, stopAfter });
     if (exit.kind !== "exception") return exit;
     if (!this.#isUser) vcpu.write("HCR_EL2", RW | IMO);
     // Stage 2 refused a page: the program goes on behind the instruction.

@@ -160,6 +160,7 @@ export class Cpu {
       profile: this.profile,
       store: neighbours ? undefined : options.translations,
       uncompiled: options.uncompiled,
+      counterFrequencyHz: options.counterFrequencyHz,
       watchesBarriers: report !== undefined || neighbours !== undefined,
       sharesMemory: neighbours,
       system: (op, word) => system.execute(op, word),
@@ -245,11 +246,10 @@ export class Cpu {
   run(window: RunWindow): Exit {
     const { block, exceptions, context } = this;
     this.#window = window;
-    this.#kicked = false;
+    this.#kicked = this.#isStopped = this.#isCut = false;
     this.#waiting = undefined;
     this.#running = true;
-    this.#isStopped = this.#isCut = false;
-    this.#slices.begin(window.budget);
+    this.#slices.begin(window);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
     this.lines.update();
     context.update();
@@ -274,7 +274,7 @@ export class Cpu {
     this.#kicked = false;
     this.#waiting = undefined;
     this.#running = this.#isEl2Code = true;
-    this.#slices.begin(1);
+    this.#slices.begin(this.#window);
     try {
       return this.#turn();
     } finally {

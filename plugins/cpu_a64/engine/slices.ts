@@ -1,4 +1,5 @@
 /** The instructions of a run in slices, so that tier 1 sees now and then where it is. */
+import type { RunWindow } from "../../../core/mod.ts";
 import * as at from "../state.ts";
 import type { Block } from "./block.ts";
 import { Status } from "./layout.ts";
@@ -14,18 +15,35 @@ export interface SliceParts {
   isUndisturbed(): boolean;
 }
 
-/** BUDGET has what is left of a slice, BEYOND what compiled code may take from in the same run; this knows the rest. */
+/** Largest {@linkcode at.TIME_STEP}. */
+const MAX_STEP = 0x7fff_ffff;
+
+/** BUDGET has what is left of a slice, BEYOND what compiled code may take from in the same run; this knows the rest, and GIVEN all but that. */
 export class Slices {
-  /** Not in BUDGET: nobody's in the present slice, or taken out of it since the run is to end. */
-  #held = 0;
+  #budgetOfRun = 0;
 
   constructor(readonly parts: SliceParts) {}
 
-  /** A run of so many instructions begins. */
-  begin(budget: number): void {
+  /** A run begins. */
+  begin({ budget, exact }: Pick<RunWindow, "budget" | "exact">): void {
+    const { block } = this.parts;
+    this.#budgetOfRun = budget;
+    block.set(at.BUDGET, budget);
+    block.set(at.BEYOND, 0);
     this.#held = 0;
-    this.parts.block.set(at.BUDGET, budget);
-    this.parts.block.set(at.BEYOND, 0);
+    block.set(at.TIME_STEP, exact && exact.partsPerInstruction <= MAX_STEP ? exact.partsPerInstruction : 0);
+    if (!exact) return;
+    block.setPair(at.TIME_NS, exact.ns, Math.floor(exact.ns / 2 ** 32));
+    block.set(at.TIME_PARTS, exact.parts);
+  }
+
+  /** Not in BUDGET: nobody's in the present slice, or taken out of it since the run is to end. */
+  get #held(): number {
+    return this.#budgetOfRun - this.parts.block.get(at.GIVEN);
+  }
+
+  set #held(value: number) {
+    this.parts.block.set(at.GIVEN, this.#budgetOfRun - value);
   }
 
   /** Instructions of the run that were not executed. */

@@ -39,6 +39,7 @@ export interface TierParts {
   readonly uncompiled: Tier1Parts["uncompiled"];
   /** Barriers are told to the engine. */
   readonly watchesBarriers: boolean;
+  readonly counterFrequencyHz: number;
   /** Other threads see this memory. */
   readonly sharesMemory: Pick<Neighbours, "lock" | "attention"> | undefined;
   system(op: number, word: number): number;
@@ -52,7 +53,7 @@ export interface TierParts {
 /** Makes them. */
 export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: Tier1 | undefined } {
   const { mode, sideTable, file, block, code, decoder, accesses, system, decode } = parts;
-  const { watchesBarriers, profile, spaces, store, uncompiled, walks } = parts;
+  const { watchesBarriers, profile, spaces, store, uncompiled, walks, counterFrequencyHz } = parts;
   const { memory, address: base } = block;
   const { model } = file;
   const sharesMemory = parts.sharesMemory && { lock: parts.sharesMemory.lock };
@@ -87,7 +88,7 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const callees = { ...parts.routines, slow: watched.system };
   const functions = {
     ...watched,
-    system: systemRoutine(memory, base, systemOps, callees, { hasNeighbours: sharesMemory !== undefined, spaces }),
+    system: systemRoutine(memory, base, systemOps, callees, { hasNeighbours: sharesMemory !== undefined, spaces, counterFrequencyHz }),
   };
   const regions = mode === "off" ? undefined : { size: MAX_REGIONS, address: sideTable, records: code.address };
   const features = [...model.features].sort().join();
@@ -96,6 +97,20 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   if (mode === "off") return { interpreter, tier1: undefined };
   const { fill, softFloat: exact } = functions;
   const { attention } = parts.sharesMemory ?? {};
-  const compiler = { limits, sideTable, attention, block, code, interpreter, fill, softFloat: exact, store, kind, uncompiled, profile };
+  const compiler = {
+    limits,
+    sideTable,
+    attention,
+    counterFrequencyHz,
+    block,
+    code,
+    interpreter,
+    fill,
+    softFloat: exact,
+    store,
+    kind,
+    uncompiled,
+    profile,
+  };
   return { interpreter, tier1: new Tier1(mode, compiler) };
 }

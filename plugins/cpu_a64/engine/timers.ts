@@ -17,12 +17,17 @@ export function ticksAt(ns: number, frequencyHz: number): bigint {
   return BigInt(Math.floor(ns)) * BigInt(frequencyHz) / NS_PER_SECOND;
 }
 
+/** How many ticks pass in how many nanoseconds, in lowest terms. */
+export function ticksPerNs(frequencyHz: number): { readonly ticks: number; readonly ns: number } {
+  const divisor = greatestCommonDivisor(frequencyHz, 1_000_000_000);
+  return { ticks: frequencyHz / divisor, ns: 1_000_000_000 / divisor };
+}
+
 /** {@linkcode ticksAt} without BigInt, for readers in a hurry: -1 where a number can't hold a step of it exactly. */
 export function fastTicks(frequencyHz: number): (ns: number) => number {
-  const divisor = greatestCommonDivisor(frequencyHz, 1_000_000_000);
-  const multiplier = frequencyHz / divisor, per = 1_000_000_000 / divisor;
+  const { ticks, ns: per } = ticksPerNs(frequencyHz);
   return (ns) => {
-    const scaled = Math.floor(ns) * multiplier;
+    const scaled = Math.floor(ns) * ticks;
     return scaled <= Number.MAX_SAFE_INTEGER ? Math.floor(scaled / per) : -1;
   };
 }

@@ -1,6 +1,6 @@
 /**
  * System instructions that need no look at anything but the state block, as WebAssembly: SVC from EL0, ERET at EL1, PSTATE.DAIF, TTBR0_EL1,
- * TTBR1_EL1 and VBAR_EL1, cache maintenance. What isn't this simple, or concerns EL2, interrupts or a debugger, goes on to TypeScript.
+ * TTBR1_EL1 and VBAR_EL1, CNTVCT_EL0, cache maintenance. What isn't this simple, or concerns EL2, interrupts or a debugger, goes on to TypeScript.
  */
 import {
   call,
@@ -23,6 +23,7 @@ import { SPACE_BITS, SPACE_SHIFT, SPACE_VALID } from "../spaces.ts";
 import { EC } from "../syndrome.ts";
 import { BlockCode, type ExceptionRoutines } from "./exceptions.ts";
 import { compiled } from "./compiled.ts";
+import { writeVirtualCount } from "./virtual_count.ts";
 import type { limitsOf } from "./limits.ts";
 
 const TCR_EL1 = registerOffset("TCR_EL1"), TTBR = [registerOffset("TTBR0_EL1"), registerOffset("TTBR1_EL1")] as const;
@@ -35,7 +36,7 @@ const STEP = 1, DZE = 1 << 14;
 const A1 = 1 << 22, AS = 1 << 4;
 
 /** Instruction words without Xt or immediate. */
-const MRS_DAIF = 0xd53b_4220, MSR_DAIF = 0xd51b_4220, MRS_DCZID = 0xd53b_00e0, MRS_MIDR = 0xd538_0000;
+const MRS_DAIF = 0xd53b_4220, MSR_DAIF = 0xd51b_4220, MRS_DCZID = 0xd53b_00e0, MRS_MIDR = 0xd538_0000, MRS_CNTVCT = 0xd53b_e040;
 const MSR_TTBR = [0xd518_2000, 0xd518_2020] as const, MSR_VBAR = 0xd518_c000;
 const DAIF_SET = 0xd503_40df, DAIF_CLEAR = 0xd503_40ff;
 const IC_IVAU = 0xd50b_7520, DC_CVAC = 0xd50b_7a20, DC_CVAU = 0xd50b_7b20, DC_CIVAC = 0xd50b_7e20;
@@ -55,6 +56,7 @@ export interface SystemSurroundings {
   readonly hasNeighbours: boolean;
   /** Address of the table of address spaces; without one the registers that change them are TypeScript's. */
   readonly spaces?: number;
+  readonly counterFrequencyHz: number;
 }
 
 /** Makes the function: (operation, word) → a Status, `branch` included. `ops`: the operations by their numbers. */
@@ -76,7 +78,7 @@ function write(
   limits: ReturnType<typeof limitsOf>,
   base: number,
   ops: readonly SystemOp[],
-  { hasNeighbours, spaces }: SystemSurroundings,
+  { hasNeighbours, spaces, counterFrequencyHz }: SystemSurroundings,
 ): ModuleBuilder {
   const module = new ModuleBuilder(limits);
   const imported = {
@@ -92,7 +94,7 @@ function write(
       const bodies: Partial<Record<SystemOp, () => void>> = {
         svc: () => code.supervisorCall(elsewhere),
         eret: () => code.exceptionReturn(elsewhere),
-        mrs: () => code.readRegister(elsewhere),
+        mrs: () => code.readRegister(elsewhere, counterFrequencyHz),
         msr: () => code.writeRegister(elsewhere, spaces),
         msrImmediate: () => code.writeImmediate(elsewhere),
         sys: () => code.maintain(elsewhere, hasNeighbours),
@@ -146,8 +148,12 @@ class SystemCode extends BlockCode {
     this.#goOn();
   }
 
-  readRegister(elsewhere: Label): void {
-    const { f } = this;
+  readRegister(elsewhere: Label, counterFrequencyHz: number): void {
+    const { f, base } = this;
+    f.if(this.#isWord(MRS_CNTVCT, 31), () => {
+      this.#writeX(writeVirtualCount({ f, base, counterFrequencyHz }, this.get(at.BUDGET), (unlikely) => f.brIf(elsewhere, unlikely)));
+      f.return(i32.const(Status.next));
+    });
     f.if(this.#isWord(MRS_DAIF, 31), () => {
       f.brIf(elsewhere, i32.eqz(this.get(at.EL)));
       this.#writeX(i64.extend_u(i32.shl(this.get(at.DAIF), i32.const(6))));

@@ -40,7 +40,11 @@ function subject(pstate: number, registers: Words = {}, fields: Readonly<Record<
   const spaces = new Spaces(block, SPACES);
   let updates = 0;
   const callees = { exceptions: unit.routines, slow: () => ELSEWHERE, updateContext: () => void updates++ };
-  const execute = systemRoutine(block.memory, block.address, systemOps, callees, { hasNeighbours: false, spaces: SPACES });
+  const execute = systemRoutine(block.memory, block.address, systemOps, callees, {
+    hasNeighbours: false,
+    spaces: SPACES,
+    counterFrequencyHz: 62_500_000,
+  });
   return { block, unit, spaces, updates: () => updates, execute: (op: SystemOp, word: number) => execute(systemOps.indexOf(op), word) };
 }
 

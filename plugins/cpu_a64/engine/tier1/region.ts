@@ -113,6 +113,8 @@ class RegionWriter {
       ip: i32.const(0),
       head: i64.const(0n),
       records: i32.const(0),
+      counterFrequencyHz: module.addresses.counterFrequencyHz,
+      left: () => i32.sub(this.#budget.value, i32.const(this.#done + 1)),
       pageVa: this.#pageVa.value,
       spill: nowhere,
       resume: nowhere,

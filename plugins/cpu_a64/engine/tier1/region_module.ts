@@ -28,7 +28,7 @@ import { writePack } from "./flags.ts";
 import { MAX_REGIONS, PAGE_TABLE_SHIFT, type SidePlaces } from "./side_table.ts";
 import { READ_ACCESS, UPDATE_ACCESS, WINDOW_ADDEND, WRITE_ACCESS } from "./region_place.ts";
 
-/** Where things are that do not change. */
+/** Where things are that do not change, and how fast the counter counts. */
 export interface RegionAddresses extends SidePlaces {
   /** The state block. */
   readonly base: number;
@@ -38,6 +38,7 @@ export interface RegionAddresses extends SidePlaces {
   readonly windows: number;
   /** A word that another thread makes other than zero when the run is not to go on without a look, if other threads there are. */
   readonly attention?: number;
+  readonly counterFrequencyHz: number;
 }
 
 /** A function as bytes. A region's means the same in each module, since all declare the same before it. */

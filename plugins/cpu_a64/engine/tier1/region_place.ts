@@ -12,6 +12,9 @@ export interface RegionPlace extends Place {
   readonly windows: number;
   /** (kind, a, b) → NZCV as a number. */
   pack(): Callable;
+  readonly counterFrequencyHz: number;
+  /** What the budget has left after the present instruction. */
+  left(): I32;
   /** VA of the page. */
   readonly pageVa: I64;
   /** Leaves before the present instruction; if something is so that hardly ever is. */

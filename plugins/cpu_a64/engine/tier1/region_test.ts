@@ -47,7 +47,14 @@ function word(random: Random, index: number): number {
 Deno.test("regions of random code are modules that the host accepts", () => {
   const { engine } = programMachine({ [BASE]: [0xd503201f] }, "off");
   const { decoder, interpreter: { operands, limits } } = engine.cpu;
-  const addresses = { base: 0x1_0000, records: 0x10_0000, sideTable: 0x40_0000, pageTable: 0x50_0000, windows: 0x60_0000 };
+  const addresses = {
+    base: 0x1_0000,
+    records: 0x10_0000,
+    sideTable: 0x40_0000,
+    pageTable: 0x50_0000,
+    windows: 0x60_0000,
+    counterFrequencyHz: 1e9,
+  };
   const random = new Random(SEED);
   let instructions = 0;
   for (let n = 0; n < PROGRAMS; n++) {

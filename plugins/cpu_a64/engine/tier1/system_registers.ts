@@ -1,8 +1,9 @@
-/** PSTATE.DAIF, FPCR and FPSR in a region: what needs no look at interrupts, traps or software step is done at once. */
+/** PSTATE.DAIF, FPCR, FPSR and CNTVCT_EL0 in a region: what needs no look at interrupts, traps or software step is done at once. */
 import { i32, type I64, i64 } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { registerOffset } from "../../sysregs/mod.ts";
 import { FPCR_MASK, FPSR_MASK } from "../registers.ts";
+import { writeVirtualCount } from "../routines/virtual_count.ts";
 import type { RegionPlace } from "./region_place.ts";
 
 const MDSCR_EL1 = registerOffset("MDSCR_EL1");
@@ -21,6 +22,8 @@ export class InlineRegisters {
       case "FPSR":
         this.#withFp();
         return i64.extend_u(this.#word(name === "FPCR" ? at.FPCR : at.FPSR));
+      case "CNTVCT_EL0":
+        return writeVirtualCount(this.place, this.place.left(), (unlikely) => this.place.bail(unlikely));
     }
     return undefined;
   }

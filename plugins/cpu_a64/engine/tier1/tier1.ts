@@ -40,6 +40,7 @@ export interface Tier1Parts {
   readonly sideTable: number;
   /** See {@linkcode RegionAddresses}. */
   readonly attention?: number;
+  readonly counterFrequencyHz: number;
   readonly block: Block;
   readonly code: CodeCache;
   readonly interpreter: Interpreter;
@@ -80,11 +81,11 @@ export class Tier1 {
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
-    const { code, block, sideTable, attention } = parts;
+    const { code, block, sideTable, attention, counterFrequencyHz } = parts;
     this.#pages = new PageMap(code.slots);
     const pageTable = sideTable + pageTableAt(code.slots), windows = sideTable + windowsAt(code.slots);
     writeEmptyWindow(block.words, windows);
-    this.#addresses = { base: block.address, records: code.address, sideTable, pageTable, windows, attention };
+    this.#addresses = { base: block.address, records: code.address, sideTable, pageTable, windows, attention, counterFrequencyHz };
     this.#regions = new Regions(block, code, this.#addresses);
     this.#detours = new Detours(block, this.#addresses);
     if (mode === "on") {
