@@ -69,9 +69,10 @@ function settings(random: Random, mode: number): Uint8Array {
   return bytes;
 }
 
-Deno.test("200 pages of random code, in four modes each: nothing throws, hangs, or leaves its own memory", async () => {
+const PAGES = Number(Deno.env.get("PLUGBOARD_PAGES") ?? 200);
+
+Deno.test(`${PAGES} pages of random code, in four modes each: nothing throws, hangs, or leaves its own memory`, async () => {
   const seed = Deno.env.get("PLUGBOARD_SEED") ?? "plugboard";
-  const pages = Number(Deno.env.get("PLUGBOARD_PAGES") ?? 200);
   const stub = await Deno.readFile(new URL("../../examples/guests/hostile/random.bin", import.meta.url));
   const machine = await boot(manifest, { images: new Map([["random.bin", stub]]) });
   try {
@@ -84,7 +85,7 @@ Deno.test("200 pages of random code, in four modes each: nothing throws, hangs, 
     const free = memory.freeFrames;
     const endings = new Map<string, number>();
     let instructions = 0;
-    for (let page = 0; page < pages; page++) {
+    for (let page = 0; page < PAGES; page++) {
       for (const [mode, name] of modes.entries()) {
         const random = new Random(`${seed} ${page} ${mode}`);
         const where = `PLUGBOARD_SEED=${seed}, page ${page}, ${name}`;
@@ -104,8 +105,8 @@ Deno.test("200 pages of random code, in four modes each: nothing throws, hangs, 
     }
     for (const pa of canaries) assert(memory.view(pa, 4096).every((byte) => byte === 0xa5), `a guest wrote to somebody else's frame ${pa}`);
     // The guests did get somewhere.
-    assert((endings.get("goes on") ?? 0) > pages, JSON.stringify([...endings]));
-    assert(instructions > pages * 4 * 5000, `${instructions} instructions`);
+    assert((endings.get("goes on") ?? 0) > PAGES, JSON.stringify([...endings]));
+    assert(instructions > PAGES * 4 * 5000, `${instructions} instructions`);
   } finally {
     machine.dispose();
   }

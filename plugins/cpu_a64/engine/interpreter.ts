@@ -8,10 +8,10 @@ import type { Decoded, Decoder } from "../isa/decoder.ts";
 import { type Operands, VariantOperands } from "../isa/operands.ts";
 import { call, callIndirect, FunctionBuilder, type I32, i32, i64, type Label, ModuleBuilder } from "../wasm/mod.ts";
 import * as at from "../state.ts";
-import { DTLB_SIZE, ITLB_BITS, ITLB_ENTRY_SHIFT, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
+import { DTLB_SIZE, ITLB_RECORDS, ITLB_TAG, RECORD_SIZE, Status } from "./layout.ts";
 import { type GeneratedCode, type KeptHandlers, mergeHandlers, type Variant } from "./generated_code.ts";
 import { declareImports, type EngineFunctions, type Imports, type LoopCallees, type Place, type Slot } from "./place.ts";
-import { dispatch, recordOf } from "./dispatch.ts";
+import { dispatch, fetchEntryIn, recordOf } from "./dispatch.ts";
 import { Tier0 } from "./tier0.ts";
 import { writeDetour, writeDetourLook } from "./tier1/detours.ts";
 import { besideOf } from "./tier1/side_table.ts";
@@ -349,11 +349,7 @@ export class Interpreter {
         f.set(ip, recordOf(records.value, target.value));
         f.br(next);
       });
-      const index = i32.and(
-        i32.wrap(i64.shr_u(target.value, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
-        i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
-      );
-      const entry = f.let(i32.add(word(at.TLB), index));
+      const entry = f.let(fetchEntryIn(word(at.TLB), target.value));
       // A misaligned target keeps its low bits, so it never matches.
       f.if(i64.eq(i64.and(target.value, i64.const(-4093n)), i64.load(entry, DTLB_SIZE + ITLB_TAG)), () => {
         f.set(records, i32.load(entry, DTLB_SIZE + ITLB_RECORDS));

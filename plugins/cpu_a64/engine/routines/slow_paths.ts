@@ -7,6 +7,7 @@ import { call, type Callable, type FunctionBuilder, type I32, i32, type I64, i64
 import { select } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
 import { registerOffset } from "../../sysregs/mod.ts";
+import { fetchEntryIn, recordOf } from "../dispatch.ts";
 import * as l from "../layout.ts";
 import { RIGHT_EXECUTE, RIGHT_READ, RIGHT_WRITE } from "../mmu/mod.ts";
 import { SLOW_PAGES } from "../slow_pages.ts";
@@ -220,14 +221,12 @@ class SlowPathCode extends BlockCode {
     const { area, records: first } = this.places;
     f.brIf(elsewhere, i32.eqz(call("i32", this.calls.ready)));
     const va = f.let(this.get64(at.TARGET));
-    const low = f.let(i32.wrap(va));
     // Misaligned, or with a tag.
-    f.brIf(elsewhere, i32.and(low, i32.const(3)));
+    f.brIf(elsewhere, i32.and(i32.wrap(va), i32.const(3)));
     f.brIf(elsewhere, i64.ne(va, i64.shr_s(i64.shl(va, i64.const(8n)), i64.const(8n))));
     const page = f.let(i64.and(va, i64.const(-4096n)));
     const bank = f.let(this.get(at.TLB));
-    const index = i32.and(i32.shr_u(low, i32.const(12)), i32.const((1 << l.ITLB_BITS) - 1));
-    const entry = f.let(i32.add(i32.add(bank, i32.const(l.DTLB_SIZE)), i32.shl(index, i32.const(l.ITLB_ENTRY_SHIFT))));
+    const entry = f.let(i32.add(fetchEntryIn(bank, va), i32.const(l.DTLB_SIZE)));
     const records = f.local("i32");
     f.set(records, i32.load(entry, l.ITLB_RECORDS));
     f.if(i64.ne(i64.load(entry, l.ITLB_TAG), page), () => {
@@ -245,7 +244,7 @@ class SlowPathCode extends BlockCode {
     });
     this.set(at.RECORDS, records.value);
     this.set64(at.PAGE_VA, page);
-    f.return(i32.add(records.value, i32.shl(i32.and(low, i32.const(0xffc)), i32.const(2))));
+    f.return(recordOf(records.value, va));
   }
 
   /** The address of an access that is within a page, and nothing special. */

@@ -5,7 +5,7 @@
 import { call, type Callable, FunctionBuilder, type I32, i32, type I64, i64, type Local, ModuleBuilder, select } from "../../wasm/mod.ts";
 import type { Signature, Type } from "../../wasm/mod.ts";
 import * as at from "../../state.ts";
-import { recordOf } from "../dispatch.ts";
+import { fetchEntryIn, recordOf } from "../dispatch.ts";
 import { isRegion, MAX_HANDLERS } from "../interpreter.ts";
 import {
   DTLB_ADDEND,
@@ -13,8 +13,6 @@ import {
   DTLB_SECOND,
   DTLB_SIZE,
   DTLB_WRITE,
-  ITLB_BITS,
-  ITLB_ENTRY_SHIFT,
   ITLB_RECORDS,
   ITLB_TAG,
   RECORD_SIZE,
@@ -143,13 +141,9 @@ export class RegionModule {
     return i32.load(i32.shl(number, i32.const(PAGE_TABLE_SHIFT)), this.addresses.pageTable + 4 * page);
   }
 
-  /** Entry of the instruction TLB for a VA. */
+  /** See {@linkcode fetchEntryIn}, in the present bank. */
   fetchEntry(va: I64): I32 {
-    const index = i32.and(
-      i32.wrap(i64.shr_u(va, i64.const(BigInt(12 - ITLB_ENTRY_SHIFT)))),
-      i32.const(((1 << ITLB_BITS) - 1) << ITLB_ENTRY_SHIFT),
-    );
-    return i32.add(this.#word(at.TLB), index);
+    return fetchEntryIn(this.#word(at.TLB), va);
   }
 
   #word(offset: number): I32 {
