@@ -49,7 +49,7 @@ Deno.test("small pages aren't kept; what is kept of Device memory is for aligned
 for (
   const [name, maintain] of [
     ["TLBI of everything", ({ tlb }) => tlb.invalidate(() => true)],
-    ["TLBI of another address", ({ tlb, bank }) => tlb.invalidateVa(bank, 0, 0x1000, false)],
+    ["TLBI of another address", ({ tlb, bank }) => tlb.invalidateVa((other) => other === bank, 0, 0x1000)],
     ["the end of a vCPU", ({ tlb }) => tlb.forget(({ vcpu }) => vcpu === 0)],
     ["a bank taken by another context", ({ tlb }) => [2, 3].forEach((asid) => tlb.select(0, 1, asid, 1))],
   ] satisfies [string, (subject: ReturnType<typeof machine>) => void][]

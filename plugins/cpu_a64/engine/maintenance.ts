@@ -107,15 +107,12 @@ export class Maintenance {
         return tlb.invalidate((bank) => reaches(bank) && bank.asid === asid);
       }
     }
-    const anyAsid = operation.match === "vaAllAsid";
-    const asid = hi >>> 16;
-    if (operation.isRange) return this.#range(reaches, anyAsid ? undefined : asid, lo, hi);
+    const asid = operation.match === "vaAllAsid" || operation.regime === "EL2" ? undefined : hi >>> 16;
+    if (operation.isRange) return this.#range(reaches, asid, lo, hi);
     // The argument is VA[55:12].
     const pageHi = ((hi & 0xfff) << 12 | lo >>> 20) >>> 0;
     const pageLo = (lo << 12) >>> 0;
-    for (const bank of tlb.banks()) {
-      if (reaches(bank)) tlb.invalidateVa(bank, signTop(pageHi), pageLo, !anyAsid && operation.regime === "EL1" && bank.asid !== asid);
-    }
+    tlb.invalidateVa(reaches, signTop(pageHi), pageLo, asid);
   }
 
   /** TLBI R*: BaseADDR [36:0], NUM [43:39], SCALE [45:44], TG [47:46], ASID [63:48]. */
@@ -125,15 +122,12 @@ export class Maintenance {
     const base = ((hi & 0x1f) * 2 ** 32 + lo) * 2 ** granule;
     const steps = pages * 2 ** (granule - 12);
     if (steps > RANGE_LIMIT) return this.tlb.invalidate(reaches);
-    for (const bank of this.tlb.banks()) {
-      if (!reaches(bank)) continue;
-      for (let i = 0; i < steps; i++) {
-        const va = base + i * 4096;
-        const top = Math.floor(va / 2 ** 32);
-        // BaseADDR's sign is bit 36: VA bit 48 for 4 KiB pages.
-        const signed = (hi & 0x10) ? top | ~(2 ** (granule + 37 - 32) - 1) : top;
-        this.tlb.invalidateVa(bank, signed >>> 0, va >>> 0, asid !== undefined && bank.asid !== asid);
-      }
+    for (let i = 0; i < steps; i++) {
+      const va = base + i * 4096;
+      const top = Math.floor(va / 2 ** 32);
+      // BaseADDR's sign is bit 36: VA bit 48 for 4 KiB pages.
+      const signed = (hi & 0x10) ? top | ~(2 ** (granule + 37 - 32) - 1) : top;
+      this.tlb.invalidateVa(reaches, signed >>> 0, va >>> 0, asid);
     }
   }
 }

@@ -10,6 +10,8 @@ import { systemOps } from "./tier0.ts";
 
 /** Instructions from one sample to the next: a prime, or loops would be met at the same place each time. */
 const PERIOD = 4999;
+/** Places that are told apart: a guest may execute at any number of addresses. */
+const MOST_PLACES = 1 << 20;
 /** Bytes of code that are reported together. */
 const GRANULE = 256;
 /** Lines of each part of the report, and instructions that a piece of code is told by. */
@@ -73,7 +75,7 @@ export class Profile {
     const key = `EL${block.get(at.EL)} 0x${digits(at.PC + 4)}${digits(at.PC)}`;
     const sample = this.#samples.get(key);
     if (sample) sample.count++;
-    else this.#samples.set(key, { count: 1, word });
+    else if (this.#samples.size < MOST_PLACES) this.#samples.set(key, { count: 1, word });
   }
 
   /** Tier 1 executed so many of them. */

@@ -44,6 +44,8 @@ export interface Bank extends Context {
   /** VA >> 21 and VA >> 30 of blocks of which 4 KiB parts are cached: TLBI by VA must drop all of them. */
   readonly blocks21: Set<number>;
   readonly blocks30: Set<number>;
+  /** There were more of them than are remembered: TLBI by any VA drops all. */
+  hasManyBlocks: boolean;
   /** It may hold global translations of the lower half of addresses, where hardly anybody has any. */
   hasLowGlobals: boolean;
 }
@@ -51,6 +53,9 @@ export interface Bank extends Context {
 /** EL, and PAN at EL1, in the lowest two bits of a {@linkcode Context}'s mode. */
 export const MODE_EL0 = 0, MODE_EL1 = 1, MODE_EL1_PAN = 2, MODE_EL2 = 3;
 const MODES = 3;
+
+/** Most blocks of a size that a bank remembers: 16 GiB of 2 MiB each. */
+export const MOST_BLOCKS = 8192;
 
 const ENTRY_WORDS = 1 << (DTLB_ENTRY_SHIFT - 2);
 
@@ -140,6 +145,7 @@ export class Tlb {
       used: ++this.#clock,
       blocks21,
       blocks30,
+      hasManyBlocks: from?.hasManyBlocks ?? false,
       hasLowGlobals: from?.hasLowGlobals ?? false,
     };
     this.#banks.set(key, bank);
@@ -258,8 +264,11 @@ export class Tlb {
 
   /** Remembers that a cached page is part of a larger block. */
   noteBlock(bank: Bank, vaHi: number, vaLo: number, sizeBits: number): void {
-    if (sizeBits >= 30) bank.blocks30.add(blockNumber(vaHi, vaLo, 30));
-    else if (sizeBits > 12) bank.blocks21.add(blockNumber(vaHi, vaLo, 21));
+    if (sizeBits <= 12) return;
+    const bits = sizeBits >= 30 ? 30 : 21;
+    const blocks = bits === 30 ? bank.blocks30 : bank.blocks21;
+    if (blocks.size < MOST_BLOCKS) blocks.add(blockNumber(vaHi, vaLo, bits));
+    else bank.hasManyBlocks ||= !blocks.has(blockNumber(vaHi, vaLo, bits));
   }
 
   /** A generated walk put a page of a bank into it: `found` is its answer. */
@@ -288,21 +297,30 @@ export class Tlb {
   #clear(bank: Bank): void {
     this.generation++;
     this.#routines.clear(bank.address);
-    bank.hasLowGlobals = false;
+    bank.hasLowGlobals = bank.hasManyBlocks = false;
     bank.blocks21.clear();
     bank.blocks30.clear();
   }
 
   /**
-   * Drops one page, and the whole bank when the page lies in a block. The address's
+   * Drops one page from banks that match, and the whole of a bank when the page lies in a block. The address's
    * bits above 55 don't count: they may be tags.
-   * @param globalOnly entries of other ASIDs: only global ones go
+   * @param asid of banks of other address spaces only global entries go; without it all do
    */
-  invalidateVa(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
+  invalidateVa(matches: (bank: Bank) => boolean, vaHi: number, vaLo: number, asid?: number): void {
     this.generation++;
-    // A look at an entry of every address space is a miss of the host's caches each.
-    if (globalOnly && isLow(vaHi) && !bank.hasLowGlobals) return;
-    if (bank.blocks21.has(blockNumber(vaHi, vaLo, 21)) || bank.blocks30.has(blockNumber(vaHi, vaLo, 30))) return this.#clear(bank);
+    const block21 = blockNumber(vaHi, vaLo, 21), block30 = blockNumber(vaHi, vaLo, 30);
+    for (const bank of this.#banks.values()) {
+      if (!matches(bank)) continue;
+      const globalOnly = asid !== undefined && bank.asid !== asid;
+      // A look at an entry of every address space is a miss of the host's caches each.
+      if (globalOnly && isLow(vaHi) && !bank.hasLowGlobals) continue;
+      if (bank.hasManyBlocks || bank.blocks21.has(block21) || bank.blocks30.has(block30)) this.#clear(bank);
+      else this.#dropPage(bank, vaHi, vaLo, globalOnly);
+    }
+  }
+
+  #dropPage(bank: Bank, vaHi: number, vaLo: number, globalOnly: boolean): void {
     const { words } = this.block;
     const page = vaLo & ~0xfff;
     const offset = dataEntry(vaLo);

@@ -4,9 +4,11 @@ import { Block } from "./block.ts";
 import { BANK_SIZE, LOG_PLACES } from "./layout.ts";
 import { Random } from "../../../tests/support/random.ts";
 import { loggedPlaces, unlogged, validEntries } from "./tests/bank_log.ts";
-import { Tlb } from "./tlb.ts";
+import { MOST_BLOCKS, Tlb } from "./tlb.ts";
 
 const GLOBAL = 0x1000, OWN = 0x2000, HOST = 0x5000;
+/** An ASID that no bank has. */
+const OTHER = 99;
 
 /** An address space with a global page and one of its own, for data and code. */
 function filled(inherits?: boolean) {
@@ -47,8 +49,34 @@ Deno.test("what was inherited goes by TLBI of its address, with the rest of its 
   const { tlb, bank, found } = filled();
   tlb.noteBlock(bank, 0, GLOBAL, 21);
   const heir = tlb.select(0, 1, 2, 1);
-  tlb.invalidateVa(heir, 0, 0x8000, true);
+  tlb.invalidateVa((bank) => bank === heir, 0, 0x8000, OTHER);
   assertEquals(found(2), [NOTHING, NOTHING]);
+});
+
+Deno.test("a guest of endlessly many blocks has no more of them remembered than so many, and TLBI of any address takes them all", () => {
+  for (const bits of [21, 30]) {
+    const { tlb, bank, found } = filled();
+    for (let n = 0; n < 2 * MOST_BLOCKS; n++) tlb.noteBlock(bank, 0x1000 + (n >>> 2), (n & 3) << 30, bits);
+    assertEquals((bits === 21 ? bank.blocks21 : bank.blocks30).size, MOST_BLOCKS);
+    const heir = tlb.select(0, 1, 2, 1);
+    assertEquals(found(2), [PAGE, NOTHING]);
+    for (const one of [heir, bank]) {
+      assertEquals(found(one.asid)[0], PAGE);
+      // Of none of these blocks, for all that is remembered.
+      tlb.invalidateVa((other) => other === one, 0, 0x80_0000);
+      assertEquals(found(one.asid), [NOTHING, NOTHING]);
+      assertEquals([one.blocks21.size, one.blocks30.size, one.hasManyBlocks], [0, 0, false]);
+    }
+  }
+});
+
+Deno.test("blocks that are remembered may come again, however many they are", () => {
+  const { tlb, bank, found } = filled();
+  for (let turn = 0; turn < 2; turn++) {
+    for (let n = 0; n < MOST_BLOCKS; n++) tlb.noteBlock(bank, 0x1000 + (n >>> 2), (n & 3) << 30, 30);
+  }
+  tlb.invalidateVa(() => true, 0, 0x80_0000);
+  assertEquals(found(1), [PAGE, PAGE]);
 });
 
 Deno.test("TLBI for another address space takes global pages alone, in either half of addresses", () => {
@@ -61,9 +89,9 @@ Deno.test("TLBI for another address space takes global pages alone, in either ha
       tlb.fillFetch(bank, hi, va, 0x9000, global);
     }
     const found = (va: number) => [tlb.findData(bank, hi, va + 8, true), tlb.findFetch(bank, hi, va)];
-    for (const va of [GLOBAL, OWN]) tlb.invalidateVa(bank, hi, va, true);
+    for (const va of [GLOBAL, OWN]) tlb.invalidateVa((other) => other === bank, hi, va, OTHER);
     assertEquals([found(GLOBAL), found(OWN)], [NOTHING, PAGE]);
-    tlb.invalidateVa(bank, hi, OWN, false);
+    tlb.invalidateVa((other) => other === bank, hi, OWN);
     assertEquals(found(OWN), NOTHING);
   }
 });
@@ -105,7 +133,7 @@ Deno.test("a bank knows which places have had entries, or that it doesn't know; 
       const frame = 5 + random.below(4);
       if (random.chance(0.7)) tlb.fillData(bank, hi, va, frame << 12, frame, random.chance(0.9), random.chance(0.5), random.chance(0.4));
       else tlb.fillFetch(bank, hi, va, 0x9000 + 16 * random.below(4), random.chance(0.4));
-      if (random.chance(0.2)) tlb.invalidateVa(bank, hi, va, random.chance(0.5));
+      if (random.chance(0.2)) tlb.invalidateVa((other) => other === bank, hi, va, random.chance(0.5) ? OTHER : undefined);
     }
     seen[loggedPlaces(block, bank.address) === undefined ? "unknown" : "known"]++;
     if (random.chance(0.1)) tlb.protectFrame(5 + random.below(4));

@@ -48,7 +48,7 @@ export class BreakBeforeMake {
   constructor(readonly machine: CheckedMachine, limit: number = LIMIT) {
     this.remembered = new Remembered(limit);
     this.#invalidations = new Invalidations(this.remembered);
-    this.frames = new TableFrames(() => machine.words(), (frame) => machine.protect(frame));
+    this.frames = new TableFrames(() => machine.words(), (frame) => machine.protect(frame), limit);
   }
 
   // ---- what the CPU tells
@@ -358,7 +358,7 @@ export class BreakBeforeMake {
       ? Math.floor((use.vpn + (at % 4096 >>> 3) * 2 ** (use.bits - 12) - parent.vpn) / 2 ** (parent.bits - 12))
       : 0;
     const made: Use = { ...use, frame, parentIndex };
-    frame.uses.set(key, made);
+    this.frames.keep(key, made);
     frame.idleWrites = 0;
     return made;
   }

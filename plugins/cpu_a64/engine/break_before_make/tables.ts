@@ -42,15 +42,22 @@ export interface TableFrame {
 }
 
 const FRAME = 4096;
+/** Most ways to a frame that are kept: a guest may have the same table in any number of places. */
+export const MOST_USES = 256;
 
 /** The frames. */
 export class TableFrames {
   /** By frame number of the shared memory: 1 when it is watched. */
   readonly #watched: Uint8Array;
   readonly #frames = new Map<number, TableFrame>();
+  /** Uses that were kept since they were counted last. */
+  #uses = 0;
 
-  /** @param protect makes every write to a frame of the shared memory come past `written` from now on */
-  constructor(readonly words: () => Uint32Array, readonly protect: (frame: number) => void) {
+  /**
+   * @param protect makes every write to a frame of the shared memory come past `written` from now on
+   * @param limit most uses that are kept, about
+   */
+  constructor(readonly words: () => Uint32Array, readonly protect: (frame: number) => void, readonly limit: number) {
     this.#watched = new Uint8Array(Math.ceil(words().length / 1024));
   }
 
@@ -82,6 +89,19 @@ export class TableFrames {
     this.#watched[number] = 1;
     this.protect(number);
     return frame;
+  }
+
+  /** Keeps a use of a frame, by whatever tells it from others. Of too many the oldest goes; of too many in all frames, all others do. */
+  keep(key: string, use: Use): void {
+    const { uses } = use.frame;
+    if (!uses.has(key) && uses.size >= MOST_USES) uses.delete(uses.keys().next().value!);
+    uses.set(key, use);
+    if (++this.#uses < this.limit) return;
+    const frames = [...this.#frames.values()];
+    this.#uses = frames.reduce((sum, { uses }) => sum + uses.size, 0);
+    if (this.#uses < this.limit / 2) return;
+    for (const frame of frames) if (frame !== use.frame) this.release(frame);
+    this.#uses = uses.size;
   }
 
   /** Writes go unseen from now on. */

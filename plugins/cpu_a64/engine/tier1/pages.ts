@@ -2,6 +2,9 @@
 import { MAX_PAGES } from "./region.ts";
 import type { SlotOf } from "./translation.ts";
 
+/** Most places that are known, on average. */
+const PLACES_PER_SLOT = 4;
+
 /** Slots of decoded pages by the numbers of virtual pages (VA >> 12), and back. */
 export class PageMap {
   readonly #slotAt = new Map<number, number>();
@@ -18,7 +21,20 @@ export class PageMap {
     if (this.#pageOf[slot] === page && this.#slotAt.get(page) === slot) return undefined;
     this.#pageOf[slot] = page;
     this.#slotAt.set(page, slot);
+    // A guest may execute the same page at any number of addresses.
+    if (this.#slotAt.size > PLACES_PER_SLOT * this.#pageOf.length) this.#forgetOlder();
     return page;
+  }
+
+  /** Of each slot the place where it was seen last is left. */
+  #forgetOlder(): void {
+    this.#slotAt.clear();
+    this.#pageOf.forEach((page, slot) => page >= 0 && this.#slotAt.set(page, slot));
+  }
+
+  /** How many places it knows. */
+  get size(): number {
+    return this.#slotAt.size;
   }
 
   /** Number of the page that was seen last in a slot; -1: none. */

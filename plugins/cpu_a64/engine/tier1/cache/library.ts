@@ -16,6 +16,8 @@ export interface Entry {
   readonly age: number;
 }
 
+/** Pages that somebody waits for. */
+const MOST_PAGES = 16384;
 /** Bits of the filter's index. */
 const FILTER_BITS = 16;
 
@@ -61,9 +63,16 @@ export class Library {
 
   /** Has {@linkcode arrived} tell of an entry when there is a page. */
   wait(entry: Entry, page: number, slot: number): void {
+    // A guest may have any number of pages missing. Who isn't told tries again when the head is decoded again.
+    if (this.#waiting.size >= MOST_PAGES) this.#waiting.clear();
     const waiting = this.#waiting.get(page);
     if (waiting) waiting.set(entry, slot);
     else this.#waiting.set(page, new Map([[entry, slot]]));
+  }
+
+  /** How many pages somebody waits for. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Those that waited for a page, with the slots of their heads. */
