@@ -103,6 +103,7 @@ export class Probe implements Instrument {
         budget: left,
         startNs: window.startNs + done * window.nsPerInstruction,
         nsPerInstruction: window.nsPerInstruction,
+        mostSlow: window.mostSlow,
         ...stopAfter < left && { stopAfter },
       });
       const retired = engine.lastRetired;

@@ -109,6 +109,8 @@ export interface RunWindow {
   readonly nsPerInstruction: number;
   /** The same exactly, for a counter that doesn't ask the clock at each read. */
   readonly exact?: ExactTime;
+  /** Comes back after so many instructions that take the engine a thousand times as long as others, though they don't leave it. */
+  readonly mostSlow?: number;
   /** For a debugger: comes back with `breakpoint` after so many instructions, which is less than the budget and more than none. */
   readonly stopAfter?: number;
 }
@@ -204,6 +206,8 @@ export interface CpuEngine {
   run(vcpu: VcpuState, window: RunWindow): Exit;
   /** Instructions that the latest {@linkcode run} retired. */
   readonly lastRetired: number;
+  /** Instructions of the latest {@linkcode run} that {@linkcode RunWindow.mostSlow} counts. */
+  readonly lastSlow?: number;
   /** Instructions that the run in progress has retired so far, for device handlers that are called from within it. */
   readonly retiredNow?: number;
   /** The name of the system register that an ISS of EC 0x18 speaks of, as in `ICC_SGI1R_EL1`; `undefined` when the engine doesn't know it. */

@@ -15,7 +15,7 @@ import { enterGuest, leaveGuest } from "./run_hooks.ts";
 import type { RunControl } from "./run_control.ts";
 import {
   type Alone,
-  MOST_TRAPS,
+  aloneFor,
   type Pcpu,
   quantumOf,
   type SchedulerEnvironment,
@@ -172,7 +172,7 @@ export class Scheduler implements VcpuListener, Scheduling {
     const most = quantumOf(busy.length, nsPerInstruction);
     const length = Math.min(most, Math.max(1, Math.ceil((untilNs - clock.exactNs) / nsPerInstruction)));
     const pace = rate(nsPerInstruction, busy.length);
-    const alone = busy.length === 1 ? { trapCost: Math.ceil(most / MOST_TRAPS), wakes: this.#wakes } : undefined;
+    const alone = busy.length === 1 ? aloneFor(most, this.#wakes) : undefined;
     for (const pcpu of busy) {
       yield* this.#turn(pcpu, length, pace, alone);
       this.#settle();
@@ -308,8 +308,7 @@ export class Scheduler implements VcpuListener, Scheduling {
   /** Runs a vCPU until its turn is over or it leaves. Returns what it spent of the turn: instructions, and so many more for each trap. */
   *#use(pcpu: Pcpu, vcpu: GuestVcpu, limit: number, pace: Rate, alone?: Alone): Generator<void, { spent: number; what: Next }> {
     const { clock, engine } = this.environment;
-    let spent = 0;
-    let stuck = 0;
+    let spent = 0, stuck = 0;
     let next: Next = "run";
     while (next === "run" && spent < limit && vcpu.power === "runnable" && pcpu.vcpu === vcpu && !this.#hasCompany(alone)) {
       if (this.control?.isHalted) {
@@ -326,20 +325,22 @@ export class Scheduler implements VcpuListener, Scheduling {
       const budget = event === undefined ? limit - spent : clock.instructionsUntil(event.ns, pace, limit - spent);
       enterGuest(this.environment, vcpu);
       if (vcpu.power !== "runnable") break;
-      let exit = this.#run(vcpu, budget, pace);
-      let retired = engine.lastRetired;
+      const mostSlow = alone && Math.ceil((limit - spent) / alone.slowCost);
+      let exit = this.#run(vcpu, budget, pace, mostSlow);
+      let retired = engine.lastRetired, slow = engine.lastSlow ?? 0;
       while (exit.kind === "breakpoint") {
         this.control?.stopped(vcpu, exit);
         while (this.control?.isHalted) yield;
         // Its domain may have ended meanwhile.
         if (vcpu.power !== "runnable" || pcpu.vcpu !== vcpu) break;
         // Nothing else happens here: it is one run, in parts.
-        exit = this.#run(vcpu, budget - retired, pace);
+        exit = this.#run(vcpu, budget - retired, pace, mostSlow);
         retired += engine.lastRetired;
+        slow += engine.lastSlow ?? 0;
       }
       // A trapped instruction doesn't retire, but takes its time: so a guest that only traps gets on as well.
       const trapped = exit.kind === "exception" || (exit.kind === "wait" && retired === 0) ? 1 : 0;
-      spent += retired + trapped * (1 + (alone?.trapCost ?? 0));
+      spent += retired + trapped + (alone ? trapped * alone.trapCost + slow * alone.slowCost : 0);
       pcpu.used += retired + trapped;
       leaveGuest(this.environment, vcpu);
       if (vcpu.power === "runnable") next = this.#handle(vcpu, exit);
@@ -358,11 +359,11 @@ export class Scheduler implements VcpuListener, Scheduling {
     if (this.#kicked.size > 0 || (event !== undefined && event.ns <= clock.nowNs)) this.#settle();
   }
 
-  #run(vcpu: GuestVcpu, budget: number, pace: Rate): Exit {
+  #run(vcpu: GuestVcpu, budget: number, pace: Rate, mostSlow: number | undefined): Exit {
     const { clock, engine } = this.environment;
     const most = this.control?.most(vcpu) ?? Infinity;
     const exact = clock.exactAt(pace), stopAfter = most < budget ? most : undefined;
-    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace), exact, stopAfter };
+    const window = { budget, startNs: clock.exactNs, nsPerInstruction: rateNs(pace), exact, mostSlow, stopAfter };
     this.#running = vcpu;
     clock.beginRun(pace, budget, this.#retiredNow);
     let exit: Exit;

@@ -392,3 +392,20 @@ Deno.test("a guest that only traps: the host's clock is looked at after some tho
     assertEquals(machine.nowNs, calls);
   }
 });
+
+Deno.test("a guest whose instructions take the engine long: the host's clock is looked at after some thousand of them, and time is as it is", async () => {
+  let done = 0;
+  function* slowly(): Generator<Step> {
+    for (;;) yield { retire: 2, isSlow: true, effect: () => void done++ };
+  }
+  for (const [pcpus, company] of [[1, 0], [4, 0], [2, 1]]) {
+    done = 0;
+    const script = (index: number) => index === 0 ? slowly() : [];
+    const domains = [{ name: "guest", vcpus: 1 + company }];
+    const { machine } = await machineOf({ pcpus, domains, plugins: [startAll], script, wallMs: () => done });
+    machine.runFor(1_000_000_000, 1);
+    // Beside others turns are short by themselves.
+    assert(done > 400 && done <= (company ? 25_000 : 20_000), `${done} on ${pcpus} CPUs`);
+    if (!company) assertEquals(machine.nowNs, 2 * done);
+  }
+});

@@ -27,13 +27,22 @@ export function quantumOf(cpus: number, nsPerInstruction: number): number {
  * virtual time one instruction, so a guest that polls a device would keep input waiting for seconds.
  */
 export const MOST_TRAPS = 5_000;
+/** The same of instructions that the engine itself is slow with, as TLBI: a microsecond each, or several. */
+export const MOST_SLOW = 20_000;
 
 /** Of a turn in which no other physical CPU has anything to do. */
 export interface Alone {
   /** What a trap takes of it besides its instruction. */
   readonly trapCost: number;
+  /** What an instruction takes of it, besides itself, that the engine is slow with. */
+  readonly slowCost: number;
   /** The count of who woke, when it began. */
   readonly wakes: number;
+}
+
+/** Of a turn of so many instructions. */
+export function aloneFor(length: number, wakes: number): Alone {
+  return { trapCost: Math.ceil(length / MOST_TRAPS), slowCost: Math.ceil(length / MOST_SLOW), wakes };
 }
 
 /** Hooks by scope: the board's, then the domain's. The lists are live. */

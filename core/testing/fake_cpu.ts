@@ -9,6 +9,8 @@ export interface Step {
   readonly exit?: Exit;
   /** An exception to EL2, as an ESR_EL2 with its companions. */
   readonly exception?: { readonly esr: bigint; readonly far?: bigint; readonly ipa?: number };
+  /** The step counts among those of {@linkcode RunWindow.mostSlow}. */
+  readonly isSlow?: boolean;
   /** Called when the step's instructions are retired, before its exit: the guest's instruction, or a device of the bus. */
   readonly effect?: (state: FakeVcpuState, engine: FakeEngine) => void;
 }
@@ -114,6 +116,7 @@ export class FakeEngine implements CpuEngine {
   readonly model = "fake";
   readonly counterFrequencyHz = 62_500_000;
   lastRetired = 0;
+  lastSlow = 0;
   retiredNow = 0;
   /** How often devices asked for a new look. */
   kicks = 0;
@@ -145,10 +148,10 @@ export class FakeEngine implements CpuEngine {
 
   run(vcpu: VcpuState, window: RunWindow): Exit {
     const state = vcpu as FakeVcpuState;
-    this.retiredNow = 0;
+    this.retiredNow = this.lastSlow = 0;
     this.#kicked = false;
     this.onRun?.(state, window);
-    const exit = this.#play(state, window.budget);
+    const exit = this.#play(state, window);
     this.lastRetired = this.retiredNow;
     state.retired += this.retiredNow;
     this.runs.push({ state, window, retired: this.retiredNow });
@@ -170,7 +173,7 @@ export class FakeEngine implements CpuEngine {
     (vcpu as FakeVcpuState).injected.push(exception);
   }
 
-  #play(state: FakeVcpuState, budget: number): Exit {
+  #play(state: FakeVcpuState, { budget, mostSlow = Infinity }: RunWindow): Exit {
     for (;;) {
       if (state.left === undefined) {
         const next = state.script.next();
@@ -184,6 +187,7 @@ export class FakeEngine implements CpuEngine {
       const { step } = state.left;
       state.left = undefined;
       step.effect?.(state, this);
+      if (step.isSlow && ++this.lastSlow >= mostSlow) return { kind: "budget" };
       if (step.exception) {
         state.write("ESR_EL2", step.exception.esr);
         state.write("FAR_EL2", step.exception.far ?? BigInt(step.exception.ipa ?? 0));

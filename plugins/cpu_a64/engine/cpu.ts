@@ -77,7 +77,7 @@ export class Cpu {
   lastRetired = 0;
   #window: RunWindow = { budget: 0, startNs: 0, nsPerInstruction: 1 };
   #running = false;
-  readonly #slices: Slices;
+  readonly slices: Slices;
   #redirected = false;
   #isEl2Code = false;
   /** The last piece of the run ended because its instructions were used up. */
@@ -140,6 +140,7 @@ export class Cpu {
       redirect,
       wait: (instruction) => void (this.#waiting = instruction),
       exit: () => void (this.#kicked = true),
+      tookLong: () => this.slices.tookLong() && this.kick(),
       sendEvent: options.sendEvent,
       interruptTaken: () => this.lines.isTaken,
       interruptPending: () => this.lines.isPending,
@@ -171,7 +172,7 @@ export class Cpu {
     });
     this.interpreter = tiers.interpreter;
     this.tier1 = tiers.tier1;
-    this.#slices = new Slices({
+    this.slices = new Slices({
       block,
       tier1: this.tier1,
       run: () => timed(this.profile, "generated code", () => this.interpreter.run()),
@@ -198,7 +199,7 @@ export class Cpu {
 
   /** Instructions that the present run has retired. */
   retiredNow(): number {
-    return this.#running ? this.#window.budget - this.#slices.left : this.lastRetired;
+    return this.#running ? this.#window.budget - this.slices.left : this.lastRetired;
   }
 
   /** Virtual time at the present instruction, in nanoseconds. */
@@ -239,7 +240,7 @@ export class Cpu {
   /** Asks the run in progress to end after the current instruction. */
   kick(): void {
     this.#kicked = true;
-    if (this.#running) this.#slices.cut();
+    if (this.#running) this.slices.cut();
   }
 
   /** Runs the vCPU in the block. EL2 must have been left. */
@@ -249,7 +250,7 @@ export class Cpu {
     this.#kicked = this.#isStopped = this.#isCut = false;
     this.#waiting = undefined;
     this.#running = true;
-    this.#slices.begin(window);
+    this.slices.begin(window);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
     this.lines.update();
     context.update();
@@ -274,7 +275,7 @@ export class Cpu {
     this.#kicked = false;
     this.#waiting = undefined;
     this.#running = this.#isEl2Code = true;
-    this.#slices.begin(this.#window);
+    this.slices.begin(this.#window);
     try {
       return this.#turn();
     } finally {
@@ -286,7 +287,7 @@ export class Cpu {
 
   /** From one look at interrupts to the next. */
   #turn(): Exit | undefined {
-    const { block, exceptions, accesses, debug, stops, lines } = this;
+    const { block, exceptions, accesses, debug, stops, lines, slices } = this;
     const { stopAfter = Infinity } = this.#window;
     if (this.retiredNow() >= stopAfter && !this.#kicked && (block.get(at.BUDGET) | 0) > 0) return this.#stop();
     let isCut = this.#isCut;
@@ -340,7 +341,6 @@ export class Cpu {
     const wanted = this.profile ? this.profile.slice(most) : most;
     this.#redirected = accesses.hasArrived = false;
     stops.isPassing = isPassing;
-    const slices = this.#slices;
     const status = isTrap ? stops.over(record, () => slices.step()) : isStepping ? slices.step() : slices.execute(record, wanted);
     stops.isPassing = false;
     this.#isCut = status === Status.budget || accesses.hasArrived;

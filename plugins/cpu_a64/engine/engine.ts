@@ -104,6 +104,10 @@ export class A64Engine implements CpuEngine {
     return this.cpu.lastRetired;
   }
 
+  get lastSlow(): number {
+    return this.cpu.slices.slow;
+  }
+
   /** Retired so far in the run that is under way. */
   get retiredNow(): number {
     return this.cpu.retiredNow();

@@ -4,6 +4,7 @@ import { FAST_ACCESS } from "../state.ts";
 import {
   access,
   accessUnknown,
+  controlledBy,
   fastAccess,
   packedOfInstruction,
   registerByName,
@@ -11,7 +12,6 @@ import {
   registerOffset,
   registers,
   type SystemRegister,
-  trapControls,
 } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
@@ -194,6 +194,7 @@ export class Registers {
         }
         if (name === "OSLAR_EL1") block.set(offsets.OSLSR_EL1, (block.get(offsets.OSLSR_EL1) & ~2) | (Number(value & 1n) << 1));
         else file.storeLong(block, register, value);
+        this.#controls(name);
         this.debugChanged();
         return Effect.stop;
       case "mpu":
@@ -232,13 +233,14 @@ export class Registers {
   }
 
   #controls(name: string): void {
-    if (trapControls.has(name)) this.updateFastAccess();
+    const controlled = controlledBy.get(name);
+    if (controlled) this.updateFastAccess(controlled);
   }
 
   /** Recomputes which accesses may go straight to the slot. */
-  updateFastAccess(): void {
+  updateFastAccess(of: readonly SystemRegister[] = registers): void {
     const { block, file } = this;
-    for (const register of registers) {
+    for (const register of of) {
       const present = !register.feature || file.model.features.has(register.feature);
       block.bytes[block.address + FAST_ACCESS + register.index] = present
         ? fastAccess(register, file.storable[register.index] === 1, block)

@@ -21,12 +21,17 @@ const MAX_STEP = 0x7fff_ffff;
 /** BUDGET has what is left of a slice, BEYOND what compiled code may take from in the same run; this knows the rest, and GIVEN all but that. */
 export class Slices {
   #budgetOfRun = 0;
+  #mostSlow = Infinity;
+  /** Slow instructions of the run. */
+  slow = 0;
 
   constructor(readonly parts: SliceParts) {}
 
   /** A run begins. */
-  begin({ budget, exact }: Pick<RunWindow, "budget" | "exact">): void {
+  begin({ budget, exact, mostSlow = Infinity }: Pick<RunWindow, "budget" | "exact" | "mostSlow">): void {
     const { block } = this.parts;
+    this.#mostSlow = mostSlow;
+    this.slow = 0;
     this.#budgetOfRun = budget;
     block.set(at.BUDGET, budget);
     block.set(at.BEYOND, 0);
@@ -54,6 +59,11 @@ export class Slices {
   /** What the slice has of them. */
   get #budget(): number {
     return Math.max(0, this.parts.block.get(at.BUDGET) | 0);
+  }
+
+  /** An instruction takes long. True: the run may have no more of them. */
+  tookLong(): boolean {
+    return ++this.slow >= this.#mostSlow;
   }
 
   /** The run ends after the present instruction. */

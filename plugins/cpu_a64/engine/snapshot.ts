@@ -57,6 +57,8 @@ export function restoreVcpu(vcpu: Entering, data: Uint8Array): void {
   const { block, tlb, debug, counter, mmu, accesses, exceptions } = vcpu.enter();
   block.bytes.set(data, block.address);
   for (const [from, to] of TRANSIENT) block.bytes.fill(0, block.address + from, block.address + to);
+  // What may be accessed follows from the registers, whatever the file says.
+  vcpu.cpu.registers.updateFastAccess();
   mmu.mpu?.changed();
   counter.writes++;
   debug.update();

@@ -1,7 +1,7 @@
 /** What instructions do beyond computation and memory: exceptions, waiting, PSTATE, system registers. */
 import type { SystemOp } from "../isa/dsl.ts";
 import * as at from "../state.ts";
-import { instructionAccess, packedOfInstruction, registerOffset, type SystemInstruction } from "../sysregs/mod.ts";
+import { instructionAccess, packedOfInstruction, registerByName, registerOffset, type SystemInstruction } from "../sysregs/mod.ts";
 import type { Block } from "./block.ts";
 import type { TranslationContext } from "./context.ts";
 import type { ExceptionUnit } from "./exceptions.ts";
@@ -15,6 +15,9 @@ import { EC } from "./syndrome.ts";
 /** SCTLR_EL1: stack alignment checks at EL1 and EL0, DAIF access from EL0. */
 const SCTLR_EL1 = registerOffset("SCTLR_EL1");
 const SA = 1 << 3, SA0 = 1 << 4, UMA = 1 << 9;
+/** After writes with these much is computed anew, but for TTBR0_EL1 and TTBR1_EL1, which generated code mostly writes. */
+const SLOW_EFFECTS = Effect.context | Effect.exit | Effect.stop;
+const TTBR: ReadonlySet<number> = new Set(["TTBR0_EL1", "TTBR1_EL1"].map((name) => registerByName(name).packed));
 /** ISS of an FP access trap: condition "always". */
 const FP_TRAP_ISS = 0x1e0_0000;
 
@@ -32,6 +35,8 @@ export interface SystemParts {
   wait(instruction: "WFI" | "WFE"): void;
   /** The hypervisor wants to look (timers, interrupt controller). */
   exit(): void;
+  /** The instruction takes a thousand times as long as others: whether it does is in the architecture's state, not in caches of ours. */
+  tookLong(): void;
   sendEvent(): void;
   /** Whether an interrupt would be taken now. */
   interruptTaken(): boolean;
@@ -141,7 +146,9 @@ export class SystemOperations {
     this.parts.syncPc();
     const n = word & 31;
     const effect = registers.msr(word, n === 31 ? 0n : block.get64(at.X + 8 * n));
-    return effect === undefined ? this.#redirected() : this.#apply(effect);
+    if (effect === undefined) return this.#redirected();
+    if (effect & SLOW_EFFECTS && !TTBR.has(packedOfInstruction(word))) this.parts.tookLong();
+    return this.#apply(effect);
   }
 
   #apply(effect: number): number {
@@ -204,8 +211,10 @@ export class SystemOperations {
       else exceptions.trapped(access, word);
       return this.#redirected();
     }
+    const { kind } = instruction!.operation;
+    if (kind === "tlbi" || kind === "at") this.parts.tookLong();
     if (!maintenance.execute(instruction!, block.xLo(n), block.xHi(n))) return Status.leave;
-    return instruction!.operation.kind === "tlbi" ? this.#lookAnew() : Status.next;
+    return kind === "tlbi" ? this.#lookAnew() : Status.next;
   }
 
   #wait(instruction: "WFI" | "WFE"): number {

@@ -19,6 +19,7 @@ import {
   ITLB_FLAGS,
   ITLB_RECORDS,
   ITLB_TAG,
+  LOG_EMPTY,
   LOG_PLACES,
   LOG_SHIFT,
   LOG_UNKNOWN,
@@ -296,10 +297,11 @@ export class Tlb {
 
   #clear(bank: Bank): void {
     this.generation++;
-    this.#routines.clear(bank.address);
+    // Many are empty when a guest drops all.
+    if (this.block.words[(bank.address + BANK_LOG) >>> 2] !== LOG_EMPTY) this.#routines.clear(bank.address);
     bank.hasLowGlobals = bank.hasManyBlocks = false;
-    bank.blocks21.clear();
-    bank.blocks30.clear();
+    if (bank.blocks21.size > 0) bank.blocks21.clear();
+    if (bank.blocks30.size > 0) bank.blocks30.clear();
   }
 
   /**

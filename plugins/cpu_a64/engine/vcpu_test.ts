@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Ram } from "../../../core/memory/ram.ts";
 import { Random } from "../../../tests/support/random.ts";
-import { modelByName } from "../sysregs/mod.ts";
+import { modelByName, registers } from "../sysregs/mod.ts";
 import * as at from "../state.ts";
 import { A64Engine } from "./engine.ts";
 import { BASE, programMachine } from "./tests/program_machine.ts";
@@ -85,6 +85,8 @@ Deno.test("a state has nothing that is this engine's alone, and whoever says oth
     assertEquals(saved.subarray(from, to), new Uint8Array(to - from));
     lie.fill(0xff, from, to);
   }
+  // What may be accessed without a look.
+  lie.fill(0xff, at.FAST_ACCESS, at.FAST_ACCESS + registers.length);
   vcpu.restore(lie);
   assertEquals(vcpu.save(), saved);
   run();

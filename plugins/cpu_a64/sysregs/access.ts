@@ -124,6 +124,11 @@ export const trapControls: ReadonlySet<string> = new Set(
   registers.flatMap((register) => (register.traps ?? []).map((rule) => rule.control)).concat("HCR_EL2"),
 );
 
+/** By the names of {@linkcode trapControls}: the accesses to which registers they decide about. */
+export const controlledBy: ReadonlyMap<string, readonly SystemRegister[]> = new Map(
+  [...trapControls].map((name) => [name, registers.filter(({ traps }) => traps?.some(({ control }) => control === name))]),
+);
+
 /**
  * An access to an encoding without a row. HCR_EL2.TIDCP catches those that the
  * architecture leaves to implementations: op0 = 3 with CRn 11 or 15.
