@@ -64,8 +64,8 @@ export class Ram implements PhysicalMemory {
   /** One for each 4 KiB of the shared memory: it may hold something else than zeroes. Whoever writes past {@linkcode view} says so here. */
   readonly touched: Uint8Array;
   lazy?: LazyPages;
-  /** End of what the engine reserved. The first page stays unused, so that offset 0 is never a valid place. */
-  #reserved = PAGE_SIZE;
+  /** End of what the engine reserved: from 0, where what is reserved first has short addresses. */
+  #reserved = 0;
   readonly #reservations: { readonly at: number; readonly used: (() => readonly (readonly [from: number, to: number])[]) | undefined }[] =
     [];
   #sealed = false;

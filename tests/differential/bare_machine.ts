@@ -113,7 +113,7 @@ export class BareMachine implements Engine {
     this.#placeMemory(test);
     this.#placeCode(test);
     const { bytes } = test.registers;
-    block.bytes.set(bytes.subarray(0, 31 * 8), block.address + at.X);
+    for (let n = 0; n < 31; n++) block.bytes.set(bytes.subarray(8 * n, 8 * n + 8), block.address + at.x(n));
     block.bytes.set(bytes.subarray(bytes.length - 512), block.address + at.V);
     block.set(at.FPCR, test.registers.fpcr);
     block.set(at.FPSR, test.registers.fpsr);
@@ -132,7 +132,7 @@ export class BareMachine implements Engine {
       error = (thrown as Error).stack;
     }
     const registers = new Registers();
-    registers.bytes.set(block.bytes.subarray(block.address + at.X, block.address + at.X + 31 * 8));
+    for (let n = 0; n < 31; n++) registers.bytes.set(block.bytes.subarray(block.address + at.x(n), block.address + at.x(n) + 8), 8 * n);
     registers.bytes.set(block.bytes.subarray(block.address + at.V, block.address + at.V + 512), registers.bytes.length - 512);
     registers.sp = block.get64(offsets.SP_EL0);
     registers.fpcr = block.get(at.FPCR);

@@ -61,14 +61,14 @@ export class Block implements StateBlock {
 
   /** A general register by halves; 31 is zero. */
   xLo(n: number): number {
-    return n === 31 ? 0 : this.words[this.base + ((at.X + 8 * n) >>> 2)];
+    return n === 31 ? 0 : this.words[this.base + (at.x(n) >>> 2)];
   }
 
   xHi(n: number): number {
-    return n === 31 ? 0 : this.words[this.base + ((at.X + 8 * n + 4) >>> 2)];
+    return n === 31 ? 0 : this.words[this.base + (at.x(n) >>> 2) + 1];
   }
 
   setX(n: number, lo: number, hi: number): void {
-    if (n !== 31) this.setPair(at.X + 8 * n, lo, hi);
+    if (n !== 31) this.setPair(at.x(n), lo, hi);
   }
 }

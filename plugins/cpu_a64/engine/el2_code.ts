@@ -16,8 +16,8 @@ const EXCEPTION = ["ELR_EL2", "SPSR_EL2", "ESR_EL2", "FAR_EL2", "HPFAR_EL2"].map
 /** What EL2's translation depends on. */
 const REGIME = ["SCTLR_EL2", "TCR_EL2", "TTBR0_EL2", "MAIR_EL2"].map(registerOffset);
 const ESR_EL2 = registerOffset("ESR_EL2"), ELR_EL2 = registerOffset("ELR_EL2"), FAR_EL2 = registerOffset("FAR_EL2");
-/** X0 to X30. */
-const GENERAL_BYTES = 31 * 8;
+/** X0 to X30 and SP. */
+const GENERAL_BYTES = 32 * 8;
 
 /** Runs code at EL2 on the vCPU in the block, one instruction at a time. */
 export function runAtEl2(cpu: Cpu, call: El2Call): El2Stop {
@@ -28,8 +28,8 @@ export function runAtEl2(cpu: Cpu, call: El2Call): El2Stop {
   const event = block.get(at.EVENT), stepped = block.get(at.STEPPED);
   const exception = EXCEPTION.map((offset) => block.get64(offset));
   unpackPstate(block, PSTATE_EL2);
-  call.x.forEach((value, n) => block.set64(at.X + 8 * n, value));
-  block.set64(at.X + 8 * 30, call.returnTo);
+  call.x.forEach((value, n) => block.set64(at.x(n), value));
+  block.set64(at.x(30), call.returnTo);
   if (call.sp !== undefined) block.set64(at.SP, call.sp);
   block.set64(at.PC, call.entry);
   cpu.context.update();
@@ -51,7 +51,7 @@ function steps(cpu: Cpu, call: El2Call): El2Stop {
   const returnTo = BigInt.asUintN(64, call.returnTo);
   for (let retired = 0;; retired++) {
     const pc = block.get64(at.PC);
-    if (pc === returnTo) return { kind: "returned", instructions: retired, x0: block.get64(at.X) };
+    if (pc === returnTo) return { kind: "returned", instructions: retired, x0: block.get64(at.x(0)) };
     if (retired >= call.maxInstructions) return { kind: "budget", pc };
     call.onInstruction?.(pc);
     const exit = cpu.stepAtEl2();

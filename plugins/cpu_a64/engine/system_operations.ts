@@ -131,7 +131,7 @@ export class SystemOperations {
     this.parts.syncPc();
     const value = registers.mrs(word);
     if (value === undefined) return this.#redirected();
-    if ((word & 31) !== 31) block.set64(at.X + 8 * (word & 31), value);
+    if ((word & 31) !== 31) block.set64(at.x(word & 31), value);
     return this.#isGicAcknowledge(word) ? this.#apply(registers.gicEffect()) : Status.next;
   }
 
@@ -145,7 +145,7 @@ export class SystemOperations {
     const { block, registers } = this.parts;
     this.parts.syncPc();
     const n = word & 31;
-    const effect = registers.msr(word, n === 31 ? 0n : block.get64(at.X + 8 * n));
+    const effect = registers.msr(word, n === 31 ? 0n : block.get64(at.x(n)));
     if (effect === undefined) return this.#redirected();
     if (effect & SLOW_EFFECTS && !TTBR.has(packedOfInstruction(word))) this.parts.tookLong();
     return this.#apply(effect);

@@ -253,7 +253,7 @@ export abstract class Tier0State {
 
 const NUMBERS = Array.from({ length: 32 }, (_, n) => n);
 /** Offsets of X0 to X30, and of what 31 stands for. */
-const offsets = (last: number) => NUMBERS.map((n) => n === 31 ? last : at.X + 8 * n);
+const offsets = (last: number) => NUMBERS.map((n) => n === 31 ? last : at.x(n));
 const READ = offsets(at.ZERO), WRITE = offsets(at.TRASH), SP = offsets(at.SP), VECTORS = NUMBERS.map((n) => at.V + 16 * n);
 
 /** Stores of a lane, by log2 of its bytes. */

@@ -40,11 +40,11 @@ export class A64Vcpu implements VcpuState {
   }
 
   x(n: number): bigint {
-    return n === 31 ? 0n : this.enter().block.get64(at.X + 8 * n);
+    return n === 31 ? 0n : this.enter().block.get64(at.x(n));
   }
 
   setX(n: number, value: bigint): void {
-    if (n !== 31) this.enter().block.set64(at.X + 8 * n, value);
+    if (n !== 31) this.enter().block.set64(at.x(n), value);
   }
 
   v(n: number): bigint {

@@ -238,15 +238,16 @@ class SystemCode extends BlockCode {
     return i32.eq(i32.and(this.word, i32.const(~operands)), i32.const(word & ~operands));
   }
 
-  /** Xt; XZR has a slot that reads as zero. */
   #readX(): I64 {
-    return i64.load(i32.shl(i32.and(this.word, i32.const(31)), i32.const(3)), this.base + at.X);
+    const { f } = this;
+    const n = f.let(i32.and(this.word, i32.const(31)));
+    return select(i32.eq(n, i32.const(31)), i64.const(0n), i64.load(placeOf(n), this.base + at.X));
   }
 
   #writeX(value: I64): void {
     const { f } = this;
-    const x = f.let(i32.and(this.word, i32.const(31)));
-    f.if(i32.ne(x, i32.const(31)), () => f.store("i64", i32.shl(x, i32.const(3)), value, this.base + at.X));
+    const n = f.let(i32.and(this.word, i32.const(31)));
+    f.if(i32.ne(n, i32.const(31)), () => f.store("i64", placeOf(n), value, this.base + at.X));
   }
 
   /** What was masked may be taken: then somebody has to look. */
@@ -268,4 +269,9 @@ class SystemCode extends BlockCode {
     this.goOn(this.imported.update);
     this.f.return(i32.const(Status.branch));
   }
+}
+
+/** See {@linkcode at.x}. */
+function placeOf(n: I32): I32 {
+  return i32.shl(i32.and(i32.add(n, i32.const(at.x(0) / 8)), i32.const(31)), i32.const(3));
 }

@@ -32,7 +32,7 @@ function subject(pstate: number, registers: Words = {}, fields: Readonly<Record<
   block.set64(at.PAGE_VA, 0x40_0000n);
   block.set(at.RECORDS, 0x8000);
   block.set(at.IP, 0x8020);
-  block.setPair(at.X + 8 * 3, 0x3c0, 0);
+  block.setPair(at.x(3), 0x3c0, 0);
   for (const [n, bank] of [0x100, 0x200, 0x300].entries()) block.set(at.BANKS + 4 * n, bank);
   block.setPair(at.FP_ENABLED_AT, 0, 1);
   for (const [offset, value] of Object.entries(fields)) block.set(Number(offset), value);
@@ -81,10 +81,10 @@ Deno.test("an address space of which a bank isn't known is asked for", () => {
 
 Deno.test("PSTATE.DAIF is read and written, and caches need nothing", () => {
   const { block, execute } = subject(EL1H | 1 << 7);
-  assertEquals([execute("mrs", MRS_DAIF_X3), block.get64(at.X + 24)], [Status.next, 0x80n]);
+  assertEquals([execute("mrs", MRS_DAIF_X3), block.get64(at.x(3))], [Status.next, 0x80n]);
   assertEquals([execute("msrImmediate", DAIF_CLEAR_2), block.get(at.DAIF)], [Status.next, 0]);
   assertEquals([execute("msrImmediate", DAIF_SET_2), block.get(at.DAIF)], [Status.next, 2]);
-  block.setPair(at.X + 24, 0x3c0, 0);
+  block.setPair(at.x(3), 0x3c0, 0);
   assertEquals([execute("msr", MSR_DAIF_X3), block.get(at.DAIF)], [Status.next, 15]);
   assertEquals(execute("sys", IC_IVAU_X3), Status.next);
 });
@@ -101,7 +101,7 @@ for (
 ) {
   Deno.test(`a base of tables is another ASID's, ${what}: its banks are the present ones`, () => {
     const { block, spaces, execute, updates } = subject(EL1H, registers);
-    block.set64(at.X + 24, 0x1041_0000_4abc_d001n);
+    block.set64(at.x(3), 0x1041_0000_4abc_d001n);
     block.words.set([0x400, 0x500, 0x600], spaces.row(asid) + 1);
     assertEquals([execute("msr", word), updates()], [Status.branch, 0]);
     const name = word === MSR_TTBR0_X3 ? "TTBR0_EL1" : "TTBR1_EL1";
@@ -116,9 +116,9 @@ for (
 
 Deno.test("VBAR_EL1 is stored in place, MIDR_EL1 is what EL2 shows", () => {
   const { block, execute } = subject(EL1H, { VPIDR_EL2: 0x1234_5678n });
-  block.set64(at.X + 24, 0xffff_0000_0000_0fffn);
+  block.set64(at.x(3), 0xffff_0000_0000_0fffn);
   assertEquals([execute("msr", MSR_VBAR_X3), block.get64(registerOffset("VBAR_EL1"))], [Status.next, 0xffff_0000_0000_0800n]);
-  assertEquals([execute("mrs", MRS_MIDR_X3), block.get64(at.X + 24)], [Status.next, 0x1234_5678n]);
+  assertEquals([execute("mrs", MRS_MIDR_X3), block.get64(at.x(3))], [Status.next, 0x1234_5678n]);
 });
 
 const masked = 2 << 6, step = { MDSCR_EL1: 1n }, pending = { [at.INTERRUPTS]: 1 };

@@ -45,7 +45,7 @@ Deno.test("the virtual count in generated code is the one computed from the cloc
       if (isAsked || el === 0 && !isOpen) assertEquals(status, ELSEWHERE);
       else if (status === ELSEWHERE) {
         assert(left++ < 3200 && BigInt(nowNs) * BigInt(frequencyHz) > 1n << 60n, `${frequencyHz} Hz, ${nowNs} ns`);
-      } else assertEquals([status, block.get64(at.X + 24)], [Status.next, counter.read("CNTVCT_EL0")], `${frequencyHz} Hz, ${nowNs} ns`);
+      } else assertEquals([status, block.get64(at.x(3))], [Status.next, counter.read("CNTVCT_EL0")], `${frequencyHz} Hz, ${nowNs} ns`);
       if (status !== ELSEWHERE) simple++;
     }
   }

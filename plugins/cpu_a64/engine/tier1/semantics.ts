@@ -335,7 +335,7 @@ export class RegionSemantics extends RegionMemory {
   }
 }
 
-const offsetOf = (n: number) => n === SP ? at.SP : at.X + 8 * n;
+const offsetOf = (n: number) => n === SP ? at.SP : at.x(n);
 
 /** What both know. */
 export function bothOf(one: Facts, other: Facts | undefined): Facts {
