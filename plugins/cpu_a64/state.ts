@@ -120,5 +120,7 @@ export const GIVEN = 0x2418;
 export const TIME_STEP = 0x241c;
 export const TIME_NS = 0x2420;
 export const TIME_PARTS = 0x2428;
+/** What INTERPRETED had at samples that compiled code went on over by itself, 32 bits. The engine's. */
+export const INTERPRETED_EARLIER = 0x242c;
 /** Size of a block. */
 export const STATE_SIZE = 0x2440;

@@ -24,7 +24,8 @@ export function programMachine(
     tier1,
     ...options,
   });
-  if (engine.cpu.tier1?.hotness) Object.assign(engine.cpu.tier1.hotness.tuning, { period: 50, firstThreshold: 1, leastInterpreted: 0 });
+  const { hotness } = engine.cpu.tier1 ?? {};
+  if (hotness) Object.assign(hotness.tuning, { period: 50, firstThreshold: 1, leastInterpreted: 0, patience: 0 });
   for (const [at, words] of Object.entries(programs)) {
     ram.view(Number(at), words.length * 4).set(new Uint8Array(new Uint32Array(words).buffer));
   }
@@ -34,7 +35,7 @@ export function programMachine(
 /** A vCPU of such a machine that begins at {@linkcode BASE}. Code is hot no sooner than a guest's. */
 export function patientVcpu(engine: A64Engine) {
   const { hotness } = engine.cpu.tier1 ?? {};
-  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32 });
+  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32, patience: 1_000_000 });
   const vcpu = engine.createVcpu({ mpidr: 0n });
   vcpu.write("HCR_EL2", 1n << 31n);
   vcpu.pc = BigInt(BASE);

@@ -47,7 +47,7 @@ export class Detours {
   /** How often it was looked at a record. */
   readonly #looks = new Map<number, number>();
 
-  constructor(readonly block: Block, readonly places: SidePlaces) {}
+  constructor(readonly block: Block, readonly places: SidePlaces, readonly regions: { isHead(record: number): boolean }) {}
 
   /** What is worth a look, once: a record, and whether regions leave its instruction to the interpreter. */
   take(): { readonly record: number; readonly isBailed: boolean } | undefined {
@@ -56,6 +56,8 @@ export class Detours {
     if (found === 0) return undefined;
     block.set(at.DETOUR, 0);
     const record = found & ~1;
+    // A region that begins there by now has its own use for the place of the count.
+    if (this.regions.isHead(record)) return undefined;
     const looks = Math.min(MOST_LOOKS, (this.#looks.get(record) ?? 0) + 1);
     this.#looks.set(record, looks);
     block.words[besideRecord(record, places) >>> 2] = PATIENCE - PATIENCE * 2 ** looks;

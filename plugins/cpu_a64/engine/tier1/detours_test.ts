@@ -47,3 +47,28 @@ Deno.test("a detour leaves the guest's state as it is without tier 1", () => {
   const budgets = [until(0.9 * PATIENCE), until(0.2 * PATIENCE) + 3, 1001, 7];
   assertEquals(run("on", budgets).map(({ state }) => state), run("off", budgets).map(({ state }) => state));
 });
+
+Deno.test("a region may begin where a detour is worth a look in the same moment, and its code change afterwards", () => {
+  const store = BASE + 0x1000, place = BASE + 40;
+  const outcome = (tier1: Tier1Mode) => {
+    const { engine } = programMachine({ [BASE]: program, [store]: [0xb9000083, 0xd61f00a0] }, tier1); // str w3, [x4]; br x5
+    const vcpu = patientVcpu(engine);
+    const go = (detours: number) => void engine.run(vcpu, { budget: until(detours), startNs: 0, nsPerInstruction: 1 });
+    const { hotness, stats } = engine.cpu.tier1 ?? {};
+    if (hotness) Object.assign(hotness.tuning, { patience: PATIENCE / 2, patienceOfOne: PATIENCE / 2 });
+    go(PATIENCE / 4);
+    // What the first look requests waits for the second, since nothing else ends a slice.
+    if (hotness) hotness.tuning.period = 1e9;
+    go(4 * PATIENCE);
+    const seen = [hotness?.stats.detours, stats?.modules];
+    vcpu.setX(3, 0x91000842n); // add x2, x2, #2
+    vcpu.setX(4, BigInt(place));
+    vcpu.setX(5, vcpu.pc);
+    vcpu.pc = BigInt(store);
+    go(1000);
+    return { seen, state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(1), vcpu.x(2)].join() };
+  };
+  const { seen, state } = outcome("on");
+  assertEquals(seen, [1, 2]);
+  assertEquals(state, outcome("off").state);
+});

@@ -32,7 +32,9 @@ export interface HotnessListener {
   /** A region begins there. */
   isHead(record: number): boolean;
   /** Regions should begin there; with `detour`, one that ends where another begins. */
-  compile(heads: readonly number[], detour?: number): void;
+  request(heads: readonly number[], detour?: number): void;
+  /** It is time to make what was requested. */
+  compile(): void;
 }
 
 /** What was executed between two looks. */
@@ -44,6 +46,8 @@ export interface Executed {
   /** Instructions of the interpreter since a region was left last, and since the last sample. */
   readonly since: number;
   readonly interpreted: number;
+  /** All of the interpreter. */
+  readonly slow: number;
   /** The next. */
   readonly record: number;
 }
@@ -76,7 +80,17 @@ export class Hotness {
     leastInterpreted: 32,
     /** The least share of the interpreter with which a sample in code that a region has counts. Where regions take more by themselves it is this. */
     interpretedShare: 2 ** -INTERPRETED_SHARE_BITS,
+    /**
+     * What is requested waits until the interpreter has executed so many instructions since: what is made at once is one module. Each has
+     * its own pages of the host's code, and its own copies of what regions call, and the host's caches have to hold them all.
+     */
+    patience: 1_000_000,
+    /** At first nothing waits; each time adds so much, up to that. */
+    patienceOfOne: 50_000,
   };
+  /** Instructions of the interpreter since the first of what was requested; -1: nothing is. */
+  #waited = -1;
+  #patience = 0;
   #due = 0;
   /** A detour is traced: where a region may begin, known when the first instruction is one that regions leave to the interpreter. */
   #detour: { head: number | undefined } | undefined;
@@ -107,7 +121,8 @@ export class Hotness {
   }
 
   /** Returns how many instructions of the interpreter the next sample counts already. */
-  executed({ done, more, since, interpreted, record }: Executed): number {
+  executed({ done, more, since, interpreted, slow, record }: Executed): number {
+    if (this.#waited >= 0) this.#wait(slow);
     if (this.#tracing > 0) return 0;
     this.#since = since === done ? this.#since + since : since;
     this.#due -= done;
@@ -186,6 +201,16 @@ export class Hotness {
     this.#ready.clear();
     this.#tracing = 0;
     this.#detour = undefined;
-    this.listener.compile(heads, detour?.head);
+    this.listener.request(heads, detour?.head);
+    this.#waited = Math.max(this.#waited, 0);
+  }
+
+  #wait(slow: number): void {
+    const { patience, patienceOfOne } = this.tuning;
+    this.#waited += slow;
+    if (this.#waited < this.#patience) return;
+    this.#waited = -1;
+    this.#patience = Math.min(this.#patience + patienceOfOne, patience);
+    this.listener.compile();
   }
 }

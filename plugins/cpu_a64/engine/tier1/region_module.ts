@@ -176,6 +176,7 @@ export class RegionModule {
     f.if(i32.or(stays, i32.eqz(beyond)), () => f.return(budget));
     const more = f.let(select(i32.lt_u(period, beyond), period, beyond));
     store(at.BEYOND, i32.sub(beyond, more));
+    store(at.INTERPRETED_EARLIER, i32.add(this.#word(at.INTERPRETED_EARLIER), this.#word(at.INTERPRETED)));
     store(at.INTERPRETED, i32.const(0));
     f.return(i32.add(budget, more));
   }

@@ -7,31 +7,21 @@ import { hostFusesMultiplyAdd } from "../host_features.ts";
 import { RECORD_SIZE, RECORDS_PER_PAGE } from "../layout.ts";
 import { type Profile, timed } from "../profile.ts";
 import { Detours } from "./detours.ts";
-import { discover } from "./discover.ts";
 import { writeEmptyWindow } from "./empty_window.ts";
 import { Hotness } from "./hotness.ts";
 import { Keeper, type TranslationStore } from "./cache/keeper.ts";
 import type { Kept } from "./cache/format.ts";
 import { type Entry, Library } from "./cache/library.ts";
 import { PageMap } from "./pages.ts";
-import { RecordCounts } from "./record_counts.ts";
 import { type Plan, translate } from "./plan.ts";
+import { Planner } from "./planner.ts";
 import { type RegionAddresses, RegionModule } from "./region_module.ts";
 import { type Region, Regions } from "./regions.ts";
 import { MAX_REGIONS, pageTableAt, windowsAt } from "./side_table.ts";
-import { contains, isThere, moduleOf, numberOf, numbersOf, type SlotOf } from "./translation.ts";
+import { isThere, moduleOf } from "./translation.ts";
 
 /** When code is compiled: never, when it is hot, or at its first execution. */
 export type Tier1Mode = "off" | "on" | "force";
-
-/** Most times that a region is made for the same head: code that keeps changing isn't worth it. */
-const MAX_ATTEMPTS = 16;
-/** Most times that it is made anew with more in it. */
-const MAX_EXTENSIONS = 3;
-/** Regions of a module. */
-const MAX_BATCH = 64;
-/** Instructions of a region before it ends wherever another begins, and doesn't copy what that has. */
-const LARGE = 60;
 
 /** What the engine gives. */
 export interface Tier1Parts {
@@ -67,12 +57,7 @@ export class Tier1 {
   /** Numbers of functions in the table that nobody has. */
   readonly #free: number[] = [];
   readonly #pages: PageMap;
-  /** For each record: whether a trace visited it. */
-  readonly #visited = new RecordCounts();
-  /** Visited for the first time since the last compilation. */
-  #fresh: number[] = [];
-  /** How often regions were made for a head. */
-  readonly #attempts = new Map<number, number>();
+  readonly #planner: Planner;
   readonly #detours: Detours;
   /** What INTERPRETED has from before the present slice. */
   #counted = 0;
@@ -87,7 +72,18 @@ export class Tier1 {
     writeEmptyWindow(block.words, windows);
     this.#addresses = { base: block.address, records: code.address, sideTable, pageTable, windows, attention, counterFrequencyHz };
     this.#regions = new Regions(block, code, this.#addresses);
-    this.#detours = new Detours(block, this.#addresses);
+    this.#detours = new Detours(block, this.#addresses, this.#regions);
+    this.#planner = new Planner({
+      block,
+      code,
+      pages: this.#pages,
+      regions: this.#regions,
+      isTraced: mode === "on",
+      drop: (region) => {
+        this.#unbind(region);
+        this.#forget(region.entry);
+      },
+    });
     if (mode === "on") {
       if (parts.store) this.#keeper = new Keeper(parts.store, JSON.stringify([parts.kind, hostFusesMultiplyAdd(), this.#addresses]));
       this.hotness = new Hotness({
@@ -96,19 +92,18 @@ export class Tier1 {
         visit: (record) => {
           const index = this.#index(record);
           this.#seen(Math.floor(index / RECORDS_PER_PAGE));
-          if (this.#visited.get(index) > 0) return;
-          this.#fresh.push(index);
-          this.#visited.mark(index);
+          this.#planner.visit(index);
         },
         isHead: (record) => this.#regions.isHead(record),
-        compile: (heads, detour) =>
-          timed(parts.profile, "finding regions", () => this.#compileHot(heads, detour === undefined ? undefined : this.#index(detour))),
+        request: (heads, detour) =>
+          this.#planner.request(heads.map((record) => this.#index(record)), detour === undefined ? undefined : this.#index(detour)),
+        compile: () => this.#make(() => this.#planner.take()),
       });
     }
     parts.code.listener = {
       decoded: (slot, first, end) => {
         this.#seen(slot);
-        if (mode === "force") timed(parts.profile, "finding regions", () => this.#force(slot, first));
+        if (mode === "force") this.#make(() => this.#planner.run(slot, first));
         else timed(parts.profile, "binding", () => this.#bindAny(slot, first, end));
       },
       changed: (slot, first, last) => this.#changed(slot, first, last),
@@ -133,11 +128,17 @@ export class Tier1 {
     const { hotness, parts: { block, profile } } = this;
     const remaining = block.get(at.BUDGET), since = block.get(at.REGION_BUDGET) - remaining;
     const interpreted = block.get(at.INTERPRETED) + since, done = slice + more - remaining;
-    profile?.compiled(done + this.#counted - interpreted);
-    this.#counted = hotness?.executed({ done, more, since, interpreted, record: block.get(at.IP) }) ?? 0;
+    const slow = interpreted + block.get(at.INTERPRETED_EARLIER) - this.#counted;
+    profile?.compiled(done - slow);
+    this.#counted = hotness?.executed({ done, more, since, interpreted, slow, record: block.get(at.IP) }) ?? 0;
     block.set(at.INTERPRETED, this.#counted);
+    block.set(at.INTERPRETED_EARLIER, 0);
     const detour = this.#detours.take();
     if (detour) hotness?.traceDetour(detour.record, detour.isBailed);
+  }
+
+  #make(plan: () => Plan[]): void {
+    this.#compile(timed(this.parts.profile, "finding regions", plan));
   }
 
   /** Number of a record among all, its page's end not counted. */
@@ -145,92 +146,6 @@ export class Tier1 {
     const { code } = this.parts;
     const slot = code.slotOf(record);
     return slot * RECORDS_PER_PAGE + (record - code.addressOf(slot)) / RECORD_SIZE;
-  }
-
-  #compileHot(heads: readonly number[], detour: number | undefined): void {
-    const { code } = this.parts;
-    const wanted = new Set<number>();
-    // Regions that leave to what is known to be executed now are made anew, with it, while that isn't too often; then others begin there.
-    // What a detour visits is rare for the regions around it: they don't grow by it.
-    for (const index of detour === undefined ? this.#fresh : []) {
-      const slot = Math.floor(index / RECORDS_PER_PAGE);
-      for (const region of this.#regions.in(slot)) {
-        if (!region.exits.has(index)) continue;
-        if ((this.#attempts.get(region.head) ?? 0) < MAX_EXTENSIONS) {
-          this.#unbind(region);
-          this.#forget(region.entry);
-          wanted.add(region.head);
-        } else wanted.add(index);
-      }
-    }
-    this.#fresh = [];
-    for (const record of heads) wanted.add(this.#index(record));
-    if (detour !== undefined) wanted.add(detour);
-    const plans = new Map<number, Plan>();
-    // These end where others begin, and copy nothing of them.
-    const rests = new Set(detour === undefined ? [] : [detour]);
-    for (const index of wanted) {
-      const slot = Math.floor(index / RECORDS_PER_PAGE);
-      const attempts = this.#attempts.get(index) ?? 0;
-      if (plans.size >= MAX_BATCH || code.frameOf(slot) < 0 || attempts >= MAX_ATTEMPTS) continue;
-      const plan = this.#plan(slot, index % RECORDS_PER_PAGE, plans, rests.has(index));
-      if (plan === undefined) continue;
-      plans.set(index, plan);
-      this.#attempts.set(index, attempts + 1);
-      // The loop goes on with what lies beyond; beyond a detour it is as rare.
-      if (index === detour) continue;
-      for (const next of numbersOf(plan.graph.beyond, plan.slotOf)) wanted.add(next);
-      for (const next of numbersOf(plan.graph.cut, plan.slotOf)) {
-        if (!wanted.has(next)) rests.add(next);
-        wanted.add(next);
-      }
-    }
-    this.#compile([...plans.values()]);
-  }
-
-  /** A region for each block that may begin in a run. */
-  #force(slot: number, first: number): void {
-    const none = new Map<number, Plan>();
-    const plan = this.#plan(slot, first, none);
-    if (plan === undefined) return;
-    const others = [...plan.graph.blocks.keys()].filter((index) => index !== first && index >= 0 && index < RECORDS_PER_PAGE);
-    this.#compile([plan, ...others.flatMap((index) => this.#plan(slot, index, none) ?? [])]);
-  }
-
-  /** Slots of the pages around one. */
-  #slotsAround(slot: number): SlotOf {
-    const { code } = this.parts;
-    return this.#pages.around(slot, (found) => code.frameOf(found) >= 0 && code.isWhole(found));
-  }
-
-  /** What a region that begins at an instruction of a page would be made of; `undefined`: there should be none. */
-  #plan(slot: number, head: number, planned: ReadonlyMap<number, Plan>, copiesNothing = false): Plan | undefined {
-    const { code, block } = this.parts;
-    if (!this.#regions.isFree(slot, head)) return undefined;
-    const slotOf = this.#slotsAround(slot);
-    const wordAt = (index: number): number => {
-      const page = Math.floor(index / RECORDS_PER_PAGE);
-      return block.words[(code.frameOf(slotOf(page)) << 10) + index - page * RECORDS_PER_PAGE];
-    };
-    const isKnown = (index: number): boolean => {
-      const number = numberOf(index, slotOf);
-      if (number < 0) return false;
-      const record = code.addressOf(Math.floor(number / RECORDS_PER_PAGE)) + number % RECORDS_PER_PAGE * RECORD_SIZE;
-      // One without a record may have a trap in its place.
-      if (block.halves[record >>> 1] === 0) return false;
-      return this.hotness === undefined || this.#visited.get(number) > 0;
-    };
-    const own = slot * RECORDS_PER_PAGE + head;
-    const isElsewhere = (index: number, size: number): boolean => {
-      const other = numberOf(index, slotOf);
-      if (this.hotness === undefined || other < 0 || other === own) return false;
-      const plan = planned.get(other), region = this.#regions.at(other);
-      if (copiesNothing || size > LARGE) return plan !== undefined || region !== undefined;
-      if (plan) return contains(plan.graph.blocks.values(), plan.slotOf, own);
-      return region !== undefined && contains(region.entry.translation.spans, region.slotOf, own);
-    };
-    const graph = discover(head, { wordAt: (index) => isKnown(index) ? wordAt(index) : undefined, isElsewhere });
-    return graph.instructions < 2 ? undefined : { slot, head, graph, slotOf, wordAt };
   }
 
   /** Compiles regions, as one module. */
@@ -265,12 +180,13 @@ export class Tier1 {
   }
 
   /** This compiler has a fault: the interpreter keeps the code, and whoever runs the guest hears of it. */
-  #refuse({ slot, head, wordAt }: Plan, number: number, error: Error): void {
+  #refuse(plan: Plan, number: number, error: Error): void {
     const { uncompiled, code } = this.parts;
     if (uncompiled === undefined) throw error;
     this.#free.push(number);
-    this.#attempts.set(slot * RECORDS_PER_PAGE + head, MAX_ATTEMPTS);
+    this.#planner.giveUp(plan);
     this.stats.refused++;
+    const { slot, head, wordAt } = plan;
     const place = (code.frameOf(slot) * RECORDS_PER_PAGE + head) * 4;
     uncompiled(() => `code at 0x${place.toString(16)} of the memory (0x${wordAt(head).toString(16)}, …) isn't compiled: ${error.message}`);
   }
@@ -336,7 +252,7 @@ export class Tier1 {
     const { code, block } = this.parts;
     const { translation, isBound, number } = entry;
     if (isBound || number < 0 || code.frameOf(slot) < 0 || !this.#regions.isFree(slot, translation.head)) return;
-    const slotOf = this.#slotsAround(slot);
+    const slotOf = this.#planner.slotsAround(slot);
     for (const page of translation.pages) {
       if (slotOf(page) >= 0) continue;
       const missing = this.#pages.pageOf(slot) + page;
@@ -345,17 +261,12 @@ export class Tier1 {
     if (!isThere(translation, slotOf, code, block)) return;
     this.#regions.bind(entry, slot, slotOf);
     this.stats.bound++;
-    // It has grown before: what it leaves to begins regions.
-    this.#attempts.set(slot * RECORDS_PER_PAGE + translation.head, MAX_EXTENSIONS);
-    for (const { first, count } of translation.spans) {
-      const from = numberOf(first, slotOf);
-      for (let index = from; index < from + count; index++) this.#visited.mark(index);
-    }
+    this.#planner.found(translation, slot, slotOf);
   }
 
   /** Instructions of a page changed: regions made from them go. */
   #changed(slot: number, first: number, last: number): void {
-    this.#visited.clear(slot, first, last);
+    this.#planner.changed(slot, first, last);
     for (const region of this.#regions.in(slot)) {
       const part = region.parts.get(slot)!;
       if (part.last >= first && part.first <= last) this.#unbind(region);

@@ -57,7 +57,7 @@ Deno.test("what the compiler has a fault with stays with the interpreter, and th
     0xd503201f, // 1: nop
     0xf1000400, // subs x0, x0, #1
     0x54000001 | (-2 & 0x7_ffff) << 5, // b.ne 1b
-    0xd2a00201, // mov x1, #(1 << 20)
+    0xd2a00401, // mov x1, #(1 << 21)
     0xf1000421, // 2: subs x1, x1, #1
     0x54000001 | (-1 & 0x7_ffff) << 5, // b.ne 2b
     0xd4000002, // hvc #0
