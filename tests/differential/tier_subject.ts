@@ -67,7 +67,7 @@ export class Subject {
     this.engine = new A64Engine({ memory: this.ram, bus, model, counterFrequencyHz: 1_000_000_000, smc: "undefined", tier1, translations });
     const hotness = this.engine.cpu.tier1?.hotness;
     if (hotness) {
-      Object.assign(hotness.tuning, { period: 100, firstThreshold: 1, leastInterpreted: 0, interpretedShare: 0, patience: 1000 });
+      Object.assign(hotness.tuning, { period: 100, firstThreshold: 1, leastInterpreted: 0, interpretedShare: 0, patience: 100 });
     }
     this.vcpu = this.engine.createVcpu({ mpidr: 0n });
     const words = new Uint32Array(512);
