@@ -35,7 +35,7 @@ export function programMachine(
 /** A vCPU of such a machine that begins at {@linkcode BASE}. Code is hot no sooner than a guest's. */
 export function patientVcpu(engine: A64Engine) {
   const { hotness } = engine.cpu.tier1 ?? {};
-  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32, patience: 1_000_000 });
+  if (hotness) Object.assign(hotness.tuning, { period: 20_000, firstThreshold: 8, leastInterpreted: 32, patience: 500_000 });
   const vcpu = engine.createVcpu({ mpidr: 0n });
   vcpu.write("HCR_EL2", 1n << 31n);
   vcpu.pc = BigInt(BASE);

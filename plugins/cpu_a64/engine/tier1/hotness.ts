@@ -84,7 +84,7 @@ export class Hotness {
      * What is requested waits until the interpreter has executed so many instructions since: what is made at once is one module. Each has
      * its own pages of the host's code, and its own copies of what regions call, and the host's caches have to hold them all.
      */
-    patience: 1_000_000,
+    patience: 500_000,
     /** At first nothing waits; each time adds so much, up to that. */
     patienceOfOne: 50_000,
   };
