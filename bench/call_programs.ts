@@ -104,6 +104,41 @@ export const faults: CallProgram = {
   ],
 };
 
+/** Starts itself again and again, with one argument more, which ends it at once. */
+export const spawn: CallProgram = {
+  path: "/spawn",
+  doc: "2,000 processes that end at once",
+  code: [
+    0xf940_03e0, // ldr x0, [sp]: how many arguments
+    0xf100_041f, // cmp x0, #1
+    0x5400_0301, // b.ne 3f
+    0xd280_fa13, // mov x19, #2000
+    0xd280_0220, // 1: mov x0, #17: SIGCHLD
+    0xd280_0001, // mov x1, #0
+    0xd280_1b88, // mov x8, #220: clone
+    0xd400_0001, // svc #0
+    0xb400_0140, // cbz x0, 2f
+    0x9280_0000, // mov x0, #-1
+    0xd280_0001, // mov x1, #0
+    0xd280_0002, // mov x2, #0
+    0xd280_0003, // mov x3, #0
+    0xd280_2088, // mov x8, #260: wait4
+    0xd400_0001, // svc #0
+    0xf100_0673, // subs x19, x19, #1
+    0x54ff_fe81, // b.ne 1b
+    0x1400_0009, // b 3f
+    0xf940_07e0, // 2: ldr x0, [sp, #8]: its path
+    0xf81e_0fe0, // str x0, [sp, #-32]!
+    0xf900_07e0, // str x0, [sp, #8]
+    0xf900_0bff, // str xzr, [sp, #16]
+    0x9100_03e1, // mov x1, sp
+    0xd280_0002, // mov x2, #0
+    0xd280_1ba8, // mov x8, #221: execve
+    0xd400_0001, // svc #0
+    ...exit, // 3:
+  ],
+};
+
 const BASE = 0x40_0000;
 const HEADERS = 64 + 56;
 

@@ -1,6 +1,6 @@
 /** Commands of busybox under Debian's kernel, typed at its shell: on ours and on QEMU, each boot serves all of them. */
 import { join } from "@std/path";
-import { type CallProgram, faults, getpid, pingPong, writeProgram } from "./call_programs.ts";
+import { type CallProgram, faults, getpid, pingPong, spawn, writeProgram } from "./call_programs.ts";
 import { COLD } from "./child.ts";
 import { type BoardImages, ROOT } from "./images.ts";
 import { cpuSeconds } from "./process.ts";
@@ -52,6 +52,7 @@ export const userCommands: readonly UserCommand[] = [
   { name: "awk", doc: "300,000 times s += i * i", command: "awk 'BEGIN { for (i = 0; i < 300000; i++) s += i * i; print s }'" },
   calling("ping-pong", pingPong),
   calling("faults", faults),
+  calling("spawn", spawn),
 ];
 
 /**
@@ -59,7 +60,7 @@ export const userCommands: readonly UserCommand[] = [
  * change the ASID. Linux does so when it has a kaslr-seed, which QEMU gives it unless told otherwise.
  */
 export const isolatedCommands: readonly UserCommand[] = userCommands
-  .filter(({ name }) => ["getpid", "ping-pong", "faults", "syscalls", "pipe", "fork+exec", "page faults"].includes(name))
+  .filter(({ name }) => ["getpid", "ping-pong", "faults", "spawn", "syscalls", "pipe", "fork+exec", "page faults"].includes(name))
   .map((command) => ({ ...command, name: `${command.name}, i.` }));
 
 /** A command on both; times are medians. */

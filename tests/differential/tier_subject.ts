@@ -65,9 +65,10 @@ export class Subject {
     const window = { at: DEVICE, size: 0x1000, handler };
     const bus = { claim() {}, find: (pa: number) => pa >= DEVICE && pa < DEVICE + 0x1000 ? window : undefined } as unknown as PhysicalBus;
     this.engine = new A64Engine({ memory: this.ram, bus, model, counterFrequencyHz: 1_000_000_000, smc: "undefined", tier1, translations });
-    const hotness = this.engine.cpu.tier1?.hotness;
+    const { hotness, tuning } = this.engine.cpu.tier1 ?? {};
     if (hotness) {
       Object.assign(hotness.tuning, { period: 100, firstThreshold: 1, leastInterpreted: 0, interpretedShare: 0, patience: 100 });
+      Object.assign(tuning!, { mergeAfter: 500, mergeModules: 2 });
     }
     this.vcpu = this.engine.createVcpu({ mpidr: 0n });
     const words = new Uint32Array(512);

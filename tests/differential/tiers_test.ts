@@ -21,7 +21,7 @@ for (const tier1 of ["force", "on"] as const) {
   for (const [world, share] of [["kernel", 1], ["user", 0.5]] as const) {
     Deno.test(`tier 1 ${tier1} leaves the same state as tier 0 at every instruction count, ${world} code`, () => {
       const { stats } = compare(tier1, world, INSTRUCTIONS * share);
-      assert(stats.regions > 50, "the programs compare nothing");
+      assert(stats.regions > 50 && (tier1 === "force" || stats.merges > 2), "the programs compare nothing");
     });
   }
 }

@@ -62,7 +62,11 @@ export class Tier1 {
   /** What INTERPRETED has from before the present slice. */
   #counted = 0;
   readonly hotness: Hotness | undefined;
-  readonly stats = { regions: 0, unrolled: 0, modules: 0, instructions: 0, bytes: 0, drops: 0, bound: 0, refused: 0 };
+  readonly stats = { regions: 0, unrolled: 0, modules: 0, merges: 0, instructions: 0, bytes: 0, drops: 0, bound: 0, refused: 0 };
+  /** When what is bound becomes one module: after so many instructions, then twice as many, if there are so many modules more. */
+  readonly tuning = { mergeAfter: 4_000_000_000, mergeModules: 64 };
+  /** Instructions, and modules that there were, at the last merge. */
+  readonly #merged = { done: 0, modules: 0 };
 
   constructor(readonly mode: Tier1Mode, readonly parts: Tier1Parts) {
     for (let n = MAX_REGIONS - 1; n >= 0; n--) this.#free.push(n);
@@ -135,6 +139,22 @@ export class Tier1 {
     block.set(at.INTERPRETED_EARLIER, 0);
     const detour = this.#detours.take();
     if (detour) hotness?.traceDetour(detour.record, detour.isBailed);
+    this.#merged.done += done;
+    if (this.#merged.done >= this.tuning.mergeAfter && this.mode === "on") this.#merge();
+  }
+
+  /**
+   * Makes one module of all regions that are bound, under the numbers that they have: side by side the host finds their code sooner. It
+   * compiles all of them anew, so this pays in a run that has been long, and is likely to go on as long.
+   */
+  #merge(): void {
+    const { stats, tuning, parts } = this, merged = this.#merged;
+    if (stats.modules - merged.modules < tuning.mergeModules) return;
+    const entries = [...this.#library.entries].filter(({ isBound }) => isBound);
+    timed(parts.profile, "making modules", () => this.#instantiate(moduleOf(entries, parts.limits, this.#addresses)));
+    stats.merges++;
+    tuning.mergeAfter *= 2;
+    Object.assign(merged, { done: 0, modules: stats.modules });
   }
 
   #make(plan: () => Plan[]): void {

@@ -33,6 +33,34 @@ Deno.test("what is much larger than a region isn't copied again and again by tho
   assert(compiled > body.length && compiled < 8 * body.length, `${compiled} instructions of ${body.length}`);
 });
 
+Deno.test("modules are merged after twice as many instructions each time, and go on where they were; what is compiled later joins", () => {
+  const loops = Array.from({ length: 8 }, (_, n) => [
+    0xd2a00020, // mov x0, #(1 << 16)
+    ...Array<number>(n + 1).fill(0x91000442), // 1: add x2, x2, #1
+    0xf1000400, // subs x0, x0, #1
+    0x54000001 | (-(n + 2) & 0x7_ffff) << 5, // b.ne 1b
+  ]).flat();
+  const words = [...loops, 0x14000000 | -loops.length & 0x3ff_ffff].map((word) => word >>> 0);
+  const run = (tier1: Tier1Mode) => {
+    const { engine } = programMachine({ [BASE]: words }, tier1);
+    const vcpu = engine.createVcpu({ mpidr: 0n });
+    vcpu.pc = BigInt(BASE);
+    const { stats, tuning } = engine.cpu.tier1 ?? {};
+    if (tuning) Object.assign(tuning, { mergeAfter: 200_000, mergeModules: 2 });
+    const seen = [300_000, 20_000_000, 20_000_000].map((budget) => {
+      engine.run(vcpu, { budget, startNs: 0, nsPerInstruction: 1 });
+      return { merges: stats?.merges, state: [vcpu.pc, vcpu.pstate, vcpu.x(0), vcpu.x(2)].join() };
+    });
+    return { seen, tuning };
+  };
+  const on = run("on");
+  assertEquals(on.seen.map(({ state }) => state), run("off").seen.map(({ state }) => state));
+  const [first, second, third] = on.seen.map(({ merges }) => merges ?? 0);
+  assert(first === 1 && second > 1, `${first}, then ${second} merges`);
+  // Nothing is new in the end.
+  assertEquals([third, on.tuning?.mergeAfter], [second, 200_000 * 2 ** second]);
+});
+
 Deno.test("what only leads on from an instruction that is UNDEFINED is compiled, too, though nothing leads there", () => {
   const words = [
     0xd2800000, // mov x0, #0
