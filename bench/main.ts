@@ -58,62 +58,67 @@ const wanted = (name: string) => args.only.length === 0 || args.only.includes(na
 const say = (line: string) => args.json ? console.error(line) : console.log(line);
 const qemu = args.qemu ? await qemuVersion() : undefined;
 const results: Results = { qemu, runs: args.quick ? 1 : 3, kernels: [] };
+const inTurn = <T>(ours: () => Promise<T>, other?: () => Promise<T>) => alternate(results.runs, ours, qemu ? other : undefined);
+
+/** After a run that keeps what it compiled. */
+async function secondRuns<T>(ours: () => Promise<T>, other: () => Promise<T>) {
+  await ours();
+  return await inTurn(ours, other);
+}
+
+/** A directory that is gone afterwards. */
+async function inDirectory(work: (directory: string) => Promise<void>) {
+  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
+  try {
+    await work(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
 
 say(`${results.runs === 1 ? "One run" : `Medians of ${results.runs} runs`} of each, ours and QEMU's (${qemu ?? "not used"}) in turn.`);
 say("Speeds are by CPU time where /proc tells it. Machines are noisy: take a figure as good to a quarter.\n");
 say(heading());
 
 for (const kernel of guestKernels.filter(({ name }) => wanted(name))) {
-  const runs = await alternate(results.runs, () => runOnOurs(kernel, args.tier1), qemu ? () => runOnQemu(kernel) : undefined);
+  const runs = await inTurn(() => runOnOurs(kernel, args.tier1), () => runOnQemu(kernel));
   const result = kernelResult(kernel, runs.ours, runs.other);
   results.kernels.push(result);
   say(kernelLine(result));
 }
 if (wanted("boot")) {
-  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
-  try {
+  await inDirectory(async (directory) => {
     const images = await prepareImages(directory, args.kernel);
-    const runs = await alternate(results.runs, () => bootOnOurs(images, args.tier1), qemu ? () => bootOnQemu(images) : undefined);
-    results.boot = bootResult(runs.ours, runs.other);
+    const other = () => bootOnQemu(images);
+    const first = await inTurn(() => bootOnOurs(images, args.tier1), other);
+    results.boot = bootResult(first.ours, first.other);
     say(bootLine(results.boot, "Debian to a shell, 1 vCPU"));
-    const again = () => bootOnOurs(images, args.tier1, directory);
-    await again();
-    const second = await alternate(results.runs, again, qemu ? () => bootOnQemu(images) : undefined);
+    const second = await secondRuns(() => bootOnOurs(images, args.tier1, directory), other);
     results.secondBoot = bootResult(second.ours, second.other);
     say(bootLine(results.secondBoot, "the same, second run"));
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 for (const [name, commands, isolated] of [["userland", userCommands, false], ["isolated", isolatedCommands, true]] as const) {
   if (!wanted(name)) continue;
-  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
-  try {
+  await inDirectory(async (directory) => {
     const images = await prepareImages(directory, args.kernel);
     const ours = () => userlandOnOurs(images, args.tier1, commands, isolated);
-    const runs = await alternate(results.runs, ours, qemu ? () => userlandOnQemu(images, commands, isolated) : undefined);
+    const runs = await inTurn(ours, () => userlandOnQemu(images, commands, isolated));
     results[name] = userResults(commands, runs.ours, runs.other);
     for (const result of results[name]) say(userLine(result));
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 if (wanted("programs")) {
-  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
-  try {
+  await inDirectory(async (directory) => {
     const images = await preparePrograms(directory);
-    const other = qemu ? () => programsOnQemu(images) : undefined;
-    const runs = await alternate(results.runs, () => programsOnOurs(images, args.tier1), other);
-    results.programs = programResults(runs.ours, runs.other);
+    const other = () => programsOnQemu(images);
+    const first = await inTurn(() => programsOnOurs(images, args.tier1), other);
+    results.programs = programResults(first.ours, first.other);
     for (const result of results.programs) say(userLine(result));
-    const again = () => programsOnOurs(images, args.tier1, directory);
-    await again();
-    const second = await alternate(results.runs, again, other);
+    const second = await secondRuns(() => programsOnOurs(images, args.tier1, directory), other);
     results.secondPrograms = programResults(second.ours, second.other);
     for (const result of results.secondPrograms) say(userLine({ ...result, doc: `${result.doc}: second run` }));
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 if (wanted("start-up")) {
   const runs = await alternate(args.quick ? 1 : 5, startUp);
@@ -121,39 +126,35 @@ if (wanted("start-up")) {
   say(startUpLine(results.startUp));
 }
 if (wanted("mmio")) {
-  const runs = await alternate(results.runs, mmioRoundTrips);
+  const runs = await inTurn(mmioRoundTrips);
   results.mmio = mmioResult(runs.ours);
   say(mmioLine(results.mmio));
 }
 if (wanted("parallel")) {
-  const runs = await alternate(results.runs, busyPair);
+  const runs = await inTurn(busyPair);
   results.parallel = parallelResult(runs.ours);
   say(parallelLine(results.parallel));
 }
 if (wanted("net")) {
-  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
   const { append, close } = serveDownload();
   try {
-    const images = await prepareNet(directory);
-    const ours = () => downloadOnOurs(images, append, args.tier1);
-    const runs = await alternate(results.runs, ours, qemu ? () => downloadOnQemu(images, append) : undefined);
-    results.net = netResult(runs.ours, runs.other);
-    say(netLine(results.net));
+    await inDirectory(async (directory) => {
+      const images = await prepareNet(directory);
+      const runs = await inTurn(() => downloadOnOurs(images, append, args.tier1), () => downloadOnQemu(images, append));
+      results.net = netResult(runs.ours, runs.other);
+      say(netLine(results.net));
+    });
   } finally {
     await close();
-    await Deno.remove(directory, { recursive: true });
   }
 }
 if (wanted("blk")) {
-  const directory = await Deno.makeTempDir({ prefix: "plugboard-bench-" });
-  try {
+  await inDirectory(async (directory) => {
     const images = await prepareBlk(directory);
-    const runs = await alternate(results.runs, () => blkOnOurs(images, args.tier1), qemu ? () => blkOnQemu(images) : undefined);
+    const runs = await inTurn(() => blkOnOurs(images, args.tier1), () => blkOnQemu(images));
     results.blk = blkResults(runs.ours, runs.other);
     for (const result of results.blk) say(blkLine(result));
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 const found = measures(results);

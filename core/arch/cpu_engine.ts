@@ -109,7 +109,10 @@ export interface RunWindow {
   readonly nsPerInstruction: number;
   /** The same exactly, for a counter that doesn't ask the clock at each read. */
   readonly exact?: ExactTime;
-  /** Comes back after so many instructions that take the engine a thousand times as long as others, though they don't leave it. */
+  /**
+   * Comes back after so many instructions that take the engine a thousand times as long as others, though they don't leave it. Where this is
+   * given it may also come back after very many that take it a hundred times as long.
+   */
   readonly mostSlow?: number;
   /** For a debugger: comes back with `breakpoint` after so many instructions, which is less than the budget and more than none. */
   readonly stopAfter?: number;

@@ -92,6 +92,8 @@ function compare(tier1: "force" | "on", world: World, instructions: number, { pr
       }
       assertEquals(exits[1], exits[0], context());
       assertEquals(retired, expected.engine.lastRetired, context());
+      const [theirs, ours] = [expected, got].map(({ engine }) => engine.cpu.slices.operations);
+      if (!inPieces) assertEquals(ours, theirs, `${context()}: arithmetic in software`);
       if (exits[0].kind === "fault-loop") break;
       faults += expected.vcpu.read("ESR_EL1") !== 0n ? 1 : 0;
       done += Math.max(1, expected.engine.lastRetired);

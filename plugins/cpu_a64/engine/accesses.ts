@@ -29,6 +29,8 @@ export interface AccessParts extends FetchParts {
   syncPc(): void;
   /** Number of the vCPU in the block. */
   occupant(): number;
+  /** The present instruction takes long. */
+  tookLong(): void;
 }
 
 /** Slow paths of one physical CPU. */
@@ -40,6 +42,7 @@ export class Accesses extends Fetches {
   readonly #bus: PhysicalBus;
   readonly syncPc: () => void;
   readonly #occupant: () => number;
+  readonly #tookLong: () => void;
 
   constructor(parts: AccessParts) {
     super(parts);
@@ -48,6 +51,7 @@ export class Accesses extends Fetches {
     this.#bus = parts.bus;
     this.syncPc = parts.syncPc;
     this.#occupant = parts.occupant;
+    this.#tookLong = parts.tookLong;
   }
 
   /** `flags`: bit 0 unprivileged; the rest is the size of an element, which is what must be aligned. */
@@ -92,6 +96,7 @@ export class Accesses extends Fetches {
       if (two === 0) return this.#external(lo2, hi2, true);
       this.#put(one, first, scratch);
       this.#put(two, size - first, scratch + first);
+      this.#tookLong();
       return 1;
     }
     if (host === 0) return this.#device(lo, hi, size, scratch, true) ? 1 : 0;

@@ -116,7 +116,8 @@ export class Cpu {
     const stops = this.stops = new Stops(code);
     const current = () => this.vcpu;
     const shared = { block, mmu, tlb, code, ram, exceptions, debug, stops, walks, redirect };
-    const accesses = this.accesses = new Accesses({ ...shared, bus, syncPc, occupant: current });
+    const tookLong = () => this.slices.tookLong();
+    const accesses = this.accesses = new Accesses({ ...shared, bus, syncPc, occupant: current, tookLong });
     const context = this.context = new TranslationContext(block, mmu, tlb, new Spaces(block, banks + SPACES_AT));
     accesses.devices = options.devices;
     if (report) accesses.checker = checkCpu({ block, mmu, tlb, model, memory, ramOffset, syncPc, report, current });
@@ -140,7 +141,7 @@ export class Cpu {
       redirect,
       wait: (instruction) => void (this.#waiting = instruction),
       exit: () => void (this.#kicked = true),
-      tookLong: () => this.slices.tookLong() && this.kick(),
+      tookLong,
       sendEvent: options.sendEvent,
       interruptTaken: () => this.lines.isTaken,
       interruptPending: () => this.lines.isPending,
@@ -165,6 +166,7 @@ export class Cpu {
       watchesBarriers: report !== undefined || neighbours !== undefined,
       sharesMemory: neighbours,
       system: (op, word) => system.execute(op, word),
+      computed: () => this.slices.computed(),
       spaces: this.mmu.mpu ? undefined : context.spaces.address,
       routines: { exceptions: exceptions.routines, updateContext: () => context.update() },
       decode: (record) => this.#decode(record),
@@ -172,12 +174,8 @@ export class Cpu {
     });
     this.interpreter = tiers.interpreter;
     this.tier1 = tiers.tier1;
-    this.slices = new Slices({
-      block,
-      tier1: this.tier1,
-      run: () => timed(this.profile, "generated code", () => this.interpreter.run()),
-      isUndisturbed: () => this.#isUndisturbed,
-    });
+    const run = () => timed(this.profile, "generated code", () => this.interpreter.run());
+    this.slices = new Slices({ block, tier1: this.tier1, run, isUndisturbed: () => this.#isUndisturbed, end: () => this.kick() });
   }
 
   /** Number of the vCPU in the block; -1: none. */
@@ -250,7 +248,7 @@ export class Cpu {
     this.#kicked = this.#isStopped = this.#isCut = false;
     this.#waiting = undefined;
     this.#running = true;
-    this.slices.begin(window);
+    this.slices.begin(window, this.occupancy.inside?.retired ?? 0);
     if (block.get(at.EL) === 2) exceptions.exceptionReturn();
     this.lines.update();
     context.update();
@@ -275,7 +273,7 @@ export class Cpu {
     this.#kicked = false;
     this.#waiting = undefined;
     this.#running = this.#isEl2Code = true;
-    this.slices.begin(this.#window);
+    this.slices.begin(this.#window, 0);
     try {
       return this.#turn();
     } finally {

@@ -13,25 +13,47 @@ export interface SliceParts {
   run(): number;
   /** Between two slices there is nothing to look at. */
   isUndisturbed(): boolean;
+  /** The run is to end. */
+  end(): void;
 }
 
 /** Largest {@linkcode at.TIME_STEP}. */
 const MAX_STEP = 0x7fff_ffff;
+
+/** Operations of arithmetic in software that take as long as a slow instruction. */
+const OPERATIONS = 10;
+/** Most of them in an instruction: a vector has eight halfs. */
+const MOST_AT_ONCE = 8;
+/**
+ * Most of them in a run that may have so many slow instructions only. It ends where its vCPU has executed a multiple of `GRID` instructions:
+ * compiled code can't end in its middle, and each tier is to end at the same instruction.
+ */
+const MOST_OPERATIONS = 200_000;
+const GRID = 8192;
+/** Most instructions of a slice of such a run. */
+const LONGEST = 20_000;
+/** After so many operations, to which a slice can't add too many, slices end on the grid. */
+const CAREFUL = MOST_OPERATIONS - MOST_AT_ONCE * (LONGEST + 1);
 
 /** BUDGET has what is left of a slice, BEYOND what compiled code may take from in the same run; this knows the rest, and GIVEN all but that. */
 export class Slices {
   #budgetOfRun = 0;
   #mostSlow = Infinity;
   /** Slow instructions of the run. */
-  slow = 0;
+  #slow = 0;
+  /** Operations of arithmetic in software in the run. */
+  operations = 0;
+  /** What the vCPU had executed when the run began. */
+  #before = 0;
 
   constructor(readonly parts: SliceParts) {}
 
-  /** A run begins. */
-  begin({ budget, exact, mostSlow = Infinity }: Pick<RunWindow, "budget" | "exact" | "mostSlow">): void {
+  /** A run of a vCPU begins that has `executed` so many instructions. */
+  begin({ budget, exact, mostSlow = Infinity }: Pick<RunWindow, "budget" | "exact" | "mostSlow">, executed: number): void {
     const { block } = this.parts;
     this.#mostSlow = mostSlow;
-    this.slow = 0;
+    this.#slow = this.operations = 0;
+    this.#before = executed;
     this.#budgetOfRun = budget;
     block.set(at.BUDGET, budget);
     block.set(at.BEYOND, 0);
@@ -56,14 +78,29 @@ export class Slices {
     return this.#held + this.parts.block.get(at.BEYOND) + this.#budget;
   }
 
+  /** Where the vCPU is on the grid. */
+  get #place(): number {
+    return (this.#before + this.#budgetOfRun - this.left) % GRID;
+  }
+
   /** What the slice has of them. */
   get #budget(): number {
     return Math.max(0, this.parts.block.get(at.BUDGET) | 0);
   }
 
-  /** An instruction takes long. True: the run may have no more of them. */
-  tookLong(): boolean {
-    return ++this.slow >= this.#mostSlow;
+  /** Slow instructions of the run, and operations that take as long. */
+  get slow(): number {
+    return this.#slow + Math.floor(this.operations / OPERATIONS);
+  }
+
+  /** An instruction takes long. */
+  tookLong(): void {
+    if (++this.#slow >= this.#mostSlow) this.parts.end();
+  }
+
+  /** An operation in software. Compiled code may take nothing beyond its slice by itself, where there might be too many. */
+  computed(): void {
+    if (++this.operations >= CAREFUL) this.parts.block.set(at.PERIOD, 0);
   }
 
   /** The run ends after the present instruction. */
@@ -81,11 +118,15 @@ export class Slices {
 
   /** At most so many instructions, of which this record's is the first. Returns the last `Status`. */
   execute(record: number, most: number): number {
-    const { block, tier1, isUndisturbed } = this.parts;
+    const { block, tier1, isUndisturbed, end } = this.parts;
+    const isLimited = this.#mostSlow !== Infinity;
     for (let goesOn = isUndisturbed();; goesOn = true) {
       const before = this.left;
-      const status = this.#slice(tier1?.slice(record, most, goesOn) ?? most, most, tier1);
+      const wanted = isLimited && this.operations >= CAREFUL ? Math.min(most, GRID - this.#place) : most;
+      const longest = isLimited ? Math.min(wanted, LONGEST) : wanted;
+      const status = this.#slice(tier1?.slice(record, longest, goesOn) ?? longest, wanted, tier1);
       most -= before - this.left;
+      if (isLimited && this.operations >= MOST_OPERATIONS && this.#place === 0) end();
       if (status !== Status.budget || most <= 0 || !isUndisturbed()) return status;
       record = block.get(at.IP);
     }

@@ -43,6 +43,8 @@ export interface TierParts {
   /** Other threads see this memory. */
   readonly sharesMemory: Pick<Neighbours, "lock" | "attention"> | undefined;
   system(op: number, word: number): number;
+  /** Floating point was computed in software. */
+  computed(): void;
   /** The table of address spaces, where generated code may use it. */
   readonly spaces: number | undefined;
   readonly routines: Pick<SystemCallees, "exceptions" | "updateContext">;
@@ -58,7 +60,10 @@ export function makeTiers(parts: TierParts): { interpreter: Interpreter; tier1: 
   const { model } = file;
   const sharesMemory = parts.sharesMemory && { lock: parts.sharesMemory.lock };
   const float = new SoftFloat(() => block.words, base + at.SCRATCH);
-  const softFloat = (op: number) => block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
+  const softFloat = (op: number) => {
+    parts.computed();
+    block.set(at.FPSR, block.get(at.FPSR) | float.op(op, block.get(at.FPCR)));
+  };
   const environment: DecodeEnvironment = {
     registerIndex: (op0, op1, crn, crm, op2) => {
       const register = registerByPacked(packEncoding(op0, op1, crn, crm, op2), model.features);
