@@ -1,14 +1,18 @@
 /**
- * The CPU engine's random tests, five to a hundred times as long as in CI and with another seed each time, and the whole of the programs from Debian
- * whose first half CI runs. It takes hours; the last line says what passed and failed, and those before it how to run again what failed.
+ * The CPU engine's random tests, five to a hundred times as long as in CI, all others with five seeds, and the whole of the programs from Debian
+ * whose first half CI runs, with another seed each time. It takes hours; the last line says what passed and failed, and those before it how to run
+ * again what failed.
  *
  *     deno task night                      all
- *     deno task night tiers regions        these
+ *     deno task night tiers others         these
  *     PLUGBOARD_SEED=1234 deno task night  with this seed
  */
-import { runGroups, type TestGroup } from "./support/test_processes.ts";
+import { runGroups, testFiles, type TestGroup } from "./support/test_processes.ts";
 
-const seed = Deno.env.get("PLUGBOARD_SEED") ?? String(crypto.getRandomValues(new Uint32Array(1))[0]);
+const seed = Number(Deno.env.get("PLUGBOARD_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+/** Of every other test that has random numbers. */
+const SEEDS = 5;
+const OTHERS = "others";
 
 /** By name; the longest first. */
 const groups: Readonly<Record<string, TestGroup>> = {
@@ -30,11 +34,20 @@ const groups: Readonly<Record<string, TestGroup>> = {
   determinism: { files: ["tests/guests/determinism_test.ts"], env: { PLUGBOARD_LONG: "1" } },
 };
 
-const unknown = Deno.args.filter((name) => !(name in groups));
+const known = [...Object.keys(groups), OTHERS];
+const unknown = Deno.args.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
-  console.error(`night: there is no ${unknown.join(", ")}; there are ${Object.keys(groups).join(", ")}`);
+  console.error(`night: there is no ${unknown.join(", ")}; there are ${known.join(", ")}`);
   Deno.exit(2);
 }
-const names = Deno.args.length > 0 ? Deno.args : Object.keys(groups);
+const names = Deno.args.length > 0 ? Deno.args : known;
 console.log(`seed ${seed}: ${names.join(", ")}`);
-Deno.exit(await runGroups(names.map((name) => ({ ...groups[name], env: { PLUGBOARD_SEED: seed, ...groups[name].env } }))));
+const wanted = names.filter((name) => name !== OTHERS).map((name) => groups[name]);
+if (names.includes(OTHERS)) {
+  const own = Object.values(groups).flatMap(({ files }) => files);
+  for (const file of await testFiles()) {
+    if (own.includes(file) || !/\/random\.ts"/.test(await Deno.readTextFile(new URL(`../${file}`, import.meta.url)))) continue;
+    for (let n = 0; n < SEEDS; n++) wanted.push({ files: [file], env: { PLUGBOARD_SEED: String(seed + n) } });
+  }
+}
+Deno.exit(await runGroups(wanted.map((group) => ({ ...group, env: { PLUGBOARD_SEED: String(seed), ...group.env } }))));

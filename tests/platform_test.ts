@@ -9,6 +9,7 @@ import { cacheDirectory, ImageCache, ImageError } from "../plugins/images/mod.ts
 import { readTar } from "../plugins/images/tar.ts";
 import { readPlatform } from "../plugins/platform/mod.ts";
 import { plugins } from "../plugins/mod.ts";
+import { randomBelow } from "./support/random.ts";
 
 const PACKAGE = "linux-image-6.1.0-??-arm64";
 
@@ -214,17 +215,6 @@ Deno.test({
   },
 });
 
-/** xorshift32. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
 /** Changes some of the bytes: anywhere, to values that hurt, or whole words. */
 function mutate(blob: Uint8Array, next: (below: number) => number): Uint8Array {
   const bytes = blob.slice(0, next(8) === 0 ? next(blob.length + 1) : blob.length);
@@ -240,7 +230,7 @@ function mutate(blob: Uint8Array, next: (below: number) => number): Uint8Array {
 }
 
 Deno.test("a thousand broken blobs: a platform or a PlatformError, nothing else, and in time", () => {
-  const next = random(0x5eed);
+  const next = randomBelow("damaged blobs");
   const small = [...blobs?.values() ?? []].filter(({ length }) => length < 60_000);
   const sources = [blobOf(machine()), ...small.filter((_, index) => index % 40 === 0)];
   let read = 0;

@@ -4,6 +4,7 @@ import { elfSymbols, isElf } from "./elf_symbols.ts";
 import { parseSymbols, readSymbols } from "./guest_symbols.ts";
 import { kallsyms } from "./kallsyms.ts";
 import { SymbolTable } from "./symbol_table.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 Deno.test("symbols: what nm says; marks, absent ones and other lines don't count", () => {
   const table = parseSymbols(
@@ -71,8 +72,7 @@ for (const [isNew, sequence] of [[false, false], [false, true], [true, false]]) 
 
 Deno.test("symbols: damaged tables of kernels are none, or say less; they never throw", () => {
   const good = kernelTable(names, false, false);
-  let seed = 1;
-  const random = (limit: number) => (seed = Math.imul(seed, 1103515245) + 12345 >>> 0) % limit;
+  const random = randomBelow("damaged tables");
   for (let round = 0; round < 60; round++) {
     const bad = good.slice(0, random(2) ? good.length : random(good.length));
     for (let n = 0; n < 20; n++) if (bad.length > 0) bad[random(bad.length)] = random(256);
@@ -119,8 +119,7 @@ Deno.test("symbols: an ELF file's functions and labels; a damaged one has fewer 
   assert(isElf(file));
   assertEquals(readSymbols(file).symbols.map(({ name }) => name), ["_start", "main"]);
   assertEquals(new SymbolTable(elfSymbols(file)).nameOf(0x4008_0104n), "main+0x4");
-  let seed = 7;
-  const random = (limit: number) => (seed = Math.imul(seed, 1103515245) + 12345 >>> 0) % limit;
+  const random = randomBelow("damaged files");
   for (let round = 0; round < 300; round++) {
     const bad = file.slice(0, random(2) ? file.length : random(file.length));
     for (let n = 0; n < 20; n++) if (bad.length > 4) bad[4 + random(Math.min(bad.length - 4, 128))] = random(256);

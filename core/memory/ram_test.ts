@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Buddy, MAX_ORDER } from "./buddy.ts";
 import { OutOfFramesError, Ram } from "./ram.ts";
-import { nextRandom, randomState } from "../host/random.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const MiB = 2 ** 20;
 
@@ -29,8 +29,7 @@ class NaiveFrames {
 
 Deno.test("buddy allocator against a naive model", () => {
   for (let seed = 1; seed <= 20; seed++) {
-    const state = randomState(seed, "buddy");
-    const random = (below: number) => nextRandom(state) % below;
+    const random = randomBelow(`buddy ${seed}`);
     const first = random(3) === 0 ? 0 : random(70);
     const count = 1 + random(300);
     const buddy = new Buddy(first, count);

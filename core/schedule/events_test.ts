@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { EventQueue, queuedEvent } from "./events.ts";
 import type { QueuedEvent } from "./events.ts";
-import { nextRandom, randomBytes, randomState } from "../host/random.ts";
+import { randomBytes, randomState } from "../host/random.ts";
 import { rate, rateNs, VirtualClock } from "./virtual_clock.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 Deno.test("event queue against a sorted list", () => {
   for (let seed = 1; seed <= 20; seed++) {
-    const state = randomState(seed, "events");
-    const random = (below: number) => nextRandom(state) % below;
+    const random = randomBelow(`events ${seed}`);
     const queue = new EventQueue();
     const events = Array.from({ length: 20 }, (_, i) => queuedEvent(`${i}`, () => {}));
     let model: { event: QueuedEvent; ns: number; order: number }[] = [];
@@ -43,12 +43,12 @@ Deno.test("virtual time is exact: many small steps are one large one", () => {
 });
 
 Deno.test("instructions until a deadline: the last of them reaches it, the one before doesn't", () => {
-  const state = randomState(7, "deadlines");
+  const random = randomBelow("deadlines");
   for (let i = 0; i < 2000; i++) {
     const clock = new VirtualClock();
-    const pace = rate([1, 0.5, 2.5, 10, 1 / 3][i % 5], 1 + nextRandom(state) % 4);
-    clock.advance(nextRandom(state) % 1000, pace);
-    const deadline = clock.nowNs + 1 + nextRandom(state) % 5000;
+    const pace = rate([1, 0.5, 2.5, 10, 1 / 3][i % 5], 1 + random(4));
+    clock.advance(random(1000), pace);
+    const deadline = clock.nowNs + 1 + random(5000);
     const count = clock.instructionsUntil(deadline, pace, 1e9);
     const before = new VirtualClock();
     before.skipTo(clock.nowNs);

@@ -6,6 +6,7 @@ import type { CfiFlashOptions } from "./mod.ts";
 import { Command, SECTOR_BYTES } from "./commands.ts";
 import { placeImage } from "../load/contract.ts";
 import { Flash } from "./contract.ts";
+import { Random } from "../../tests/support/random.ts";
 
 const BANK = 0x40_0000;
 const options: CfiFlashOptions = { at: 0, banks: 2, bank_size: BANK };
@@ -128,15 +129,14 @@ Deno.test("without translation the flash is a device for every access", async ()
 Deno.test("every offset class, width and random value through the guest's door", async () => {
   using kit = bench({ memory: RAM });
   await kit.attach(cfiFlash, options);
-  let seed = 7;
-  const random = () => seed = Math.imul(seed, 1_664_525) + 1_013_904_223 >>> 0;
+  const random = new Random("flash");
   const commands = Object.values(Command);
   for (const base of [0, 0x40, SECTOR_BYTES - 8, SECTOR_BYTES, BANK - 8, BANK, 2 * BANK - 8]) {
     for (const [size, bits] of [[1, 8], [2, 16], [4, 32], [8, 64]] as const) {
       for (let round = 0; round < 12; round++) {
         for (let offset = 0; offset < 8; offset += size) {
-          kit.write(base + offset, size, commands[random() % commands.length]);
-          kit.write(base + offset, size, BigInt.asUintN(bits, BigInt(random()) << 32n | BigInt(random())));
+          kit.write(base + offset, size, random.pick(commands));
+          kit.write(base + offset, size, BigInt.asUintN(bits, random.u64()));
           const value = kit.read(base + offset, size);
           assert(value >= 0n && value < 1n << BigInt(bits));
         }

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Bank, blankBank } from "./chip.ts";
 import type { BankState } from "./chip.ts";
 import { Command, SECTOR_BYTES, Status } from "./commands.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const SIZE = 4 * SECTOR_BYTES;
 const READY = 0x0080_0080n;
@@ -141,8 +142,7 @@ Deno.test("what goes wrong shows in the status until it is cleared", () => {
 });
 
 Deno.test("random cycles of every width at every place: bounded state, and the array against a model", () => {
-  let seed = 12345;
-  const random = (below: number) => (seed = Math.imul(seed, 1_103_515_245) + 12345 >>> 0) / 2 ** 32 * below | 0;
+  const random = randomBelow("flash cycles");
   const commands = [...Object.values(Command), 0x00, 0xf0, 0xaa, 0xb0];
   const { bank, state } = bankOf();
   const seen = new Set<string>();

@@ -8,6 +8,7 @@ import { compile, overlay } from "./compile.ts";
 import { cellOf, DeviceTreeError, findNode, textOf } from "./node.ts";
 import { printDeviceTree } from "./print.ts";
 import fdt from "./mod.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 /** A plugin that declares nodes and refuses to run. */
 function declares(name: string, nodes: DeviceTreeNode[], fragments: DeviceTreeFragment[] = []): Plugin {
@@ -223,8 +224,7 @@ Deno.test("an overlay replaces properties of a blob and keeps the rest", () => {
 
 Deno.test("a damaged blob is an error, never a crash or a hang", () => {
   let refused = 0;
-  let state = 12345;
-  const random = (limit: number) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % limit;
+  const random = randomBelow("damaged tree");
   for (let round = 0; round < 2000; round++) {
     const damaged = blob.slice(0, round % 4 === 0 ? random(blob.length) : blob.length);
     for (let n = 0; n < 4 && damaged.length > 0; n++) damaged[random(Math.min(damaged.length, 400))] = random(256);

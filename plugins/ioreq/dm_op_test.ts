@@ -5,6 +5,7 @@ import { Buffering } from "./buffered.ts";
 import { DeviceModels, DM_OP_BYTES, dmOp, errno } from "./contract.ts";
 import type { DeviceModelOperations } from "./contract.ts";
 import { ioreq } from "./mod.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 async function operations(): Promise<{ by(owner: string): DeviceModelOperations; level(irq: number): boolean; models: DeviceModels }> {
   const kit = bench({ vcpus: 2 });
@@ -110,8 +111,7 @@ Deno.test("dm_op: buffers that aren't there are never read (XSA-506)", async () 
 
 Deno.test("dm_op: anything at all gets a number back", async () => {
   const { by, models } = await operations();
-  let seed = 1;
-  const random = (below: number) => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below;
+  const random = randomBelow("dm_op");
   const known = new Set(Object.values<number>(errno));
   for (let n = 0; n < 20_000; n++) {
     const bytes = Uint8Array.from({ length: random(50) }, () => random(3) === 0 ? random(256) : 0);

@@ -8,20 +8,10 @@ import type { UserNetworkOptions } from "./mod.ts";
 import { NetworkSwitch } from "./contract.ts";
 import { TestGuest } from "../../tests/support/net_guest.ts";
 import type { StackState } from "./user/stack.ts";
+import { randomBelow, SEED } from "../../tests/support/random.ts";
 
 const GATEWAY_MAC = Uint8Array.of(0x52, 0x55, 10, 0, 2, 2);
 const ROUNDS = Number(Deno.env.get("PLUGBOARD_FUZZ_ROUNDS") ?? 10_000);
-
-/** A generator whose seed is told when a test fails. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = state + 0x6d2b79f5 | 0;
-    let mixed = Math.imul(state ^ state >>> 15, state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return ((mixed ^ mixed >>> 14) >>> 0) % below;
-  };
-}
 
 /** Frames as a guest would send them, one of many kinds. */
 function soundFrame(guest: TestGuest, pick: (below: number) => number): number[] {
@@ -104,8 +94,7 @@ for (
   const options of [{}, { host_access: true, forward: ["tcp::22-:22", "udp::53-:53"] }, { restrict: true }] as Partial<UserNetworkOptions>[]
 ) {
   Deno.test(`fuzz: a user-mode network, ${JSON.stringify(options)}`, async () => {
-    const seed = 20_261_121;
-    const pick = random(seed);
+    const pick = randomBelow("frames");
     const sockets = new FakeSockets();
     using kit = bench({ sockets });
     const state: StackState = await kit.attach(userNetwork, options as UserNetworkOptions);
@@ -148,13 +137,13 @@ for (
       guest.frames.splice(0);
     }
     const { neighbours, leases, tcp, pieces } = structuredClone(state);
-    assert(neighbours.size <= 256 && leases.length <= 240 && tcp.connections.size <= 256 && pieces.length <= 16, `seed ${seed}`);
+    assert(neighbours.size <= 256 && leases.length <= 240 && tcp.connections.size <= 256 && pieces.length <= 16, `seed ${SEED}`);
     if (options.restrict) assertEquals(kit.traced.filter((line) => /failure/.test(line)), []);
   });
 }
 
 Deno.test("fuzz: whatever a frame says of itself, cutting it is bounded, and its pieces hold what it held", () => {
-  const pick = random(7);
+  const pick = randomBelow("cut frames");
   const [end] = cable();
   const guest = new TestGuest(end, GATEWAY_MAC);
   for (let round = 0; round < ROUNDS; round++) {
@@ -168,7 +157,7 @@ Deno.test("fuzz: whatever a frame says of itself, cutting it is bounded, and its
 });
 
 Deno.test("fuzz: a switch's table stays small", async () => {
-  const pick = random(11);
+  const pick = randomBelow("cables");
   using kit = bench();
   await kit.attach(networkSwitch, { segments: ["lan"], ports: 4, pinned: false }, { boardScope: true });
   const segment = kit.get(NetworkSwitch).segment("lan");

@@ -3,6 +3,7 @@ import { bench } from "../../core/testing.ts";
 import type { Bench } from "../../core/testing.ts";
 import { ns16550 } from "./mod.ts";
 import type { UartState } from "./uart16550.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const AT = 0x0904_0000;
 const INTID = 34;
@@ -165,8 +166,7 @@ Deno.test("16550: every offset at every width answers, and random use never thro
       assert(kit.read(AT + offset, size) < 2n ** BigInt(8 * size));
     }
   }
-  let seed = 1;
-  const random = (n: number) => (seed = Math.imul(seed, 1_103_515_245) + 12_345 >>> 0) / 2 ** 32 * n | 0;
+  const random = randomBelow("16550");
   for (let n = 0; n < 20_000; n++) {
     const register = AT + random(8);
     if (random(3) === 0) assert(kit.read8(register) < 256);

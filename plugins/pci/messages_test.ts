@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { config, DOORBELL, INTX, loggingBar, MEMORY, pciBench } from "../../tests/support/pci_bench.ts";
 import type { PciBench } from "../../tests/support/pci_bench.ts";
 import type { PciFunction } from "./contract.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const COMMAND = 4;
 /** The first capability. */
@@ -205,8 +206,7 @@ Deno.test("msi-x: random programming and events against a model: each event is s
   const vectors = 9;
   const target = await withMsix(vectors);
   const { device, kit } = target;
-  let seed = 7;
-  const random = (n: number) => Math.floor((seed = Math.imul(seed, 1_664_525) + 1_013_904_223 >>> 0) / 2 ** 32 * n);
+  const random = randomBelow("msi-x");
   let [enabled, functionMasked, master] = [false, false, true];
   const masked = new Array<boolean>(vectors).fill(false);
   const pending = new Array<boolean>(vectors).fill(false);

@@ -3,6 +3,7 @@ import { bench } from "../../core/testing.ts";
 import { PciBus } from "./contract.ts";
 import { pci } from "./mod.ts";
 import { config, ECAM, INTX, IO, loggingBar, MEMORY, MEMORY64, pciBench } from "../../tests/support/pci_bench.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const COMMAND = 4;
 const STATUS = 6;
@@ -227,8 +228,7 @@ Deno.test("pci: 100,000 random accesses to configuration space and every window:
     plug({ msix: { vectors: 70, bar: 4 }, bars: { 0: bounded("io", 256), 1: bounded("memory32", 2 ** 28) } }),
     plug({ intx: true, msi: { vectors: 1 }, msix: { vectors: 5, bar: 0, table: 64, pba: 48 }, bars: { 0: bounded("memory64", 1024) } }),
   ];
-  let seed = 12_345;
-  const random = (n: number) => Math.floor((seed = Math.imul(seed, 1_664_525) + 1_013_904_223 >>> 0) / 2 ** 32 * n);
+  const random = randomBelow("pci");
   const windows = [[ECAM + 0x8000, 0x1_8000], [MEMORY, 0x2eff_0000], [IO, 0x1_0000], [MEMORY64, 2 ** 30]];
   const interesting = [0, 1, 2 ** 32 - 1, MEMORY, MEMORY + 0x2eff_0000 - 16, 0x80, 0xfff8, ECAM, 0x4000_0000, 0x0407, 0x8001];
   for (let n = 0; n < 100_000; n++) {

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { addRegion, checkRegion, GRANULE, merge, regionAt, removeRange } from "./regions.ts";
 import type { Region } from "./regions.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const BASE = 0x4000_0000, GRANULES = 48, LIMIT = 8;
 
@@ -34,11 +35,7 @@ function count(model: Uint8Array): number {
 Deno.test("a million random operations: the regions are the runs of a granule map, and a refusal changes nothing", () => {
   const model = new Uint8Array(GRANULES), regions: Region[] = [];
   const seen = { mapped: 0, taken: 0, full: 0, unmapped: 0, split: 0, invalid: 0 };
-  let seed = 7;
-  const random = (below: number) => {
-    seed = Math.imul(seed, 1664525) + 1013904223 >>> 0;
-    return Math.floor(seed / 2 ** 32 * below);
-  };
+  const random = randomBelow("regions");
   for (let operation = 0; operation < 1_000_000; operation++) {
     const start = random(GRANULES), length = 1 + random(Math.min(12, GRANULES - start));
     const at = BASE + start * GRANULE, size = length * GRANULE;

@@ -6,6 +6,7 @@ import { change, replace } from "./slots.ts";
 import type { Slot, Slots, Step } from "./slots.ts";
 import { ModelMpu } from "./tests/model_mpu.ts";
 import type { Decoded } from "./tests/model_mpu.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const SCTLR = 0x30c5_1835n;
 const text = attributesOf({ read: true, write: false, execute: true, type: "normal-wb" }, "hypervisor");
@@ -135,7 +136,7 @@ Deno.test("nothing is written when nothing changes; what is equal isn't touched"
 });
 
 Deno.test("random maps change into random maps", () => {
-  const random = generator(1);
+  const random = randomBelow("slots 1");
   for (let round = 0; round < 150; round++) {
     const count = 8 + random(random(8) ? 32 : 248);
     const draw = () => {
@@ -170,12 +171,3 @@ Deno.test("the replay notices a sequence that breaks a rule", () => {
   // Limits before bases, and at once enabled.
   assertThrows(() => run([{ register: "PRSELR_EL2", value: 0n }, { barrier: "isb" }, { register: "PRLAR2_EL2", value: 0x100_17cfn }]));
 });
-
-/** A small generator of numbers below a bound. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = Math.imul(state, 1664525) + 1013904223 >>> 0;
-    return Math.floor(state / 2 ** 32 * below);
-  };
-}

@@ -19,25 +19,21 @@ export function passed(event: number, now: number, before: number): boolean {
 
 /** A split queue. */
 export class SplitRing implements Ring {
-  /** The driver's index as last read. */
-  #available: number;
+  /** The driver's index, as the latest look for a chain found it. It is read each time: what a device knows is in its state or in the guest's memory. */
+  #available = 0;
 
   constructor(
     private readonly queue: QueueState,
     private readonly memory: GuestMemory,
     private readonly features: { readonly indirect: boolean; readonly eventIndex: boolean },
-  ) {
-    this.#available = queue.nextAvailable;
-  }
+  ) {}
 
   peek(): Chain | undefined {
     const { queue, memory } = this;
-    if (this.#available === queue.nextAvailable) {
-      this.#available = memory.read16(queue.driver + 2);
-      const count = (this.#available - queue.nextAvailable) & 0xffff;
-      if (count > queue.size) throw new QueueError(`the available index jumped by ${count}, the queue has ${queue.size} entries`);
-      if (count === 0) return undefined;
-    }
+    this.#available = memory.read16(queue.driver + 2);
+    const count = (this.#available - queue.nextAvailable) & 0xffff;
+    if (count > queue.size) throw new QueueError(`the available index jumped by ${count}, the queue has ${queue.size} entries`);
+    if (count === 0) return undefined;
     return this.#chain(memory.read16(queue.driver + 4 + 2 * (queue.nextAvailable % queue.size)));
   }
 

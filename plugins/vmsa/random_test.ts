@@ -5,7 +5,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Mapping } from "../../core/mod.ts";
 import { ownerOf } from "./frames.ts";
-import { countTables, MIB, PAGE, random, rwx, types, World } from "./tests/world.ts";
+import { countTables, MIB, PAGE, rwx, types, World } from "./tests/world.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 const OPERATIONS = Number(Deno.env.get("PLUGBOARD_VMSA_OPERATIONS") ?? 20_000);
 /** Operations between two looks at everything. */
@@ -17,7 +18,7 @@ const all: readonly Mapping[] = Object.values(types).flatMap((type) => [{ ...rwx
 
 for (const [seed, name, forceWriteBack] of [[1, "combining", false], [2, "forcing Write-Back", true]] as const) {
   Deno.test(`${OPERATIONS} random operations, ${name}: tables, walks, references and frames agree with a model`, () => {
-    const below = random(seed);
+    const below = randomBelow(`stage 2 ${seed}`);
     const world = new World({ other: OWNED, forceWriteBack, tableFrames: 7 });
     world.memory.allocateAt("guest", OWNED.at, OWNED.size);
     const free = world.memory.freeFrames;
@@ -84,6 +85,13 @@ for (const [seed, name, forceWriteBack] of [[1, "combining", false], [2, "forcin
           break;
         }
         default:
+          // Blocks that were divided, and are whole again.
+          fits = true;
+          for (let page = 0; isLarge && page < PAGES; page += 512) {
+            if (frames[page] < 0) continue;
+            const which = mappings[page];
+            for (const each of [(which + 1) % all.length, which]) attempt(() => space.change(page * PAGE, PAGE, all[each]));
+          }
           outcomes.merged += space.merge(isLarge ? 0 : first * PAGE, (isLarge ? PAGES : Math.min(count, PAGES - first)) * PAGE);
       }
       const look = (page: number) => {

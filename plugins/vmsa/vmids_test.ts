@@ -1,8 +1,9 @@
 /** VMIDs: unique among those that are good, unchanged while somebody runs, and never stale in a TLB. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { random, World } from "./tests/world.ts";
+import { World } from "./tests/world.ts";
 import { enter, giveBack, leave, newTag, newVmids, renew } from "./vmids.ts";
 import type { Tag } from "./vmids.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 Deno.test("more domains than VMIDs: a generation ends, all TLB entries go, and everybody takes a new one", () => {
   const world = new World();
@@ -35,7 +36,7 @@ Deno.test("16 bits: VTCR_EL2.VS, and VMIDs above 255", () => {
 
 Deno.test("random spaces come, go, enter and leave: no two that are good share a VMID, and who runs keeps his", () => {
   for (let seed = 1; seed <= 10; seed++) {
-    const below = random(seed);
+    const below = randomBelow(`VMIDs ${seed}`);
     const vmids = newVmids();
     let tags: Tag[] = [];
     const running = new Map<number, { tag: Tag; vmid: number }>();

@@ -5,7 +5,8 @@ import type { Board, Mapping, RunHooks, Vcpu } from "../../core/mod.ts";
 import { El2World } from "./el2/tests/world.ts";
 import { ownerOf } from "./frames.ts";
 import { vmsa } from "./mod.ts";
-import { countTables, GIB, MIB, PAGE, RAM, random, rwx, types, vcpuWith, World } from "./tests/world.ts";
+import { countTables, GIB, MIB, PAGE, RAM, rwx, types, vcpuWith, World } from "./tests/world.ts";
+import { randomBelow } from "../../tests/support/random.ts";
 
 Deno.test("registers: VTCR_EL2, VTTBR_EL2, HCR_EL2 by IPA size", () => {
   // [IPA bits, T0SZ, SL0, root pages].
@@ -128,7 +129,7 @@ interface Range {
 
 Deno.test("random maps and unmaps: lookup, the CPU's walk and the accounting agree with a model", () => {
   for (let seed = 1; seed <= 24; seed++) {
-    const below = random(seed);
+    const below = randomBelow(`maps ${seed}`);
     const pick = <T>(list: readonly T[]): T => list[below(list.length)];
     const bits = pick([32, 36, 40, 42, 44, 48]);
     const world = new World();

@@ -5,11 +5,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
 import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
-import { Random } from "../support/random.ts";
+import { Random, SEED } from "../support/random.ts";
 import { ProgramGenerator, VECTORS } from "./random_program.ts";
 import { differences, haveSameRam, model, Subject, type World } from "./tier_subject.ts";
 
-const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
 const PROGRAMS = Number(Deno.env.get("PLUGBOARD_INTERRUPTED") ?? 2);
 /** The setting up of registers comes first; then so many boundaries, one after the other. */
 const FIRST = 16, BOUNDARIES = 120;
@@ -29,12 +28,12 @@ for (const world of ["kernel", "user"] as const) {
       const [expected, got] = subjects;
       let taken = 0;
       for (let n = 0; n < PROGRAMS; n++) {
-        const random = new Random(`${seed} interrupts ${world} ${n}`);
+        const random = new Random(`interrupts ${world} ${n}`);
         const { first, words } = generator.program(random);
         const data = new Uint8Array(0x1000).map(() => random.chance(0.3) ? random.below(256) : 0);
         for (let boundary = FIRST; boundary < FIRST + BOUNDARIES; boundary++) {
           for (const subject of subjects) subject.start(first, words, data);
-          const context = () => `seed ${seed}, program ${n}, an interrupt after ${boundary} instructions`;
+          const context = () => `seed ${SEED}, program ${n}, an interrupt after ${boundary} instructions`;
           const both = (budget: number, pend: boolean, startNs: number) => {
             const exits = subjects.map((subject) => subject.run(budget, pend, startNs));
             assertEquals(differences(...subjects), [], context());
@@ -62,7 +61,7 @@ for (const world of ["kernel", "user"] as const) {
           }
           for (const end = done + AFTER; done < end;) done += Math.max(1, both(end - done, false, done));
         }
-        assertEquals(haveSameRam(...subjects), true, `seed ${seed}, program ${n}: RAM differs`);
+        assertEquals(haveSameRam(...subjects), true, `seed ${SEED}, program ${n}: RAM differs`);
         assertEquals(got.device, expected.device, `program ${n}`);
       }
       // Handlers mask it until they return.

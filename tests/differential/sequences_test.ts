@@ -7,14 +7,13 @@ import type { Case } from "../support/case.ts";
 import { describeCase, differences } from "../support/compare.ts";
 import { CODE_WORDS } from "../support/layout.ts";
 import { QemuUser } from "../support/qemu_user.ts";
-import { Random } from "../support/random.ts";
+import { Random, SEED } from "../support/random.ts";
 import { missing, qemu } from "../support/toolchain.ts";
 import { BareMachine } from "./bare_machine.ts";
 import { randomCase, randomMemory } from "./case_generator.ts";
 import { findForms, type Form, randomWord } from "./forms.ts";
 import { isLoadStore } from "./memory_operands.ts";
 
-const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
 const SEQUENCES = 4000;
 
 const decoder = new Decoder(declarations, modelByName("max").features);
@@ -26,7 +25,7 @@ Deno.test({ name: "like QEMU: sequences", ignore: missing(qemu) }, async () => {
   const { forms } = findForms(decoder);
   const computations = forms.filter(isComputation);
   const accesses = forms.filter(({ example }) => isLoadStore(example));
-  const random = new Random(`${seed} sequences`);
+  const random = new Random(`sequences`);
   const memory = randomMemory(random);
   const cases = Array.from({ length: SEQUENCES }, (_, i): Case => {
     // The first may be an access, since its registers are prepared; its neighbours compute with what it loaded.
@@ -53,7 +52,7 @@ Deno.test({ name: "like QEMU: sequences", ignore: missing(qemu) }, async () => {
     assertEquals(
       reports.length,
       0,
-      `seed ${seed}: ${reports.length} of ${SEQUENCES} sequences differ\n${reports.slice(0, 2).join("\n\n")}`,
+      `seed ${SEED}: ${reports.length} of ${SEQUENCES} sequences differ\n${reports.slice(0, 2).join("\n\n")}`,
     );
   } finally {
     oracle.close();

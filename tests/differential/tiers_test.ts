@@ -7,12 +7,11 @@ import type { TranslationStore } from "../../plugins/cpu_a64/engine/tier1/cache/
 import type { Tier1 } from "../../plugins/cpu_a64/engine/tier1/tier1.ts";
 import { Decoder } from "../../plugins/cpu_a64/isa/decoder.ts";
 import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
-import { Random } from "../support/random.ts";
+import { Random, SEED } from "../support/random.ts";
 import { loopProgram } from "./random_loops.ts";
 import { CODE, ProgramGenerator } from "./random_program.ts";
 import { differences, haveSameRam, model, Subject, type World } from "./tier_subject.ts";
 
-const seed = Deno.env.get("PLUGBOARD_SEED") ?? "1";
 const INSTRUCTIONS = Number(Deno.env.get("PLUGBOARD_TIER_INSTRUCTIONS") ?? 100_000);
 const PER_PROGRAM = 4000, PER_LOOPS = 400;
 const decoder = new Decoder(declarations, model.features);
@@ -64,7 +63,7 @@ function compare(tier1: "force" | "on", world: World, instructions: number, { pr
   const [expected, got] = subjects;
   let faults = 0;
   for (let done = 0, n = 0; done < instructions; n++) {
-    const random = new Random(`${seed} tiers ${n}${world === "kernel" ? "" : world}`);
+    const random = new Random(`tiers ${n}${world === "kernel" ? "" : world}`);
     const { first, words } = program?.(random) ?? generator.program(random);
     const data = new Uint8Array(0x1000).map(() => random.chance(0.3) ? random.below(256) : 0);
     for (const subject of subjects) subject.start(first, words, data);
@@ -81,7 +80,7 @@ function compare(tier1: "force" | "on", world: World, instructions: number, { pr
       const other = inPieces ? got.runInPieces(budget, pend, done, random) : { exit: got.run(budget, pend, done), retired: -1 };
       const exits = [expected.run(budget, pend, done), other.exit];
       const retired = inPieces ? other.retired : got.engine.lastRetired;
-      const context = () => `seed ${seed}, program ${n}, ${budget} from 0x${startPc.toString(16)} (instruction ${done})`;
+      const context = () => `seed ${SEED}, program ${n}, ${budget} from 0x${startPc.toString(16)} (instruction ${done})`;
       const report = differences(...subjects);
       if (report.length > 0) {
         const listing = words.map((_, i) => {
@@ -99,7 +98,7 @@ function compare(tier1: "force" | "on", world: World, instructions: number, { pr
       done += Math.max(1, expected.engine.lastRetired);
     }
     assertEquals(got.device, expected.device, `program ${n}`);
-    assertEquals(haveSameRam(...subjects), true, `seed ${seed}, program ${n}: RAM differs`);
+    assertEquals(haveSameRam(...subjects), true, `seed ${SEED}, program ${n}: RAM differs`);
   }
   assert(faults > 0, "the programs compare nothing");
   return got.engine.cpu.tier1!;

@@ -1,20 +1,19 @@
 /**
  * Every device of the tree against a guest that writes anything anywhere: no throw, no access outside of its RAM, no work without end.
- * Seeded; `FUZZ_OPERATIONS` and `FUZZ_SEED` change how much and what.
+ * Seeded; `FUZZ_OPERATIONS` and `PLUGBOARD_SEED` change how much and what.
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Plugin } from "../../core/mod.ts";
 import { importDevice } from "../../plugins/device/contract.ts";
 import type { DeviceModel } from "../../plugins/device/contract.ts";
 import { plugins } from "../../plugins/mod.ts";
-import { Random } from "../support/random.ts";
+import { Random, SEED } from "../support/random.ts";
 import { DeviceWorld } from "./device_world.ts";
 import { randomOptions } from "./random_options.ts";
 import { named, setupOf } from "./setups.ts";
 import type { Setup } from "./setups.ts";
 
 const OPERATIONS = Number(Deno.env.get("FUZZ_OPERATIONS") ?? 10_000);
-const SEED = Deno.env.get("FUZZ_SEED") ?? "devices";
 /** Each with other options. */
 const WORLDS = 10;
 
@@ -24,7 +23,7 @@ for (const plugin of plugins) {
   Deno.test(`fuzz ${plugin.name}: ${OPERATIONS} operations`, async () => {
     let worlds = 0;
     for (let n = 0; worlds < WORLDS && n < 10 * WORLDS; n++) {
-      const random = new Random(`${SEED} ${plugin.name} ${n}`);
+      const random = new Random(`${plugin.name} ${n}`);
       const prepared = setup.prepare?.();
       const options = randomOptions(plugin.options, random, { runs: "inline", ...setup.options, ...prepared?.options });
       let done = 0;
@@ -48,7 +47,7 @@ for (const plugin of plugins) {
 
 /** A device that was made with the state of another goes on where that one was: nothing that it knows lies elsewhere. */
 async function assertIsItsState(plugin: Plugin, options: Record<string, unknown>, setup: Setup, world: DeviceWorld): Promise<void> {
-  world.kit.advance(1e9); // timers that are armed go with the device, which isn't what this is about
+  world.kit.advance(setup.settleNs ?? 1e9); // timers that are armed go with the device, which isn't what this is about
   const state = structuredClone(world.state);
   const heir = await DeviceWorld.start({ ...plugin, state: () => state }, options, setup, new Random(""));
   heir!.follow(world);

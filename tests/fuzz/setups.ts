@@ -20,6 +20,8 @@ export interface Setup {
   readonly bench?: () => BenchOptions;
   /** Something of the host that each world has for itself: options that name it, and what takes it away. */
   readonly prepare?: () => { readonly options: Readonly<Record<string, unknown>>; undo(): void };
+  /** Until what it has under way has happened, in nanoseconds; a second where it isn't said. */
+  readonly settleNs?: number;
   /** It takes frames of the board, so that what isn't the guest's RAM may change. */
   readonly takesFrames?: boolean;
   /** What is attached before it. */
@@ -56,7 +58,11 @@ const network: Setup = {
   },
 };
 
+/** At the greatest divisor a character takes six seconds. */
+const SERIAL_LINE_NS = 1e12;
+
 const SETUPS: Readonly<Record<string, Setup>> = {
+  ns16550: { options: { clock_frequency: 1_843_200 }, settleNs: SERIAL_LINE_NS },
   cfi_flash: { bench: () => ({ memory: { at: RAM.at, size: 2 ** 24 } }), options: { bank_size: 2 ** 22, banks: 2 }, takesFrames: true },
   gicv2: {
     bench: () => ({ interrupts: false, provide: [[VirtualCpuInterface, { read: () => 0, write: () => {} }]] }),
@@ -65,6 +71,7 @@ const SETUPS: Readonly<Record<string, Setup>> = {
   gicv2m: { bench: () => ({ board: besides(gicv2) }) },
   gicv3: { bench: () => ({ interrupts: false }) },
   its: { bench: () => ({ interrupts: false }) },
+  pci_serial: { settleNs: SERIAL_LINE_NS },
   pci: { options: { memory_size: 0x2eff_0000 } },
   virtio_net: network,
   virtio_net_pci: network,

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { boot } from "../../mod.ts";
 import type { BootOptions, Machine } from "../../mod.ts";
+import { randomBelow } from "../support/random.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -91,17 +92,16 @@ for (const board of guests) {
       const { debugger: debug, domains } = run.machine;
       const vcpus = domains.flatMap((domain) => domain.vcpus);
       const seen = { step: 0, reached: 0, breakpoint: 0, watchpoint: 0, asked: 0 };
-      // Where vCPUs came by, and what they had on their stacks.
-      const places: { pc: bigint; sp: bigint }[] = [];
-      let state = 1;
-      const random = (below: number) => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 12) % below;
+      // Where vCPUs came by, and what they may have pointed to.
+      const places: { pc: bigint; data: bigint }[] = [];
+      const random = randomBelow("debugger");
       for (let round = 0; round < ROUNDS; round++) {
         const vcpu = vcpus[random(vcpus.length)];
         const place = places[random(places.length || 1)];
         const space = random(2) === 0 ? "virtual" : "physical";
         const what = place === undefined ? 3 : random(4);
         if (what === 0) debug.setStops([{ on: "execute", space, address: place.pc, size: 4 }]);
-        else if (what === 1) debug.setStops([{ on: "access", space, address: place.sp & ~0xfffn, size: 4096, domain: vcpu.domain.name }]);
+        else if (what === 1) debug.setStops([{ on: "access", space, address: place.data & ~0xfffn, size: 4096, domain: vcpu.domain.name }]);
         else debug.setStops([]);
         const most = debug.position + random(400) + 1;
         debug.resume(what === 2 ? { step: vcpu.power === "off" ? vcpus[0] : vcpu, until: most } : { until: most });
@@ -110,7 +110,7 @@ for (const board of guests) {
         // Looking does no harm either.
         for (const one of vcpus) debug.readVirtual(one, one.state.guestSp, 32);
         const ran = debug.latest!.state;
-        if (random(4) === 0) places.push({ pc: ran.pc, sp: ran.guestSp });
+        if (random(4) === 0) places.push({ pc: ran.pc, data: random(3) === 0 ? ran.guestSp : ran.x(random(31)) });
       }
       debug.detach();
       while (run.machine.domains.some(({ outcome }) => outcome === undefined) && run.go());

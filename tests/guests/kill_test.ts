@@ -10,7 +10,6 @@ import { changed, debianBoard } from "./debian_images.ts";
 import { diskModules, nameOf, quickly, withDevices, withModules } from "./virtio_board.ts";
 
 const KILLS = Number(Deno.env.get("PLUGBOARD_KILLS") ?? 5);
-const SEED = Deno.env.get("PLUGBOARD_SEED") ?? "kills";
 /** Files that stay; older ones are removed, so that blocks are freed and taken again. */
 const KEPT = 12;
 /** Blocks of the second disk are written as a whole, and never read as something between. */
@@ -81,7 +80,7 @@ for (const [format, kills] of [["raw", Math.ceil(KILLS / 2)], ["qcow2", Math.flo
         else assertEquals((await tool("qemu-img", "convert", "-O", "qcow2", raw, disk))?.code, 0);
         await Deno.writeFile(blocks, new Uint8Array(8 * BLOCK));
         let latest = 0;
-        for (const time of killTimes(`${SEED} ${format}`, kills)) {
+        for (const time of killTimes(`kills ${format}`, kills)) {
           await Deno.writeTextFile(`${directory}/board.yaml`, manifest(latest + 1, disk, format, blocks));
           const { acknowledged, output } = await runAndKill(`${directory}/board.yaml`, time);
           assertEquals(acknowledged, acknowledged.map((_, n) => latest + 1 + n), output);

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { boot } from "../../mod.ts";
 import { declarations } from "../../plugins/cpu_a64/isa/mod.ts";
-import { Random } from "../support/random.ts";
+import { Random, SEED } from "../support/random.ts";
 
 const RAM = 0x4000_0000;
 /** Where examples/guests/hostile/random.S looks for flags and registers. */
@@ -72,7 +72,6 @@ function settings(random: Random, mode: number): Uint8Array {
 const PAGES = Number(Deno.env.get("PLUGBOARD_PAGES") ?? 200);
 
 Deno.test(`${PAGES} pages of random code, in four modes each: nothing throws, hangs, or leaves its own memory`, async () => {
-  const seed = Deno.env.get("PLUGBOARD_SEED") ?? "plugboard";
   const stub = await Deno.readFile(new URL("../../examples/guests/hostile/random.bin", import.meta.url));
   const machine = await boot(manifest, { images: new Map([["random.bin", stub]]) });
   try {
@@ -87,8 +86,8 @@ Deno.test(`${PAGES} pages of random code, in four modes each: nothing throws, ha
     let instructions = 0;
     for (let page = 0; page < PAGES; page++) {
       for (const [mode, name] of modes.entries()) {
-        const random = new Random(`${seed} ${page} ${mode}`);
-        const where = `PLUGBOARD_SEED=${seed}, page ${page}, ${name}`;
+        const random = new Random(`page ${page} ${mode}`);
+        const where = `PLUGBOARD_SEED=${SEED}, page ${page}, ${name}`;
         const domain = await machine.createDomain({ ...spec, name: `page${page}-${mode}` });
         domain.writeMemory(RAM, new Uint8Array(Uint32Array.from({ length: 1024 }, () => word(random)).buffer));
         domain.writeMemory(SETTINGS, settings(random, mode));

@@ -56,8 +56,8 @@ export async function runAndKill(manifest: string, { acknowledgements, delayMs }
   return { acknowledged: [...output.matchAll(/^ack (\d+)\r?\n/gm)].map(([, number]) => Number(number)), output };
 }
 
-/** Times of kills, as random as a seed is. */
-export function killTimes(seed: string, count: number): KillTime[] {
-  const random = new Random(seed);
+/** Times of kills, others for each name. */
+export function killTimes(name: string, count: number): KillTime[] {
+  const random = new Random(name);
   return Array.from({ length: count }, () => ({ acknowledgements: 1 + random.below(12), delayMs: random.below(100) }));
 }

@@ -1,5 +1,8 @@
 /** Reproducible random numbers: the same seed gives the same cases on every machine. */
 
+/** Another one makes other cases of every test that has random ones. */
+export const SEED = Deno.env.get("PLUGBOARD_SEED") ?? "1";
+
 /** A small fast generator (sfc32) over 32-bit integers. */
 export class Random {
   #a: number;
@@ -7,8 +10,9 @@ export class Random {
   #c: number;
   #counter = 1;
 
-  /** Equal seeds give equal sequences. */
-  constructor(seed: string) {
+  /** Equal names give equal sequences where {@linkcode SEED} is the same. */
+  constructor(name: string) {
+    const seed = `${SEED} ${name}`;
     this.#a = hash(seed, 0x9e3779b9);
     this.#b = hash(seed, 0x243f6a88);
     this.#c = hash(seed, 0xb7e15162);
@@ -42,6 +46,12 @@ export class Random {
   pick<T>(choices: readonly T[]): T {
     return choices[this.below(choices.length)];
   }
+}
+
+/** Numbers from 0 to a limit, without it, as {@linkcode Random.below} gives them. */
+export function randomBelow(name: string): (limit: number) => number {
+  const random = new Random(name);
+  return (limit) => random.below(limit);
 }
 
 /** FNV-1a with a final mix. */

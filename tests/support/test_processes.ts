@@ -12,6 +12,20 @@ export interface TestGroup {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Paths of all tests, in order. */
+export async function testFiles(): Promise<string[]> {
+  const files: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(root + folder)) {
+      const path = `${folder}${name}`;
+      if (isDirectory && !name.startsWith(".") && name !== "node_modules" && name !== "build") await walk(`${path}/`);
+      else if (name.endsWith("_test.ts")) files.push(path);
+    }
+  };
+  await walk("");
+  return files.sort();
+}
+
 /** The command that tests a group. */
 export function testCommand({ files, env }: TestGroup, stdio: "inherit" | "piped"): Deno.Command {
   const args = ["test", "-A", "--no-check", ...files];

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { PlainWriter, readPlain } from "./plain_data.ts";
+import { randomBelow } from "../../../tests/support/random.ts";
 
 const encode = (value: unknown, room = 65_536) => {
   const into = new Uint8Array(room);
@@ -60,8 +61,7 @@ Deno.test("plain data: what isn't plain, or too long, or contains itself is refu
 });
 
 Deno.test("plain data: any bytes at all give a value or a RangeError", () => {
-  let seed = 7;
-  const random = (below: number) => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) % below;
+  const random = randomBelow("plain data");
   const whole = encode(values);
   for (let n = 0; n < 5000; n++) {
     const bytes = n % 2 ? whole.slice(0, random(whole.length + 1)) : Uint8Array.from({ length: random(40) }, () => random(16));

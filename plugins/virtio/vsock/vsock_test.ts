@@ -321,6 +321,7 @@ Deno.test("virtio_vsock: random packets and a random host: no throw, and bounds 
   }
   assert(most > 500, `${most} streams`);
   guest.up();
+  guest.kit.exchange();
   guest.sockets.commands.length = 0;
   guest.connected();
 });

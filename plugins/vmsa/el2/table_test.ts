@@ -2,12 +2,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Ram } from "../../../core/memory/ram.ts";
 import type { Mapping } from "../../../core/mod.ts";
-import { random } from "../tests/world.ts";
 import { El2Table } from "./table.ts";
 import type { El2Leaf } from "./table.ts";
 import { layout } from "./layout.ts";
 import { El2World } from "./tests/world.ts";
 import { El2 } from "./bring_up.ts";
+import { randomBelow } from "../../../tests/support/random.ts";
 
 const PAGE = 4096, MIB = 2 ** 20, GIB = 2 ** 30;
 const rw: Mapping = { read: true, write: true, execute: false, type: "normal-wb" };
@@ -172,7 +172,7 @@ Deno.test("out of frames halfway: all of it is taken back", () => {
 
 Deno.test("random updates against a model of pages", () => {
   for (let seed = 1; seed <= 6; seed++) {
-    const below = random(seed);
+    const below = randomBelow(`table ${seed}`);
     const { table, memory } = fresh();
     const model = new Map<number, { pa: number; mapping: Mapping }>();
     for (let step = 0; step < 3000; step++) {

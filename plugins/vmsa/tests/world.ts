@@ -130,17 +130,6 @@ export function vcpuWith(paRange: bigint): FakeVcpuState {
   return vcpu;
 }
 
-/** mulberry32. */
-export function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    let t = state = (state + 0x6d2b79f5) | 0;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
-}
-
 /** Tables that can be reached from VTTBR_EL2; an empty one below the root is a leak. */
 export function countTables(world: World, space: VmsaAddressSpace): number {
   const vcpu: VcpuState = world.install(space);

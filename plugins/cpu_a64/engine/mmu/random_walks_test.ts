@@ -1,10 +1,11 @@
 /** Random tables and registers, the engine's walker against the model of `tests/model.ts`. */
 import { assert, assertEquals, fail } from "@std/assert";
 import * as mmu from "./mod.ts";
-import { BANKS, BenchMachine, Random } from "./tests/bench_machine.ts";
+import { BANKS, BenchMachine } from "./tests/bench_machine.ts";
 import { fillTables, setRegisters } from "./tests/random_tables.ts";
 import { type Access, type Fault, Model, type Query, type Success } from "./tests/model.ts";
 import { type Attributes, type Cache, fromMair } from "./tests/model_attributes.ts";
+import { Random } from "../../../../tests/support/random.ts";
 
 const FILLS = 30;
 const CASES_PER_FILL = 800;
@@ -100,7 +101,7 @@ for (const granule of [12, 14, 16]) {
     let total = 0;
     for (let n = 0; n < FILLS; n++) {
       const seed = granule * 1000 + n;
-      const random = new Random(seed);
+      const random = new Random(`walks ${seed}`);
       const machine = new BenchMachine({
         paBits: random.pick([36, 40, 42, 44, 48, 48]),
         hpds: random.chance(0.5),

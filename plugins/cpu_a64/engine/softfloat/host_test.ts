@@ -1,11 +1,10 @@
 /** The exact core against the host's arithmetic, and the short way against the exact core. */
 
 import { assertEquals } from "@std/assert";
+import { Random } from "../../../../tests/support/random.ts";
 import { evaluate, F32, F64, type Format, FpcrBit, FpOp, fpOpCode, SoftFloat } from "./mod.ts";
-import { OperandGenerator, xorshift } from "./operand_generator.ts";
+import { OperandGenerator } from "./operand_generator.ts";
 import { qemuRows } from "./qemu_rows.ts";
-
-const SEED = 7;
 
 /** What the host computes in both precisions: single precision is exact after double precision for all of these. */
 const hostOperations: [keyof typeof FpOp, (x: number, y: number) => number][] = [
@@ -36,7 +35,7 @@ function bitsOf(format: Format, value: number): bigint {
 for (const format of [F32, F64]) {
   for (const [name, compute] of hostOperations) {
     Deno.test(`softfloat: ${name} of ${format.width} bits does what the host does`, () => {
-      const operands = new OperandGenerator(xorshift(SEED));
+      const operands = new OperandGenerator(new Random(`${name} of ${format.width}`));
       const code = fpOpCode(FpOp[name], format.ftype);
       for (let i = 0; i < 15_000; i++) {
         operands.fill(format, words, 0);
@@ -64,7 +63,7 @@ function assertSameBothWays(code: number, text: string, fpcr: number): void {
 }
 
 Deno.test("softfloat: the short way gives what the exact core gives, flags included", () => {
-  const random = xorshift(SEED);
+  const random = new Random("short way");
   const operands = new OperandGenerator(random);
   for (const { code, text, operands: format } of qemuRows) {
     for (let i = 0; i < 1000; i++) {
@@ -72,7 +71,7 @@ Deno.test("softfloat: the short way gives what the exact core gives, flags inclu
         if (format) operands.fill(format, words, operand);
         else operands.fillInteger(words, operand);
       }
-      const controls = random();
+      const controls = random.u32();
       const fpcr = controls & ((controls & 1) === 0 ? 3 << FpcrBit.RMode : ~0);
       assertSameBothWays(code, text, fpcr);
     }
@@ -80,7 +79,7 @@ Deno.test("softfloat: the short way gives what the exact core gives, flags inclu
 });
 
 Deno.test("softfloat: so it does where a fused sum cancels", () => {
-  const random = xorshift(SEED);
+  const random = new Random("fused sums");
   const operands = new OperandGenerator(random);
   for (const format of [F32, F64]) {
     const code = fpOpCode(FpOp.MulAdd, format.ftype);
@@ -89,12 +88,12 @@ Deno.test("softfloat: so it does where a fused sum cancels", () => {
       operands.fill(format, words, 2);
       words[5] = 0;
       // The product's negative, a few units beside it, and sometimes with another exponent.
-      const nudge = random() % 7 - 3;
-      const scale = 2 ** ((random() & 3) === 0 ? random() % 121 - 60 : 0);
+      const nudge = random.below(7) - 3;
+      const scale = 2 ** (random.below(4) === 0 ? random.below(121) - 60 : 0);
       if (format === F64) doubles[2] = -(doubles[0] * doubles[1]) * scale;
       else singles[4] = -(singles[0] * singles[2]) * scale;
       words[4] += nudge;
-      assertSameBothWays(code, "MulAdd", (random() & 3) << FpcrBit.RMode);
+      assertSameBothWays(code, "MulAdd", random.below(4) << FpcrBit.RMode);
     }
   }
 });

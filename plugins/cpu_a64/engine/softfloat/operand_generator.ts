@@ -1,33 +1,20 @@
 /** Random operands for the tests: mostly those where something happens. */
 
+import type { Random } from "../../../../tests/support/random.ts";
 import type { Format } from "./format.ts";
-
-/** A small deterministic generator of 32-bit numbers (an xorshift). */
-export function xorshift(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
 
 /**
  * A source of operands. Signs, special exponents (zero, least, greatest, infinity), exponents near
  * that of the operand before, and fractions with few bits set or clear all come up often.
  */
 export class OperandGenerator {
-  readonly #next: () => number;
   #exponent = 0;
 
-  constructor(next: () => number) {
-    this.#next = next;
-  }
+  constructor(readonly random: Random) {}
 
   /** Writes an operand's 64 bits, zero-extended, to two words. */
   fill(format: Format, words: Uint32Array, index: number): void {
-    const choice = this.#next();
+    const choice = this.random.u32();
     const { width, fracBits, maxBiasedExp } = format;
     const exponent = this.#exponentFor(choice & 15, maxBiasedExp);
     this.#exponent = exponent;
@@ -45,8 +32,8 @@ export class OperandGenerator {
 
   /** Writes 64 bits, from one to all of them significant, to two words. */
   fillInteger(words: Uint32Array, index: number): void {
-    const bits = 1 + this.#next() % 64;
-    const ones = this.#next() & 3;
+    const bits = 1 + this.random.u32() % 64;
+    const ones = this.random.u32() & 3;
     const value = BigInt.asIntN(bits, BigInt(this.#fraction(ones)) << 32n | BigInt(this.#fraction(ones)));
     words[index] = Number(BigInt.asUintN(32, value));
     words[index + 1] = Number(BigInt.asUintN(32, value >> 32n));
@@ -55,17 +42,17 @@ export class OperandGenerator {
   #exponentFor(choice: number, max: number): number {
     if (choice === 0) return 0;
     if (choice === 1) return max;
-    if (choice === 2) return 1 + this.#next() % 4;
-    if (choice === 3) return max - 1 - this.#next() % 4;
+    if (choice === 2) return 1 + this.random.u32() % 4;
+    if (choice === 3) return max - 1 - this.random.u32() % 4;
     const middle = max >> 1;
-    if (choice < 7) return middle + this.#next() % 9 - 4;
-    if (choice < 9) return Math.min(max, middle + this.#next() % 70);
-    if (choice < 12) return Math.min(max, Math.max(0, this.#exponent + this.#next() % 5 - 2));
-    return this.#next() % (max + 1);
+    if (choice < 7) return middle + this.random.u32() % 9 - 4;
+    if (choice < 9) return Math.min(max, middle + this.random.u32() % 70);
+    if (choice < 12) return Math.min(max, Math.max(0, this.#exponent + this.random.u32() % 5 - 2));
+    return this.random.u32() % (max + 1);
   }
 
   #fraction(choice: number): number {
-    const random = this.#next();
+    const random = this.random.u32();
     if (choice === 0) return 0;
     if (choice === 1) return 0xffff_ffff;
     if (choice === 2) return 1 << (random & 31);

@@ -6,14 +6,14 @@
 import { assertEquals } from "@std/assert";
 import { FpcrBit } from "./environment.ts";
 import { SoftFloat } from "./mod.ts";
-import { OperandGenerator, xorshift } from "./operand_generator.ts";
+import { OperandGenerator } from "./operand_generator.ts";
+import { Random, SEED } from "../../../../tests/support/random.ts";
 import { compiler, missing, qemu } from "../../../../tests/support/toolchain.ts";
 import { type QemuRow, qemuRows } from "./qemu_rows.ts";
 
 /** A record is eight words: a, b, c (two each), the row's number, FPCR; after it ran, a is the result and FPCR is FPSR. */
 const RECORD_WORDS = 8;
 const CASES = Number(Deno.env.get("PLUGBOARD_FP_CASES") ?? 2000);
-const SEED = Number(Deno.env.get("PLUGBOARD_FP_SEED") ?? 20250601);
 const ROUNDING_MODES = 4;
 
 /**
@@ -51,7 +51,7 @@ ops: .quad ${rows.map((_, number) => `op${number}`).join(", ")}
 
 /** Records with random operands, the same number for each row and rounding mode. */
 function randomRecords(rows: readonly QemuRow[]): Uint32Array {
-  const random = xorshift(SEED);
+  const random = new Random("softfloat");
   const operands = new OperandGenerator(random);
   const records = new Uint32Array(rows.length * ROUNDING_MODES * CASES * RECORD_WORDS);
   let at = 0;
@@ -61,7 +61,7 @@ function randomRecords(rows: readonly QemuRow[]): Uint32Array {
       else for (const operand of [0, 2, 4]) operands.fill(format, records, at + operand);
       records[at + 6] = number;
       // Half of the cases without flushing, default NaN and the alternative format.
-      const controls = random();
+      const controls = random.u32();
       const mask = (controls & 1) === 0 ? 0 : FpcrBit.FZ | FpcrBit.FZ16 | FpcrBit.DN | FpcrBit.AHP;
       records[at + 7] = controls & mask | i % ROUNDING_MODES << FpcrBit.RMode;
       at += RECORD_WORDS;

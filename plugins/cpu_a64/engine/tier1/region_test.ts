@@ -1,12 +1,11 @@
 /** Random code, of branches above all, as regions: none is too odd to be compiled. PLUGBOARD_SEED and PLUGBOARD_REGIONS choose other and more. */
 import { assert } from "@std/assert";
-import { Random } from "../mmu/tests/bench_machine.ts";
 import { BASE, programMachine } from "../tests/program_machine.ts";
 import { discover } from "./discover.ts";
 import { writeRegion } from "./region.ts";
 import { RegionModule } from "./region_module.ts";
+import { Random, SEED } from "../../../../tests/support/random.ts";
 
-const SEED = Number(Deno.env.get("PLUGBOARD_SEED") ?? 1);
 const PROGRAMS = Number(Deno.env.get("PLUGBOARD_REGIONS") ?? 1500);
 /** Words of a program, around the border of two pages. */
 const FIRST = 1010, WORDS = 36;
@@ -55,7 +54,7 @@ Deno.test("regions of random code are modules that the host accepts", () => {
     windows: 0x60_0000,
     counterFrequencyHz: 1e9,
   };
-  const random = new Random(SEED);
+  const random = new Random("regions");
   let instructions = 0;
   for (let n = 0; n < PROGRAMS; n++) {
     const words = Array.from({ length: WORDS }, (_, index) => word(random, index) >>> 0);

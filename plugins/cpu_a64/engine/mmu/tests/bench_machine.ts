@@ -27,33 +27,6 @@ export const BANKS: readonly { readonly base: number; readonly size: number }[] 
 /** Host offset of the first bank. */
 const RAM_START = 0x1_0000;
 
-/** Deterministic: the seed is in every failure. */
-export class Random {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed | 0;
-  }
-  /** 32 bits (mulberry32). */
-  u32(): number {
-    let t = this.#state = (this.#state + 0x6d2b79f5) | 0;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  }
-  below(n: number): number {
-    return this.u32() % n;
-  }
-  chance(p: number): boolean {
-    return this.u32() < p * 0x1_0000_0000;
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)];
-  }
-  u64(): bigint {
-    return (BigInt(this.u32()) << 32n) | BigInt(this.u32());
-  }
-}
-
 export class BenchMachine implements ModelMachine {
   readonly words: Uint32Array = new Uint32Array((RAM_START + BANKS.reduce((sum, b) => sum + b.size, 0)) / 4);
   readonly #view = new DataView(this.words.buffer);

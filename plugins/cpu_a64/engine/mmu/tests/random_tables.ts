@@ -1,6 +1,7 @@
 /** Random translation tables and registers for walks. */
 import type { MmuFeatures } from "../mod.ts";
-import { BANKS, type Random, type RegisterName } from "./bench_machine.ts";
+import { BANKS, type RegisterName } from "./bench_machine.ts";
+import type { Random } from "../../../../../tests/support/random.ts";
 
 /** Where they go. */
 export interface TableMachine {
