@@ -32,11 +32,13 @@ interface Rule {
 }
 
 const test = "_test\\.ts$";
+const randomNumbers = "^tests/support/random\\.ts$";
+const ofCli = ["^cli/", "^core/mod\\.ts$", "^plugins/mod\\.ts$", "^plugins/[a-z0-9_]+/mod\\.ts$", "^deno\\.json$"];
 
 /** The first rule that fits a file holds. */
 const rules: readonly Rule[] = [
   { name: "tests see everything", from: /^tests\/|^bench\//, to: [".*"] },
-  { name: "tests of core see core", from: new RegExp(`^core/.*${test}`), to: ["^core/"] },
+  { name: "tests of core see core, and random numbers", from: new RegExp(`^core/.*${test}`), to: ["^core/", randomNumbers] },
   { name: "core sees core", from: /^core\//, to: ["^core/"] },
   {
     name: "the list of plugins sees each plugin's door",
@@ -62,10 +64,11 @@ const rules: readonly Rule[] = [
     to: ["^core/mod\\.ts$", "^plugins/$1/", "^plugins/[a-z0-9_]+/contract\\.ts$"],
   },
   {
-    name: "the command line sees doors",
-    from: /^cli\//,
-    to: ["^cli/", "^core/mod\\.ts$", "^plugins/mod\\.ts$", "^plugins/[a-z0-9_]+/mod\\.ts$", "^deno\\.json$"],
+    name: "tests of the command line see what it sees, and random numbers",
+    from: new RegExp(`^cli/.*${test}`),
+    to: [...ofCli, randomNumbers],
   },
+  { name: "the command line sees doors", from: /^cli\//, to: ofCli },
   {
     name: "the façade sees doors",
     from: /^mod\.ts$/,

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Random } from "../../../../tests/support/random.ts";
 import { evaluate, F32, F64, type Format, FpcrBit, FpOp, fpOpCode, SoftFloat } from "./mod.ts";
-import { OperandGenerator } from "./operand_generator.ts";
+import { OperandGenerator } from "./tests/operand_generator.ts";
 import { qemuRows } from "./qemu_rows.ts";
 
 /** What the host computes in both precisions: single precision is exact after double precision for all of these. */

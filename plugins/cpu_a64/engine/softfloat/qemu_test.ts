@@ -6,7 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { FpcrBit } from "./environment.ts";
 import { SoftFloat } from "./mod.ts";
-import { OperandGenerator } from "./operand_generator.ts";
+import { OperandGenerator } from "./tests/operand_generator.ts";
 import { Random, SEED } from "../../../../tests/support/random.ts";
 import { compiler, missing, qemu } from "../../../../tests/support/toolchain.ts";
 import { type QemuRow, qemuRows } from "./qemu_rows.ts";

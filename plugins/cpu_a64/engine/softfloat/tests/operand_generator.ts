@@ -1,7 +1,7 @@
 /** Random operands for the tests: mostly those where something happens. */
 
-import type { Random } from "../../../../tests/support/random.ts";
-import type { Format } from "./format.ts";
+import type { Random } from "../../../../../tests/support/random.ts";
+import type { Format } from "../format.ts";
 
 /**
  * A source of operands. Signs, special exponents (zero, least, greatest, infinity), exponents near
