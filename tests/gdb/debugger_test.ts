@@ -93,7 +93,7 @@ for (const board of guests) {
       const vcpus = domains.flatMap((domain) => domain.vcpus);
       const seen = { step: 0, reached: 0, breakpoint: 0, watchpoint: 0, asked: 0 };
       // Where vCPUs came by, and what they may have pointed to.
-      const places: { pc: bigint; data: bigint }[] = [];
+      const places: { pc: bigint; data: bigint[] }[] = [];
       const random = randomBelow("debugger");
       for (let round = 0; round < ROUNDS; round++) {
         const vcpu = vcpus[random(vcpus.length)];
@@ -101,8 +101,9 @@ for (const board of guests) {
         const space = random(2) === 0 ? "virtual" : "physical";
         const what = place === undefined ? 3 : random(4);
         if (what === 0) debug.setStops([{ on: "execute", space, address: place.pc, size: 4 }]);
-        else if (what === 1) debug.setStops([{ on: "access", space, address: place.data & ~0xfffn, size: 4096, domain: vcpu.domain.name }]);
-        else debug.setStops([]);
+        else if (what === 1) {
+          debug.setStops(place.data.map((at) => ({ on: "access", space, address: at & ~0xfffn, size: 4096, domain: vcpu.domain.name })));
+        } else debug.setStops([]);
         const most = debug.position + random(400) + 1;
         debug.resume(what === 2 ? { step: vcpu.power === "off" ? vcpus[0] : vcpu, until: most } : { until: most });
         if (!run.go()) break;
@@ -110,7 +111,7 @@ for (const board of guests) {
         // Looking does no harm either.
         for (const one of vcpus) debug.readVirtual(one, one.state.guestSp, 32);
         const ran = debug.latest!.state;
-        if (random(4) === 0) places.push({ pc: ran.pc, data: random(3) === 0 ? ran.guestSp : ran.x(random(31)) });
+        if (random(4) === 0) places.push({ pc: ran.pc, data: [ran.guestSp, ...Array.from({ length: 8 }, () => ran.x(random(31)))] });
       }
       debug.detach();
       while (run.machine.domains.some(({ outcome }) => outcome === undefined) && run.go());
