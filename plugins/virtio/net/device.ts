@@ -26,8 +26,6 @@ const WAITING_BYTES = 2 ** 20;
 export class NetDevice implements VirtioBehaviour {
   readonly #cable: CableEnd;
   readonly #arrived: Timer;
-  /** It lost a frame for want of room. */
-  #lost = false;
 
   constructor(private readonly context: VirtioContext<NetOptions, NetState>, private readonly mac: Uint8Array, cable: CableEnd) {
     const { state, clock } = context;
@@ -130,7 +128,7 @@ export class NetDevice implements VirtioBehaviour {
     if (waiting.rest !== undefined) return this.#fillOn(waiting, waiting.rest, buffer);
     const frame = waiting.frames[0];
     if (frame === undefined) {
-      if (this.#lost) this.#arrivedRoom();
+      if (state.lost) this.#arrivedRoom();
       return "later";
     }
     const size = this.#headerBytes;
@@ -177,7 +175,7 @@ export class NetDevice implements VirtioBehaviour {
     const waiting = state.waiting[flowOf(frame.bytes) % state.pairs];
     for (const part of this.#takes(frame) ? [frame] : plainFrames(frame)) {
       if (waiting.frames.length >= WAITING_FRAMES || waiting.bytes > WAITING_BYTES) {
-        this.#lost = true;
+        state.lost = true;
         return false;
       }
       waiting.frames.push(part);
@@ -189,7 +187,7 @@ export class NetDevice implements VirtioBehaviour {
 
   /** All that waited is gone: who sent what was lost may go on. */
   #arrivedRoom(): void {
-    this.#lost = false;
+    this.context.state.lost = false;
     this.#cable.ready();
   }
 

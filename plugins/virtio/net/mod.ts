@@ -62,6 +62,7 @@ export const net: VirtioModel<NetOptions, NetState> = {
     pairs: 1,
     offloads: 0n,
     waiting: Array.from({ length: queues }, nothingWaits),
+    lost: false,
   }),
   cables: (options) => ({ [CABLE]: { option: "switch", segment: options.switch } }),
   create(context) {

@@ -1,12 +1,14 @@
 /** The network device: what a driver sends and gets, over both rings; offloads, filters, control commands, and what is wrong. */
 import { assert, assertEquals } from "@std/assert";
+import type { Plugin } from "../../../core/mod.ts";
 import { bench } from "../../../core/testing.ts";
 import type { Bench } from "../../../core/testing.ts";
 import { cable, UserNetwork } from "../../network/contract.ts";
 import type { CableEnd, Frame } from "../../network/contract.ts";
 import { checksum, GUEST_MAC, TestGuest } from "../../../tests/support/net_guest.ts";
 import { virtioNet } from "../mod.ts";
-import { AT, BUFFERS, INTID, MmioDriver, NEEDS_RESET, PACKED_BIT, R, VERSION_BIT } from "../tests/mmio_driver.ts";
+import { SplitDriver } from "../tests/driver.ts";
+import { AT, BUFFERS, INTID, MmioDriver, NEEDS_RESET, PACKED_BIT, R, RAM, RAM_END, VERSION_BIT } from "../tests/mmio_driver.ts";
 import type { NetOptions } from "./mod.ts";
 import { Net } from "./protocol.ts";
 
@@ -23,22 +25,38 @@ interface Setting {
   readonly far: CableEnd;
   /** What the device sent. */
   readonly sent: Frame[];
+  /** All that it knows. */
+  readonly state: unknown;
 }
 
 async function started(features: readonly number[], options: Partial<NetOptions> = {}): Promise<Setting> {
+  const setting = await attached(options);
+  setting.driver.start(features, 3, 64);
+  return setting;
+}
+
+/** A device that has a state, or its own. */
+async function attached(options: Partial<NetOptions>, state?: unknown): Promise<Setting> {
   const [near, far] = cable();
   const sent: Frame[] = [];
   far.attach({ receive: (frame) => sent.push(frame) > 0 });
   const kit = bench({ provide: [[UserNetwork, { plug: () => near }]] });
-  await kit.attach(virtioNet, { at: AT, interrupt: INTID, legacy: false, packed: true, mac: MAC, queues: 1, ...options } as never);
+  const all = { at: AT, interrupt: INTID, legacy: false, packed: true, mac: MAC, queues: 1, ...options };
+  const own = await kit.attach((state === undefined ? virtioNet : { ...virtioNet, state: () => state }) as Plugin, all);
   await kit.boot();
-  const driver = new MmioDriver(kit);
-  driver.start(features, 3, 64);
-  return { kit, driver, far, sent };
+  return { kit, driver: new MmioDriver(kit), far, sent, state: own };
+}
+
+/** A new device with the state of another one, and a guest whose memory and unused queues are as they were. */
+async function restored({ kit, driver, state }: Setting): Promise<Setting> {
+  const heir = await attached({}, structuredClone(state));
+  heir.kit.domain.writeMemory(RAM, kit.domain.readMemory(RAM, RAM_END - RAM));
+  heir.driver.queues.push(...driver.queues.map((_, index) => new SplitDriver(heir.driver.ram, driver.areas(index), 64)));
+  return heir;
 }
 
 /** Offers receive buffers; what came into the next used one. */
-function listen({ driver }: Setting, sizes: readonly number[], queue = RECEIVE, from = ROOMS): () => Uint8Array | undefined {
+function listen({ driver }: Pick<Setting, "driver">, sizes: readonly number[], queue = RECEIVE, from = ROOMS): () => Uint8Array | undefined {
   const rooms = new Map<number, number>();
   let at = from;
   for (const size of sizes) {
@@ -194,30 +212,34 @@ Deno.test("virtio_net: a receive buffer with no room for a header makes it need 
   assertEquals(short.driver.get(R.status) & NEEDS_RESET, NEEDS_RESET);
 });
 
-Deno.test("virtio_net: so many frames wait and no more; who sent more hears when there is room", async () => {
-  const setting = await started([]);
-  const { far, kit, driver } = setting;
-  let ready = 0;
-  far.attach({ receive: () => true, ready: () => ready++ });
-  const taken = Array.from({ length: 300 }, () => far.send({ bytes: broadcast(60) }));
-  assertEquals(taken.filter((ok) => ok).length, 256);
-  assertEquals(Array.from({ length: 40 }, () => far.send({ bytes: broadcast(60_000) })).some((ok) => ok), false);
-  for (let left = 256; left > 0; left -= 64) {
-    const next = listen(setting, new Array(64).fill(2000 / 8));
+for (const isRestored of [false, true]) {
+  const whose = isRestored ? "hears from a restored device" : "hears";
+  Deno.test(`virtio_net: so many frames wait and no more; who sent more ${whose} when there is room`, async () => {
+    const full = await started([]);
+    const taken = Array.from({ length: 300 }, () => full.far.send({ bytes: broadcast(60) }));
+    assertEquals(taken.filter((ok) => ok).length, 256);
+    assertEquals(Array.from({ length: 40 }, () => full.far.send({ bytes: broadcast(60_000) })).some((ok) => ok), false);
+    const setting = isRestored ? await restored(full) : full;
+    const { far, kit, driver } = setting;
+    let ready = 0;
+    far.attach({ receive: () => true, ready: () => ready++ });
+    for (let left = 256; left > 0; left -= 64) {
+      const next = listen(setting, new Array(64).fill(2000 / 8));
+      kit.advance(20_000);
+      for (let n = 0; n < 64; n++) assertEquals(next()?.length, HEADER + 60);
+    }
+    listen(setting, [2000]);
+    assertEquals(ready, 1);
+    assertEquals(far.send({ bytes: broadcast(60) }), true);
+    // A reset forgets what waits, and nothing comes in before the driver is ready.
+    driver.set(R.status, 0);
+    assertEquals(far.send({ bytes: broadcast(60) }), true);
+    driver.start([], 3, 64);
+    const next = listen(setting, [2000]);
     kit.advance(20_000);
-    for (let n = 0; n < 64; n++) assertEquals(next()?.length, HEADER + 60);
-  }
-  listen(setting, [2000]);
-  assertEquals(ready, 1);
-  assertEquals(far.send({ bytes: broadcast(60) }), true);
-  // A reset forgets what waits, and nothing comes in before the driver is ready.
-  driver.set(R.status, 0);
-  assertEquals(far.send({ bytes: broadcast(60) }), true);
-  driver.start([], 3, 64);
-  const next = listen(setting, [2000]);
-  kit.advance(20_000);
-  assertEquals(next(), undefined);
-});
+    assertEquals(next(), undefined);
+  });
+}
 
 Deno.test("virtio_net: control commands", async () => {
   const all = [

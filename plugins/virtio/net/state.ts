@@ -32,6 +32,8 @@ export interface NetState {
   offloads: bigint;
   /** By queue pair. */
   waiting: Waiting[];
+  /** A frame was lost for want of room: who sent it waits. */
+  lost: boolean;
 }
 
 /** Nothing waits. */
