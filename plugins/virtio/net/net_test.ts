@@ -56,7 +56,12 @@ async function restored({ kit, driver, state }: Setting): Promise<Setting> {
 }
 
 /** Offers receive buffers; what came into the next used one. */
-function listen({ driver }: Pick<Setting, "driver">, sizes: readonly number[], queue = RECEIVE, from = ROOMS): () => Uint8Array | undefined {
+function listen(
+  { driver }: Pick<Setting, "driver">,
+  sizes: readonly number[],
+  queue = RECEIVE,
+  from = ROOMS,
+): () => Uint8Array | undefined {
   const rooms = new Map<number, number>();
   let at = from;
   for (const size of sizes) {
