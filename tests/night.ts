@@ -9,7 +9,7 @@
  */
 import { runGroups, testFiles, type TestGroup } from "./support/test_processes.ts";
 
-const seed = Number(Deno.env.get("PLUGBOARD_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+const seed = Deno.env.get("PLUGBOARD_SEED") ?? String(crypto.getRandomValues(new Uint32Array(1))[0]);
 /** Of every other test that has random numbers. */
 const SEEDS = 5;
 const OTHERS = "others";
@@ -47,7 +47,7 @@ if (names.includes(OTHERS)) {
   const own = Object.values(groups).flatMap(({ files }) => files);
   for (const file of await testFiles()) {
     if (own.includes(file) || !/\/random\.ts"/.test(await Deno.readTextFile(new URL(`../${file}`, import.meta.url)))) continue;
-    for (let n = 0; n < SEEDS; n++) wanted.push({ files: [file], env: { PLUGBOARD_SEED: String(seed + n) } });
+    for (let n = 0; n < SEEDS; n++) wanted.push({ files: [file], env: { PLUGBOARD_SEED: `${seed}${n}` } });
   }
 }
-Deno.exit(await runGroups(wanted.map((group) => ({ ...group, env: { PLUGBOARD_SEED: String(seed), ...group.env } }))));
+Deno.exit(await runGroups(wanted.map((group) => ({ ...group, env: { PLUGBOARD_SEED: seed, ...group.env } }))));

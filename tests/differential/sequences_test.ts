@@ -25,7 +25,7 @@ Deno.test({ name: "like QEMU: sequences", ignore: missing(qemu) }, async () => {
   const { forms } = findForms(decoder);
   const computations = forms.filter(isComputation);
   const accesses = forms.filter(({ example }) => isLoadStore(example));
-  const random = new Random(`sequences`);
+  const random = new Random("sequences");
   const memory = randomMemory(random);
   const cases = Array.from({ length: SEQUENCES }, (_, i): Case => {
     // The first may be an access, since its registers are prepared; its neighbours compute with what it loaded.

@@ -58,11 +58,11 @@ const network: Setup = {
   },
 };
 
-/** At the greatest divisor a character takes six seconds. */
-const SERIAL_LINE_NS = 1e12;
+/** With the slowest clock and the greatest divisor a character takes four hours. */
+const SERIAL_LINE_NS = 1e15;
 
 const SETUPS: Readonly<Record<string, Setup>> = {
-  ns16550: { options: { clock_frequency: 1_843_200 }, settleNs: SERIAL_LINE_NS },
+  ns16550: { settleNs: SERIAL_LINE_NS },
   cfi_flash: { bench: () => ({ memory: { at: RAM.at, size: 2 ** 24 } }), options: { bank_size: 2 ** 22, banks: 2 }, takesFrames: true },
   gicv2: {
     bench: () => ({ interrupts: false, provide: [[VirtualCpuInterface, { read: () => 0, write: () => {} }]] }),

@@ -5,7 +5,7 @@ import { MpuMachine } from "./tests/mpu_machine.ts";
 import { Random } from "../../../tests/support/random.ts";
 
 const CODE = MpuMachine.CODE, VECTORS = 0x4001_0000, DATA = 0x4002_0000, SIZE = 0x3000;
-const LAYOUTS = 250, ACCESSES = 24, REGIONS = 4;
+const LAYOUTS = 500, ACCESSES = 24, REGIONS = 4;
 /** Normal, Device-nGnRE. */
 const MAIR = 0x04ffn;
 
@@ -102,8 +102,8 @@ Deno.test("random regions of both MPUs that change under running programs: each 
   }
   if (Deno.env.get("MMU_OUTCOMES")) console.log([...outcomes].sort());
   for (const key of ["done", ...[4, 12, 33].flatMap((status) => [1, 2].map((el) => `status ${status} EL${el}`))]) {
-    assert((outcomes.get(key) ?? 0) >= 5, `${key}: ${outcomes.get(key)}`);
+    assert((outcomes.get(key) ?? 0) >= 20, `${key}: ${outcomes.get(key)}`);
   }
   const later = [...outcomes].filter(([key]) => key.endsWith("not its first byte")).reduce((sum, [, n]) => sum + n, 0);
-  assert(later >= 40, `${later} refused at another byte than the first`);
+  assert(later >= 100, `${later} refused at another byte than the first`);
 });

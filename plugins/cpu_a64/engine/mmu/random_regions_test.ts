@@ -98,7 +98,7 @@ function query(machine: ProtectedMachine, random: Random): ModelQuery {
     access,
     unprivileged: isData && random.chance(0.2),
     pan: isData && random.chance(0.3),
-    unaligned: access !== "fetch" && random.chance(0.2),
+    unaligned: access !== "fetch" && random.chance(0.6),
   };
 }
 
@@ -165,7 +165,7 @@ Deno.test("20,000 layouts: half of them both MPUs, half tables over the EL2 MPU"
     ...["MPU", "tables"].flatMap((world) => ["4 stage 2", "12 stage 2", "33 stage 2"].map((what) => `${world} ${what}`)),
     ...["4 stage 2 s1ptw", "12 stage 2 s1ptw", "divided", "15 stage 1", "11 stage 1"].map((what) => `tables ${what}`),
   ];
-  for (const key of expected) assert((outcomes.get(key) ?? 0) >= 4, `${key}: ${outcomes.get(key)}`);
+  for (const key of expected) assert((outcomes.get(key) ?? 0) >= 20, `${key}: ${outcomes.get(key)}`);
 });
 
 Deno.test("AT of both stages: PAR_EL1 says which stage refused, and where a walk's own access was refused", () => {

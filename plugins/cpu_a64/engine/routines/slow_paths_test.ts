@@ -14,7 +14,7 @@ import { WALK_LAZY, WALK_SLOW } from "../walk_area.ts";
 import { type SlowPaths, slowPaths } from "./slow_paths.ts";
 import { Random } from "../../../../tests/support/random.ts";
 
-const FILLS = 8, REGISTERS = 40, ACCESSES = 20;
+const FILLS = 16, REGISTERS = 40, ACCESSES = 20;
 const PATHS = ["slowLoad", "slowStore", "slowAtomic", "fill", "fetch"] as const;
 
 /** A CPU, and both sides of its slow paths. */
@@ -248,7 +248,7 @@ for (const granule of [12, 14]) {
     }
     if (Deno.env.get("MMU_OUTCOMES")) console.log([...counts].sort());
     if (granule === 12) {
-      for (const path of [...PATHS, "across"]) assert((counts.get(`${path} done`) ?? 0) >= 5, `${path}: ${JSON.stringify([...counts])}`);
+      for (const path of [...PATHS, "across"]) assert((counts.get(`${path} done`) ?? 0) >= 20, `${path}: ${JSON.stringify([...counts])}`);
     }
   });
 }

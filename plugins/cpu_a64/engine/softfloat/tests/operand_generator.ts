@@ -32,8 +32,8 @@ export class OperandGenerator {
 
   /** Writes 64 bits, from one to all of them significant, to two words. */
   fillInteger(words: Uint32Array, index: number): void {
-    const bits = 1 + this.random.u32() % 64;
-    const ones = this.random.u32() & 3;
+    const bits = 1 + this.random.below(64);
+    const ones = this.random.below(4);
     const value = BigInt.asIntN(bits, BigInt(this.#fraction(ones)) << 32n | BigInt(this.#fraction(ones)));
     words[index] = Number(BigInt.asUintN(32, value));
     words[index + 1] = Number(BigInt.asUintN(32, value >> 32n));
@@ -42,13 +42,13 @@ export class OperandGenerator {
   #exponentFor(choice: number, max: number): number {
     if (choice === 0) return 0;
     if (choice === 1) return max;
-    if (choice === 2) return 1 + this.random.u32() % 4;
-    if (choice === 3) return max - 1 - this.random.u32() % 4;
+    if (choice === 2) return 1 + this.random.below(4);
+    if (choice === 3) return max - 1 - this.random.below(4);
     const middle = max >> 1;
-    if (choice < 7) return middle + this.random.u32() % 9 - 4;
-    if (choice < 9) return Math.min(max, middle + this.random.u32() % 70);
-    if (choice < 12) return Math.min(max, Math.max(0, this.#exponent + this.random.u32() % 5 - 2));
-    return this.random.u32() % (max + 1);
+    if (choice < 7) return middle + this.random.below(9) - 4;
+    if (choice < 9) return Math.min(max, middle + this.random.below(70));
+    if (choice < 12) return Math.min(max, Math.max(0, this.#exponent + this.random.below(5) - 2));
+    return this.random.below(max + 1);
   }
 
   #fraction(choice: number): number {
